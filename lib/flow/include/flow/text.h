@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_FLOW_TEXT_H
+#define SLUICE_FLOW_TEXT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "flow/action.h"
+#include "flow/match.h"
+
+// The one text syntax of a match and of an action list: in the config, sluicectl, logs and tests.
+//
+//   match:   words `field` or `field=value` with blanks or commas between; "" or "any" matches
+//   everything
+//     port=NAME            the vport it came from
+//     eth_src=MAC[/MASK]   eth_dst=MAC[/MASK]   eth_type=0x86dd | ip | ip6 | arp
+//     vlan=none | any | VID      vlan2=...      pcp=0-7
+//     ip_src=10.0.0.0/8 | 10.0.0.1/0.0.0.3 | 2001:db8::/32 | ADDR/ADDR-MASK     ip_dst=...
+//     ip | ip6 | arp | tcp | udp | sctp | icmp | icmp6   proto=0-255 | NAME
+//     dscp=0-63     ttl=0-255     frag=no | yes | first | later
+//     sport=N | N/MASK | LO-HI    dport=...
+//     tcp_flags=+syn-ack          icmp_type=N    icmp_code=N
+//   A field that needs another one sets it (dport needs tcp, udp or sctp to be named;
+//   ip_dst=10.0.0.1 means ip).
+//
+//   actions: words with blanks or commas between; "drop" is the empty list said aloud
+//     output=NAME  normal  flood  drop  push_vlan=VID  pop_vlan  set_vlan=VID  set_eth_src=MAC
+//     set_eth_dst=MAC class=NAME  ring  queue=N  rate=10M[/64k] (bit/s, burst in bytes; k M G)
+//     goto=TABLE
+//
+// format(parse(text)) is one canonical form, and parse(format(x)) == x for every normalised x.
+// Thread safety: any thread; the resolver is called on the caller's thread.
+
+// Turns names into ids and back; control gives one that looks at the config. Each returns -ENOENT
+// (or NULL) when there is no such thing.
+struct flow_names {
+	void *ctx;
+	int (*port_id)(void *ctx, const char *name);
+	const char *(*port_name)(void *ctx, uint16_t id);
+	int (*class_id)(void *ctx, const char *name);
+	const char *(*class_name)(void *ctx, uint16_t id);
+	int (*table_id)(void *ctx, const char *name);
+	const char *(*table_name)(void *ctx, uint16_t id);
+};
+
+// names may be NULL: then ports, classes and tables are plain numbers. Errors name the word and its
+// column.
+int flow_match_parse(const char *text, const struct flow_names *names, struct flow_match *out,
+	struct sl_err *err);
+int flow_actions_parse(const char *text, const struct flow_names *names, struct flow_actions *out,
+	struct sl_err *err);
+void flow_match_format(
+	const struct flow_match *m, const struct flow_names *names, struct sl_strbuf *out);
+void flow_actions_format(
+	const struct flow_actions *a, const struct flow_names *names, struct sl_strbuf *out);
+// A flow's key in the same words (exact values, only those fields that hold something).
+void flow_key_format(
+	const struct flow_key *key, const struct flow_names *names, struct sl_strbuf *out);
+
+#endif

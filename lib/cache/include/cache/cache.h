@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CACHE_CACHE_H
+#define SLUICE_CACHE_CACHE_H
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow/key.h"
+
+// The exact-match flow cache of one worker.
+//
+// Problem: most packets belong to flows seen before; deciding anew costs hundreds of cycles.
+// Idea: buckets of 8 short signatures in one cache line lead to entries of two cache lines: the
+// key, and beside it the decision with the flow's counters. A burst is looked up in stages (hash
+// and prefetch the buckets, compare signatures and prefetch the entries, compare keys), so that the
+// misses of 32 packets overlap. Cost: one bucket line and one key line touched per hit, the
+// decision line by the caller. Refuses: to grow while packets flow; to fail an insert (the least
+// recently used entry of a bucket leaves instead). The hash is seeded, so that a sender cannot aim
+// at one bucket. Thread safety: owner thread only. No heap, no lock after cache_new.
+
+#define CACHE_BURST_MAX 64
+#define CACHE_VALUE_SIZE 32
+
+// Two cache lines. The caller writes value and the traits; the cache owns key and the rest.
+struct cache_entry {
+	alignas(64) struct flow_key key;
+	alignas(64) uint64_t packets;
+	uint64_t bytes;
+	uint32_t last_tick; // of the last packet, in the caller's ticks
+	uint32_t gen;       // of the rules that made the decision; stale: decide again in place
+	uint32_t rate;      // decayed bytes, the caller's
+	uint16_t flags;     // the caller's
+	uint16_t state;     // a slot of connection state, the caller's
+	uint8_t value[CACHE_VALUE_SIZE]; // the caller's decision (an action program)
+};
+static_assert(sizeof(struct cache_entry) == 128, "a cached flow is two cache lines");
+
+struct cache;
+
+// An entry is left: to be counted and told. Called from cache_insert, cache_expire, cache_remove
+// and cache_clear.
+typedef void (*cache_evict_fn)(void *ctx, const struct cache_entry *e);
+
+struct cache_stats {
+	uint64_t inserts;
+	uint64_t evicted_full; // an entry left for a newer one
+	uint64_t expired;
+	uint32_t used;
+	uint32_t size; // entries
+	size_t memory; // bytes in all
+};
+
+// size: entries, rounded up to what the structure needs (64 to 2^26). On hugepages of the socket
+// where there are some. Returns 0 or -ENOMEM, -EINVAL.
+int cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, void *ctx,
+	struct cache **out);
+void cache_free(struct cache *c); // no evict calls
+
+// Finds n (at most CACHE_BURST_MAX) keys: out[i] is the entry or NULL. Returns a bit mask of the
+// hits. hashes (n of them) are kept for cache_insert. Prefetches the decision line of each hit.
+uint64_t cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n,
+	uint64_t *hashes, struct cache_entry **out);
+struct cache_entry *cache_lookup(struct cache *c, const struct flow_key *key);
+
+// The new entry of key (all else zero), or the one that is there already. Never NULL.
+struct cache_entry *cache_insert(
+	struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick);
+void cache_remove(struct cache *c, struct cache_entry *e);
+
+// Looks at up to max buckets from where the last call stopped and removes entries whose last_tick
+// is older than idle ticks. Returns how many were removed.
+uint32_t cache_expire(struct cache *c, uint32_t now_tick, uint32_t idle, uint32_t max);
+void cache_clear(struct cache *c);
+
+// Walks all entries in bounded chunks: starts at *cursor (0 first), calls fn for up to max entries,
+// and moves the cursor; false when the end was reached. Entries that come or go between calls may
+// or may not be seen.
+typedef void (*cache_walk_fn)(void *ctx, const struct cache_entry *e);
+bool cache_walk(struct cache *c, uint32_t *cursor, uint32_t max, cache_walk_fn fn, void *ctx);
+
+void cache_stats_get(const struct cache *c, struct cache_stats *out);
+
+#endif

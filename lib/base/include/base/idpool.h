@@ -16,8 +16,8 @@ struct sl_id {
 	uint32_t gen; // 1 to gen_max, never 0
 };
 
-// Ids 0 to size-1; generations run from 1 to gen_max and wrap. NULL when out of memory or size is
-// 0.
+// Ids 0 to size-1; generations run from 1 to gen_max and wrap. NULL when out of memory, or when
+// size or gen_max is 0, or size above 2^32 - 3.
 struct sl_idpool *sl_idpool_new(uint32_t size, uint32_t gen_max);
 void sl_idpool_free(struct sl_idpool *pool);
 // -ENOSPC when all are taken.

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONFIG_CONFIG_H
+#define SLUICE_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "flow/text.h"
+
+// The configuration: strict JSON in, one immutable struct out. The file is judged as a whole,
+// without EAL: syntax (line, column and the line itself), then types, ranges, unknown and duplicate
+// keys, then what names what (JSON pointer). One field table (fields.c) drives the parser, the
+// defaults, the dump, the JSON schema and the reference page.
+//
+// Ids: switches have the id that the file gives; vports, classes, VMs and NICs are numbered in the
+// order of the file, but a reload keeps the vport id of a vport that has the same switch and name
+// (config_parse takes the old struct). Thread safety: owner thread only while parsing, afterwards
+// any thread (immutable).
+
+#define CONFIG_NAME_MAX 32  // with the NUL; letters, digits, - _ . and not a digit first
+#define CONFIG_PATH_MAX 108 // of a Unix socket
+#define CONFIG_DEVARGS_MAX 1024
+#define CONFIG_PORTS_MAX 256
+#define CONFIG_NICS_MAX 16
+#define CONFIG_SWITCHES_MAX 16
+#define CONFIG_CLASSES_MAX 16
+#define CONFIG_RULES_MAX 65536
+
+enum config_attach {
+	CONFIG_ATTACH_NONE,
+	CONFIG_ATTACH_NIC,
+	CONFIG_ATTACH_VF,
+	CONFIG_ATTACH_VHOST,
+	CONFIG_ATTACH_ETHDEV
+};
+enum config_vlan_mode { CONFIG_VLAN_TRUNK, CONFIG_VLAN_ACCESS, CONFIG_VLAN_NATIVE };
+enum config_offload_mode { CONFIG_OFFLOAD_SPLIT, CONFIG_OFFLOAD_SHARE }; // MISSION S1.5
+
+struct config_class {
+	char name[CONFIG_NAME_MAX];
+	uint8_t level;   // strict, 0 first
+	uint16_t weight; // within the level
+	uint32_t depth;  // packets in each ring, power of two
+};
+
+struct config_nic {
+	char name[CONFIG_NAME_MAX];
+	char dev[CONFIG_DEVARGS_MAX]; // "0000:3b:00.0,..." or "net_emunic0,..."
+	uint16_t queues;              // receive (and transmit) queues of the PF that sluice sets up
+	uint16_t default_queues;      // of these the default RSS set, from queue 0; the rest is for
+				      // assigned flows
+	uint16_t vf_queues;           // queues of each representor
+	uint16_t vf_default_queues;
+	uint16_t vfs;        // VFs that the ports below may use
+	uint32_t rule_limit; // 0: learned from the NIC
+};
+
+struct config_attachment {
+	enum config_attach kind;
+	uint16_t nic; // index in nics, for nic and vf
+	uint16_t vf;
+	char path[CONFIG_PATH_MAX];   // vhost-user
+	bool client;                  // vhost-user: sluice connects, and reconnects
+	uint16_t queues;              // queue pairs of vhost-user and ethdev
+	char dev[CONFIG_DEVARGS_MAX]; // ethdev
+};
+
+struct config_port { // a vport
+	uint16_t id;
+	char name[CONFIG_NAME_MAX];
+	uint16_t sw; // index in switches
+	int16_t vm;  // index in vms, -1: an uplink
+	struct config_attachment attach;
+	enum config_vlan_mode vlan_mode;
+	uint16_t vlan;      // access or native VID
+	uint64_t trunk[64]; // bit n of the 4096: VID n is allowed (all ones by default)
+	bool mac_check;     // anti-spoof: only these sources
+	bool ip_check;
+	uint8_t n_macs;
+	uint8_t macs[8][6];
+	uint8_t n_ips;
+	struct {
+		uint8_t addr[16];
+		uint8_t l3; // FLOW_L3_IPV4 or FLOW_L3_IPV6
+		uint8_t prefix;
+	} ips[16];
+	uint16_t mtu;
+	uint32_t storm_pps;   // broadcast, multicast and unknown unicast a second, 0: no limit
+	bool hints;           // its VM's hints are followed
+	uint16_t max_queues;  // hardware queues that flows to it may hold alone
+	uint32_t max_entries; // NIC table entries of its flows, 0: no limit
+};
+
+struct config_vm {
+	char name[CONFIG_NAME_MAX];
+};
+
+struct config_rule {
+	uint32_t id;                // index of its counters in its switch; unique in the switch
+	char name[CONFIG_NAME_MAX]; // "" or unique in the switch
+	uint16_t sw;
+	uint16_t table;
+	uint16_t priority;
+	int16_t vm; // match on VM: index in vms (one entry for each of its ports), -1: none
+	struct flow_match match;
+	struct flow_actions actions;
+};
+
+struct config_table {
+	uint16_t sw;
+	uint16_t id;
+	char name[CONFIG_NAME_MAX];
+	struct flow_actions fallback; // "default"
+};
+
+struct config_switch {
+	uint16_t id; // 1 to 65535
+	char name[CONFIG_NAME_MAX];
+	uint32_t mac_limit; // learned addresses
+	uint32_t mac_age_s; // 0: never
+	uint32_t max_rules;
+	enum config_offload_mode mode; // "split" (default) or "share"
+};
+
+struct config_offload {
+	bool enabled;
+	uint64_t heavy_bps;    // a flow above this is heavy: it wants a queue of its own
+	uint64_t light_bps;    // below this it is light again (hysteresis)
+	uint64_t min_bps;      // below this a flow is not worth a table entry
+	uint32_t idle_ms;      // a placed flow without packets for this long leaves
+	uint32_t residency_ms; // a placed flow stays at least this long
+	uint32_t tick_ms;
+	uint16_t shared_flows;    // flows that one shared queue takes
+	uint32_t orders_per_tick; // bound on the work of a tick
+};
+
+struct config {
+	char socket[CONFIG_PATH_MAX];
+	char socket_ro[CONFIG_PATH_MAX]; // "" : none
+	enum sl_log_level log_level;
+	char eal[16][256]; // extra EAL arguments
+	uint8_t n_eal;
+	char drivers[8][CONFIG_DEVARGS_MAX]; // shared objects of DPDK drivers to load, found beside
+					     // the program too
+	uint8_t n_drivers;
+	uint32_t flows;       // cache entries of each worker
+	uint32_t idle_ms;     // a software flow without packets for this long leaves the cache
+	uint32_t mbufs;       // packet buffers of each pool
+	uint32_t sleep_after; // empty polls before a worker naps, 0: never
+	struct config_offload offload;
+	uint8_t n_classes; // class 0 is the default; there is always one
+	struct config_class classes[CONFIG_CLASSES_MAX];
+	uint16_t n_nics, n_switches, n_ports, n_vms, n_tables;
+	uint32_t n_rules;
+	struct config_nic *nics;
+	struct config_switch *switches;
+	struct config_port *ports;
+	struct config_vm *vms;
+	struct config_table *tables;
+	struct config_rule *rules;
+};
+
+// Reads and judges a file. old may be NULL. On failure *out is NULL and err says where and what was
+// expected.
+int config_load(
+	const char *path, const struct config *old, struct config **out, struct sl_err *err);
+// The same from text; origin is its name in messages.
+int config_parse(const char *text, size_t len, const char *origin, const struct config *old,
+	struct config **out, struct sl_err *err);
+void config_free(struct config *cfg);
+
+// Names and ids of one switch for the text syntax of rules; fills *out, which borrows cfg.
+struct config_names {
+	const struct config *cfg;
+	uint16_t sw; // index
+};
+void config_flow_names(struct config_names *ctx, struct flow_names *out);
+// A rule given as text (from a file or from `rule add`): takes the words vm=NAME out of the match
+// itself.
+int config_rule_parse(const struct config *cfg, uint16_t sw, const char *match, const char *actions,
+	struct config_rule *out, struct sl_err *err);
+
+const struct config_port *config_port_by_name(const struct config *cfg, const char *name);
+int config_switch_by_name(const struct config *cfg, const char *name); // index or -ENOENT
+
+// The effective configuration, defaults filled in, as the JSON that would yield it (free()).
+char *config_dump(const struct config *cfg);
+// Generated documents (free()): JSON schema (draft 2020-12) and the reference page in Markdown.
+char *config_schema(void);
+char *config_reference(void);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CTL_SERVER_H
+#define SLUICE_CTL_SERVER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "ctl/command.h"
+
+// JSON-RPC 2.0 (jsonrpc.org specification) over a Unix stream socket: one message a line, both
+// ways. Batches are refused with a clear error. The server never blocks and never grows without
+// bound: it reads nothing more from a session whose answers wait, closes one that does not read for
+// 10 s, refuses a line above CTL_LINE_MAX, and refuses (with an error line) a session above
+// CTL_SESSIONS_MAX, closing the longest idle one instead where there is one idle for a minute.
+// Thread safety: owner thread only (control).
+
+#define CTL_LINE_MAX (1u << 20)
+#define CTL_SESSIONS_MAX 128
+#define CTL_OUT_MAX (8u << 20) // unread answers of a session
+
+struct ctl_server;
+struct ctl_session;
+
+// app is given to every handler. The file descriptor of an epoll set that becomes readable is
+// ctl_server_fd.
+int ctl_server_new(
+	const struct ctl_command *commands, void *app, struct sl_log *log, struct ctl_server **out);
+// Adds a socket (mode 0600, a stale file is replaced, a live one is -EADDRINUSE); read_only:
+// commands that write are refused.
+int ctl_server_listen(struct ctl_server *s, const char *path, bool read_only, struct sl_err *err);
+int ctl_server_fd(const struct ctl_server *s);
+// Handles what is ready, for at most max messages; also closes sessions whose time is up.
+void ctl_server_poll(struct ctl_server *s, unsigned max);
+void ctl_server_free(
+	struct ctl_server *s); // sends what can be sent, closes all, removes the socket files
+
+// A handler that cannot answer at once (waits for workers or a NIC) returns CTL_LATER and later
+// answers by this. A call whose session has gone is dropped without a sign.
+void ctl_call_reply(struct ctl_call *call, json_t *result); // steals result
+void ctl_call_fail(struct ctl_call *call, const struct sl_err *err);
+
+#endif

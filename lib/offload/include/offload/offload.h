@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_OFFLOAD_OFFLOAD_H
+#define SLUICE_OFFLOAD_OFFLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "flow/action.h"
+#include "flow/key.h"
+
+// The placement manager's brain: which flow is handled where at each device, and why.
+//
+// Problem: NIC queues and table entries are few, flows are many, and drivers refuse what they like.
+// Idea: a state machine per (flow, side), where a flow has a side at the NIC that it comes in by
+// and one at the NIC that it leaves by. Events (a flow got busy, a rate, a hint, an answer of a
+// NIC) change traits and states; a tick compares what each flow wants with the queue accounts and
+// table entries of its NIC, and gives out a bounded number of orders. The best waiting flow
+// (heaviest rate, raised or lowered by hints) gets what becomes free; a resident leaves for a flow
+// that is clearly better only after its minimum residency. Pure: no device calls, no thread, any
+// clock. It runs the same on simulated time. Thread safety: owner thread only (control).
+
+struct offload;
+
+// ---- devices and their queues
+
+#define OFFLOAD_NICS_MAX 16
+#define OFFLOAD_NIC_PORTS_MAX 65 // 0: the PF (wire); 1 + n: VF n (its representor)
+#define OFFLOAD_QUEUES_MAX 256
+
+enum offload_queue_kind { OFFLOAD_RX, OFFLOAD_TX, OFFLOAD_VF };
+
+enum offload_queue_state {
+	OFFLOAD_Q_DEFAULT, // part of the RSS set (rx), or what unassigned flows use (tx)
+	OFFLOAD_Q_FREE,
+	OFFLOAD_Q_EXCLUSIVE,
+	OFFLOAD_Q_SHARED,
+	OFFLOAD_Q_STANDBY,
+	OFFLOAD_Q_MONITOR,
+	OFFLOAD_Q_STOPPED,
+	OFFLOAD_Q_STATES
+};
+
+struct offload_queue_id {
+	uint16_t nic;
+	uint16_t port; // as above
+	uint8_t kind;  // enum offload_queue_kind
+	uint16_t index;
+};
+
+struct offload_queue {
+	struct offload_queue_id id;
+	uint8_t state;  // enum offload_queue_state
+	uint8_t worker; // that polls it (rx) or owns it (tx)
+	uint16_t vm;    // shared by flows of this VM; OFFLOAD_NONE: of any
+	uint32_t flows;
+};
+
+struct offload_nic_port_cfg {
+	uint16_t rx_queues, rx_default; // queues 0 to rx_default - 1 are the RSS set
+	uint16_t tx_queues, tx_default; // likewise, one for each worker
+	uint16_t vf_queues; // of the VF behind a representor; read only, shown in the accounts
+};
+
+struct offload_nic_cfg {
+	const char *name;    // borrowed until offload_nic_del
+	bool eswitch;        // has transfer rules
+	bool mark;           // delivers MARK: without it no lane and no queue placement
+	uint32_t rule_limit; // 0: learned from the first refusal
+	uint16_t ports;
+	struct offload_nic_port_cfg port[OFFLOAD_NIC_PORTS_MAX];
+};
+
+// ---- flows
+
+#define OFFLOAD_NONE UINT16_MAX
+
+enum offload_path {
+	OFFLOAD_SOFTWARE,
+	OFFLOAD_RING,
+	OFFLOAD_SHARED_QUEUE,
+	OFFLOAD_EXCLUSIVE_QUEUE,
+	OFFLOAD_ESWITCH,
+	OFFLOAD_PATHS
+};
+enum offload_state {
+	OFFLOAD_ST_SOFTWARE, // is where it wants to be, and that is the host
+	OFFLOAD_ST_WANTED,   // waits for something: see reason
+	OFFLOAD_ST_INSTALLING,
+	OFFLOAD_ST_PLACED,
+	OFFLOAD_ST_REMOVING,
+	OFFLOAD_ST_REFUSED, // see reason, errno, text and retry
+	OFFLOAD_STATES
+};
+enum offload_reason {
+	OFFLOAD_R_NONE,     // it is where it wants to be
+	OFFLOAD_R_LIGHT,    // below min_bps: not worth an entry
+	OFFLOAD_R_DISABLED, // by configuration
+	OFFLOAD_R_NO_NIC,   // neither end is on a NIC
+	OFFLOAD_R_TABLE_FULL,
+	OFFLOAD_R_NO_FREE_QUEUE,
+	OFFLOAD_R_VM_QUEUE_LIMIT,
+	OFFLOAD_R_VM_ENTRY_LIMIT,
+	OFFLOAD_R_DEPENDS, // the decision reads per-packet fields (detail: FLOW_FIELD_*)
+	OFFLOAD_R_FRAGMENTS,
+	OFFLOAD_R_ACTIONS, // flood, rate, class or several outputs that the NIC path cannot keep
+	OFFLOAD_R_NO_MARK,
+	OFFLOAD_R_UNSUPPORTED, // the driver refused this shape; remembered
+	OFFLOAD_R_DRIVER,      // the driver failed otherwise; tried again at retry_ns
+	OFFLOAD_R_NIC_GONE,
+	OFFLOAD_R_HINT,   // its VM asked for a lower place
+	OFFLOAD_R_BUDGET, // the tick's bound was reached; next tick
+	OFFLOAD_R_STALE,  // the rules changed, a new decision is on its way
+	OFFLOAD_REASONS
+};
+
+enum offload_side { OFFLOAD_IN, OFFLOAD_OUT };
+
+struct offload_end {   // where one end of a flow is attached
+	uint16_t nic;  // OFFLOAD_NONE: not on a NIC
+	uint16_t port; // of the NIC: 0 PF, 1 + n VF n
+	uint16_t vport;
+	uint16_t vm; // OFFLOAD_NONE: none
+};
+
+// What the rules decided for the flow, as far as placement needs it.
+struct offload_decision {
+	struct offload_end in, out; // out.vport OFFLOAD_NONE: dropped or several outputs
+	uint32_t depends;           // FLOW_FIELD_* the decision reads
+	uint8_t cls;                // QoS class
+	bool wants_ring;            // a rule asks for a class, ring or rate
+	bool lane_ok;               // the program runs without parsed headers
+	bool eswitch_ok;            // its actions can be said as transfer actions
+	bool drop;
+	bool fragments;
+	uint16_t pinned_queue;       // rule action queue=N, OFFLOAD_NONE: none
+	bool share;                  // the switch keeps all flows on physical queues (mode share)
+	uint16_t vm_max_queues;      // of the VM that the flow goes to
+	uint32_t vm_max_entries;     // 0: no limit
+	uint32_t gen;                // of the rules
+	struct flow_actions actions; // for translate
+};
+
+struct offload_place {
+	uint8_t path;                  // enum offload_path
+	struct offload_queue_id queue; // where the path has one
+};
+
+struct offload_side_info {
+	uint8_t state;  // enum offload_state
+	uint8_t reason; // enum offload_reason
+	struct offload_place actual, wanted;
+	uint64_t since_ns; // in this state
+	uint64_t retry_ns; // 0: no retry planned
+	int driver_errno;
+	char driver_text[96];
+};
+
+struct offload_flow_info {
+	uint32_t id; // stable while the flow is known, printed as f<id>
+	struct flow_key key;
+	struct offload_decision decision;
+	uint8_t worker;
+	uint64_t first_ns, last_ns;
+	uint64_t packets[OFFLOAD_PATHS]; // carried while in that place, as far as known
+	uint64_t bytes[OFFLOAD_PATHS];
+	uint64_t rate_fast_bps; // decayed, half-life 0.2 s
+	uint64_t rate_slow_bps; // half-life 5 s
+	int8_t hint;            // -1 lower, 0, +1 raise
+	struct offload_side_info side[2];
+	uint32_t reverse; // id of the other direction, UINT32_MAX: not known
+};
+
+struct offload_cfg {
+	bool enabled;
+	uint64_t heavy_bps, light_bps, min_bps;
+	uint32_t idle_ms, residency_ms;
+	uint16_t shared_flows;
+	uint32_t orders_per_tick;
+	uint32_t flows_max; // known flows, 64 to 2^20
+	uint32_t workers;
+};
+
+int offload_new(const struct offload_cfg *cfg, const struct sl_clock *clock, struct offload **out);
+void offload_free(struct offload *o);
+void offload_reconfigure(
+	struct offload *o, const struct offload_cfg *cfg); // flows_max and workers stay
+
+// Numbers the NIC (index below OFFLOAD_NICS_MAX). -EEXIST, -EINVAL.
+int offload_nic_add(struct offload *o, uint16_t nic, const struct offload_nic_cfg *cfg);
+// The device is gone: its placements are forgotten (no remove orders), the flows get
+// OFFLOAD_R_NIC_GONE.
+void offload_nic_gone(struct offload *o, uint16_t nic);
+void offload_nic_del(struct offload *o, uint16_t nic);
+// A queue is taken out of use for flows (stopped, standby, monitor) or given back (free). Its flows
+// leave first.
+int offload_queue_reserve(
+	struct offload *o, struct offload_queue_id q, enum offload_queue_state state);
+
+// ---- what happened
+
+// A flow is busy enough to be judged (first report), or reports its counters again. bytes, packets:
+// since the last report; they were carried by path. Returns the id, or UINT32_MAX when flows_max
+// are known and none could leave.
+uint32_t offload_flow_report(struct offload *o, const struct flow_key *key, uint8_t worker,
+	const struct offload_decision *d, uint32_t packets, uint64_t bytes, enum offload_path path);
+// Counters of a placed flow as hardware or lane says them, since the last call.
+void offload_flow_count(struct offload *o, uint32_t id, uint32_t packets, uint64_t bytes);
+// The worker's cache let go of the flow (it had been reported). A placed flow stays until it is
+// idle.
+void offload_flow_gone(
+	struct offload *o, const struct flow_key *key, uint32_t packets, uint64_t bytes);
+// New rules or ports: a flow's decision as it is now. Contradicted placements are removed first.
+void offload_flow_redecide(struct offload *o, uint32_t id, const struct offload_decision *d);
+int offload_hint(struct offload *o, const struct flow_key *key, int8_t hint); // -ENOENT
+int offload_find(const struct offload *o, const struct flow_key *key, uint32_t *id);
+
+// ---- orders
+
+enum offload_order_type {
+	OFFLOAD_INSTALL, // make the hardware rule and, for queues, the lane; then answer with
+			 // offload_done
+	OFFLOAD_REMOVE,  // undo; then answer
+	OFFLOAD_SET_HOST // the worker handles the flow as `place` says (software, ring, transmit
+			 // queue); no answer
+};
+
+struct offload_order {
+	uint8_t type; // enum offload_order_type
+	uint8_t side; // enum offload_side
+	uint8_t worker;
+	uint32_t flow;
+	struct offload_place place;
+};
+
+enum offload_outcome {
+	OFFLOAD_OK,
+	OFFLOAD_FULL,
+	OFFLOAD_UNSUPPORTED,
+	OFFLOAD_TRANSIENT,
+	OFFLOAD_GONE
+};
+
+// Ages, judges, and writes up to max orders to out. Call every tick_ms. Returns the number.
+uint32_t offload_tick(struct offload *o, struct offload_order *out, uint32_t max);
+// The answer to an INSTALL or REMOVE. errno_ positive or 0; text: the driver's words, may be NULL.
+// For a REMOVE, packets and bytes are the final counters since the last offload_flow_count.
+void offload_done(struct offload *o, uint32_t flow, enum offload_side side,
+	enum offload_outcome outcome, int errno_, const char *text, uint32_t packets,
+	uint64_t bytes);
+
+// ---- what people see
+
+bool offload_flow_get(const struct offload *o, uint32_t id, struct offload_flow_info *out);
+typedef void (*offload_flow_fn)(void *ctx, const struct offload_flow_info *info);
+void offload_flow_each(const struct offload *o, offload_flow_fn fn, void *ctx);
+typedef void (*offload_queue_fn)(void *ctx, const struct offload_queue *q);
+void offload_queue_each(const struct offload *o, offload_queue_fn fn, void *ctx);
+
+struct offload_nic_stats {
+	uint32_t entries; // table entries in use by placements
+	uint32_t limit;   // known or learned, 0: none seen yet
+	uint32_t waiting; // flows that want an entry or a queue
+	uint64_t installed, removed, refused[OFFLOAD_REASONS];
+	uint64_t moves_eswitch; // moves to or from eswitch: packets that the host held may have
+				// been overtaken
+};
+bool offload_nic_stats_get(const struct offload *o, uint16_t nic, struct offload_nic_stats *out);
+
+struct offload_stats {
+	uint32_t flows;
+	uint32_t by_path[OFFLOAD_PATHS]; // known flows in each place now (side IN, else OUT)
+	uint64_t
+		ever_by_path[OFFLOAD_PATHS]; // a flow counts once under each place that it ever had
+	uint64_t refused[OFFLOAD_REASONS];
+};
+void offload_stats_get(const struct offload *o, struct offload_stats *out);
+
+const char *offload_path_name(enum offload_path p); // "software", "ring", "shared-queue", ...
+const char *offload_state_name(enum offload_state s);
+const char *offload_reason_name(enum offload_reason r); // "table-full", "depends-on", ...
+// One sentence for people: the reason with its details ("depends on tcp-flags", "table full: 1024
+// of 1024").
+void offload_explain(
+	const struct offload *o, uint32_t id, enum offload_side side, char *buf, unsigned long len);
+const char *offload_queue_state_name(enum offload_queue_state s);
+// "nic0/pf/rx/5", "nic0/vf1/tx/0"
+void offload_queue_name(
+	const struct offload *o, struct offload_queue_id q, char *buf, unsigned long len);
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_OFFLOAD_TRANSLATE_H
+#define SLUICE_OFFLOAD_TRANSLATE_H
+
+#include <rte_flow.h>
+
+#include "flow/action.h"
+#include "flow/key.h"
+#include "base/err.h"
+
+// Flow and place -> the arrays that rte_flow takes (DPDK programmer's guide, "Generic flow API").
+// Pure. One setter and one constant mask for each item; every field that the decision can depend on
+// is matched. Thread safety: any thread (a plain value; the arrays point into the struct, so it
+// must not be copied).
+
+#define TRANSLATE_ITEMS 10
+#define TRANSLATE_ACTIONS 10
+
+struct translate_rule {
+	struct rte_flow_attr attr;
+	struct rte_flow_item items[TRANSLATE_ITEMS];
+	struct rte_flow_action actions[TRANSLATE_ACTIONS];
+	// storage
+	struct rte_flow_item_ethdev in_port;
+	struct rte_flow_item_eth eth;
+	struct rte_flow_item_vlan vlan[2];
+	struct rte_flow_item_ipv4 ipv4;
+	struct rte_flow_item_ipv6 ipv6;
+	struct rte_flow_item_tcp tcp;
+	struct rte_flow_item_udp udp;
+	struct rte_flow_action_mark mark;
+	struct rte_flow_action_queue queue;
+	struct rte_flow_action_count count;
+	struct rte_flow_action_ethdev out_port;
+};
+
+// To a receive queue of the ethdev that the rule is created on: MARK, QUEUE, COUNT.
+int translate_to_queue(const struct flow_key *key, uint16_t queue, uint32_t mark,
+	struct translate_rule *out, struct sl_err *err);
+// In the embedded switch: from the port that ethdev in_port represents to the one that out_port
+// represents; or drop.
+int translate_to_port(const struct flow_key *key, uint16_t in_port, uint16_t out_port,
+	const struct flow_actions *actions, struct translate_rule *out, struct sl_err *err);
+int translate_to_drop(const struct flow_key *key, uint16_t in_port, struct translate_rule *out,
+	struct sl_err *err);
+// A name for the shape of a rule (which items and actions), to remember what a driver refuses.
+// Stable within a run.
+uint32_t translate_shape(const struct translate_rule *rule);
+// The rule in testpmd's words, for logs and explain.
+void translate_format(const struct translate_rule *rule, char *buf, unsigned long len);
+
+#endif

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -23,7 +24,9 @@ struct ctl_arg {
 	bool required;
 	bool positional; // on the command line without --name, in the order of the table
 	const char *help;
-	const char *complete; // "port", "rule", "file", "a|b|c" or NULL: what completion offers
+	const char *complete; // "port", "rule", "file", "a|b|c" or NULL: what completion offers;
+			      // words with | between are all that is allowed
+	int64_t max; // of CTL_INT: 0 to max; 0 here: 0 to 2^53
 };
 
 struct ctl_call; // one request that is being handled
@@ -34,11 +37,18 @@ typedef int (*ctl_handler)(
 	void *app, struct ctl_call *call, const json_t *args, json_t **result, struct sl_err *err);
 
 struct ctl_command {
-	const char *name;    // "flow list": noun and verb; NULL ends the table
+	const char *name;    // "flow list": noun and verb, or one word; NULL ends the table
 	bool writes;         // refused on a read-only socket
 	ctl_handler handler; // NULL in sluicectl
 	const char *help;    // one line
+	const char *fields;  // of the answer (of its items where it is a list), in the order in
+			     // which people see them; "" where there is nothing to order
 	struct ctl_arg args[CTL_ARGS_MAX];
 };
+
+// What a handler reads from its arguments: fallback where the argument was not given.
+const char *ctl_arg_str(const json_t *args, const char *name, const char *fallback);
+int64_t ctl_arg_int(const json_t *args, const char *name, int64_t fallback);
+bool ctl_arg_bool(const json_t *args, const char *name);
 
 #endif

@@ -45,7 +45,8 @@ struct emu_backend;
 struct emu_backend_ops {
 	const char *kind;
 	// Makes a backend from its arguments (the text after KIND and its comma, may be empty).
-	// Returns 0 or -errno with a sentence in why.
+	// Returns 0 or -errno with a sentence in why. With 0, why is empty or holds a remark that
+	// the user should see (a capture whose last record is cut, say).
 	int (*open)(const struct emu_backend_env *env, const char *args, struct emu_backend **out,
 		char *why, size_t why_len);
 	void (*close)(struct emu_backend *b);
@@ -72,10 +73,10 @@ struct emu_backend {
 	const struct emu_backend_ops *ops;
 };
 
-// The kinds that are built in, ended by NULL (backend.c).
-const struct emu_backend_ops *const *emu_backend_kinds(void);
+// The i-th kind that is built in, NULL after the last (backend.c).
+const struct emu_backend_ops *emu_backend_kind(size_t i);
 
-// Parses "[KIND,args]" or "KIND,args" and opens it.
+// Parses "[KIND,args]" or "KIND,args" and opens it; results and why as for open above.
 int emu_backend_open(const struct emu_backend_env *env, const char *text, struct emu_backend **out,
 	char *why, size_t why_len);
 

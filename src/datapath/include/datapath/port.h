@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_DATAPATH_PORT_H
+#define SLUICE_DATAPATH_PORT_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "base/err.h"
+#include "datapath/limits.h"
+#include "qos/sched.h"
+
+// A device of the packet path: one small ops table with two implementations, ethdev and the
+// rte_vhost library. Control makes a port, publishes it in a snapshot, and frees it after the
+// snapshot without it has been in force for a grace period. Workers only rx and tx. Thread safety:
+// rx and tx of a queue: the worker that owns the queue; the rest: control, unless said otherwise.
+
+struct dp_port;
+
+struct dp_port_counters { // as the device or library says
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t rx_missed; // the device had no descriptor or buffer
+};
+
+struct dp_port_ops {
+	const char *kind; // "ethdev", "vhost-user"
+	uint16_t (*rx)(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+	// Takes up to n in order and frees or owns what it took; the rest stays the caller's.
+	uint16_t (*tx)(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+	bool (*link)(const struct dp_port *p); // any thread, cheap
+	void (*counters)(const struct dp_port *p, struct dp_port_counters *out);
+	void (*close)(struct dp_port *p); // no worker uses it any more
+};
+
+struct dp_txbuf { // packets of this poll for one transmit queue
+	uint16_t n;
+	struct rte_mbuf *pkts[DP_TXBUF];
+};
+
+// What one worker keeps of one port; its own cache lines.
+struct dp_port_worker {
+	alignas(64) _Atomic uint64_t rx_packets;
+	_Atomic uint64_t rx_bytes;
+	_Atomic uint64_t tx_packets;
+	_Atomic uint64_t tx_bytes;
+	_Atomic uint32_t txbuf_held; // in txbuf now (0 at a burst boundary)
+	bool dirty;                  // is in the worker's list of buffers to flush
+	struct dp_txbuf *txbuf;      // [n_txq]
+};
+
+struct dp_port {
+	const struct dp_port_ops *ops;
+	uint16_t index; // of this port among all, below DP_PORTS_MAX
+	uint16_t vport; // whose attachment it is
+	uint16_t n_rxq, n_txq;
+	uint16_t nic;      // index of the NIC, DP_NONE: not on a NIC
+	uint16_t nic_port; // 0: PF, 1 + n: representor of VF n
+	uint16_t mtu;
+	uint64_t tx_offloads; // RTE_ETH_TX_OFFLOAD_* that tx can be given; the rest is finished in
+			      // software
+	bool lro;             // may hand in and take whole segmentation-offload packets
+	char name[64];
+	uint16_t ethdev; // DPDK port id, for ethdev ports
+	void *priv;
+	// Transmit: each queue has one owner worker. A worker without a queue of its own goes
+	// through the owner.
+	uint8_t txq_owner[DP_QUEUES_MAX];
+	uint16_t txq_of_worker[DP_WORKERS_MAX]; // DP_NONE: it has none
+	// Rings of this target, served by one worker.
+	struct qos_sched *sched;
+	uint8_t sched_owner;
+	struct dp_port_worker *worker[DP_WORKERS_MAX];
+};
+
+// Wraps an ethdev that is configured and started. Returns 0 or -ENOMEM.
+int dp_port_ethdev(uint16_t ethdev, uint16_t n_rxq, uint16_t n_txq, struct dp_port **out);
+
+struct dp_vhost_cfg {
+	const char *path;
+	bool client;     // connect and reconnect; else serve
+	uint16_t queues; // queue pairs
+	uint16_t mtu;
+	struct rte_mempool *pool;
+};
+// Registers the socket with rte_vhost and serves guests that come and go. A stale socket file is
+// replaced, a live one refused.
+int dp_port_vhost(const struct dp_vhost_cfg *cfg, struct dp_port **out, struct sl_err *err);
+
+// Gives the port its per-worker parts, its transmit owners and its rings. Before it is published.
+int dp_port_attach(struct dp_port *p, uint16_t n_workers, const struct qos_class_cfg *classes,
+	uint8_t n_classes, int socket_id);
+// Closes the device side and frees all. Packets still in rings have been dropped by name before.
+void dp_port_free(struct dp_port *p);
+
+#endif

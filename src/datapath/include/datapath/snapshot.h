@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_DATAPATH_SNAPSHOT_H
+#define SLUICE_DATAPATH_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "datapath/limits.h"
+#include "datapath/port.h"
+#include "datapath/program.h"
+#include "flow/key.h"
+#include "rules/rules.h"
+
+// The one immutable thing that control publishes and workers read: who polls what, what belongs to
+// whom, which rules hold. Counters and meters that it points to are written by their owners; all
+// else is constant. Thread safety: one writer, many readers under RCU (rte_rcu_qsbr; a worker
+// reports a quiescent state once per loop).
+
+struct dp_mac_table; // datapath/mac.h
+struct dp_meter;     // datapath/meter.h
+
+struct dp_vport {
+	uint16_t id;
+	uint16_t sw;           // index of its switch in snapshot.sw
+	uint16_t vm;           // DP_NONE: none
+	struct dp_port *port;  // what carries it now, NULL: nothing
+	uint8_t vlan_mode;     // enum config_vlan_mode, same values
+	uint16_t vlan;         // access or native VID
+	const uint64_t *trunk; // 4096 bits of allowed VIDs
+	bool mac_check, ip_check;
+	uint8_t n_macs, n_ips;
+	const uint8_t (*macs)[6];
+	const struct dp_ip_prefix {
+		uint8_t addr[16];
+		uint8_t l3, prefix;
+	} * ips;
+	uint16_t mtu;
+	uint32_t storm_pps;
+};
+
+struct dp_switch {
+	uint16_t id;
+	uint32_t fields; // FLOW_FIELD_* that a key must hold
+	const struct rules_set *rules;
+	const struct dp_mac_table *macs;
+	struct dp_meter *meters; // [max_rules], for rules with a rate; shared by the workers
+	uint32_t max_rules;      // size of each worker's rule counters
+	uint16_t n_vports;
+	const uint16_t *vports; // members, for floods
+};
+
+struct dp_lane {         // what a MARK stands for
+	uint32_t gen;    // 0: not live
+	uint16_t sw;     // for the rule counters
+	uint16_t origin; // vport
+	struct dp_program program;
+	const struct flow_actions *actions; // GENERAL
+};
+
+enum dp_rxq_kind {
+	DP_RXQ_DEFAULT,  // RSS: parse and look up
+	DP_RXQ_ASSIGNED, // its packets carry MARKs of lanes; one without a live lane is treated as
+			 // default
+};
+
+struct dp_rxq {
+	struct dp_port *port;
+	uint16_t queue;
+	uint8_t kind; // enum dp_rxq_kind
+};
+
+struct dp_worker_plan {
+	uint16_t n_rxq;
+	const struct dp_rxq *rxq;
+};
+
+struct dp_snapshot {
+	uint32_t gen; // of everything that a decision depends on: rules, ports, MACs
+	uint16_t n_vports, n_switches, n_workers;
+	uint8_t n_classes;
+	const struct dp_vport *vport[DP_VPORTS_MAX]; // by id, NULL: none
+	struct dp_switch sw[DP_SWITCHES_MAX];
+	const struct dp_lane *lanes; // [DP_LANES_MAX]
+	struct dp_worker_plan plan[DP_WORKERS_MAX];
+	uint32_t idle_ticks;  // software flows idle for longer leave the cache
+	uint32_t report_rate; // decayed bytes per tick window at which a flow is reported (min_bps)
+};
+
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_DATAPATH_WORKER_H
+#define SLUICE_DATAPATH_WORKER_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_rcu_qsbr.h>
+
+#include "datapath/drop.h"
+#include "datapath/event.h"
+#include "datapath/limits.h"
+#include "datapath/order.h"
+#include "datapath/snapshot.h"
+#include "qos/account.h"
+
+// The workers: poll loops on lcores. While packets flow a worker takes no lock, allocates no heap,
+// logs nothing and makes no system call; after `sleep_after` empty polls it naps for 20 to 50 us.
+//
+// One loop: quiescent state, snapshot, orders, receive queues (lanes; parse, cache, rules, act),
+// hand-overs from other workers, rings, transmit, and once per tick the ageing of a slice of the
+// cache. Thread safety: new, start, stop, free and the readers of counters: control.
+// dp_worker_loop: the lcore.
+
+#define DP_TICK_NS 16777216ULL // 2^24 ns, about 17 ms: the unit of last_tick and of idle_ticks
+
+struct dp_datapath; // all workers and what they share
+
+struct dp_datapath_cfg {
+	uint16_t n_workers;
+	unsigned lcore[DP_WORKERS_MAX];
+	uint32_t flows;       // cache entries of each worker
+	uint32_t sleep_after; // 0: never
+	uint64_t seed;
+	struct rte_mempool *copies; // for floods, segments and what sluice originates
+};
+
+// Counters of one worker and one vport, by origin: the ledger's lines. Written by the worker
+// (relaxed), read by control.
+struct dp_vport_counters {
+	alignas(64) _Atomic uint64_t received;
+	_Atomic uint64_t received_bytes;
+	_Atomic uint64_t originated;
+	_Atomic uint64_t copies;
+	_Atomic uint64_t consumed;
+	_Atomic uint64_t sent; // packets that came from this vport and were sent to another
+	_Atomic uint64_t sent_bytes;
+	_Atomic uint64_t delivered; // packets sent to this vport
+	_Atomic uint64_t delivered_bytes;
+	_Atomic uint64_t dropped[DP_DROP_COUNT];
+	_Atomic uint64_t
+		path_packets[5]; // received, by place: as enum offload_path (eswitch stays 0 here)
+	_Atomic uint64_t path_bytes[5];
+};
+
+struct dp_count {
+	_Atomic uint64_t packets;
+	_Atomic uint64_t bytes;
+};
+
+struct dp_worker_counters {
+	_Atomic uint64_t loops, empty_loops, naps;
+	_Atomic uint64_t busy_cycles, total_cycles;
+	_Atomic uint64_t hits, misses, stale, lane_hits, lane_stale;
+	_Atomic uint64_t flows_seen; // cache inserts
+	_Atomic uint64_t events_lost;
+	_Atomic uint64_t uncached; // decisions that could not be stored
+	_Atomic uint32_t flows;    // in the cache now
+	_Atomic uint64_t evicted;
+};
+
+int dp_new(const struct dp_datapath_cfg *cfg, struct dp_datapath **out, struct sl_err *err);
+// Launches the loops with the first snapshot. dp_stop ends them and waits.
+int dp_start(struct dp_datapath *dp, const struct dp_snapshot *first, struct sl_err *err);
+void dp_stop(struct dp_datapath *dp);
+void dp_free(
+	struct dp_datapath *dp); // after dp_stop; packets that are held are dropped by name first
+
+// Swaps the snapshot (release) and waits until no worker uses the old one, which is returned to the
+// caller to free.
+const struct dp_snapshot *dp_publish(struct dp_datapath *dp, const struct dp_snapshot *next);
+
+// false: the ring is full, try later.
+bool dp_order_put(struct dp_datapath *dp, uint16_t worker, const struct dp_order *order);
+// Up to n events of all workers. Returns the number.
+unsigned dp_events_get(struct dp_datapath *dp, struct dp_event *out, unsigned n);
+// Puts a packet on its way as if vport `origin` had sent it (probes, router legs later): any time,
+// from control only. Counted as originated. False: full, the packet stays the caller's.
+bool dp_inject(struct dp_datapath *dp, uint16_t worker, struct rte_mbuf *m, uint16_t origin);
+
+uint16_t dp_workers(const struct dp_datapath *dp);
+unsigned dp_worker_lcore(const struct dp_datapath *dp, uint16_t worker);
+const struct dp_worker_counters *dp_worker_counters(const struct dp_datapath *dp, uint16_t worker);
+// [DP_VPORTS_MAX]; index DP_VPORTS_MAX - 1 is never a vport and holds what has no vport
+// (originated).
+const struct dp_vport_counters *dp_vport_counters(const struct dp_datapath *dp, uint16_t worker);
+const struct qos_account *dp_accounts(
+	const struct dp_datapath *dp, uint16_t worker); // [DP_VPORTS_MAX], by target
+const struct dp_count *dp_lane_counts(
+	const struct dp_datapath *dp, uint16_t worker); // [DP_LANES_MAX]
+// Rule counters of the switch with index sw: [max_rules] of the snapshot.
+const struct dp_count *dp_rule_counts(const struct dp_datapath *dp, uint16_t worker, uint16_t sw);
+// Makes the rule counters of a switch (before it is first published), zeroes those of one rule id
+// (when it is deleted).
+int dp_rule_counts_new(struct dp_datapath *dp, uint16_t sw, uint32_t max_rules);
+void dp_rule_counts_reset(struct dp_datapath *dp, uint16_t sw, uint32_t rule);
+// Packets inside: hand-over rings and rings of ports, by origin (adds to out[DP_VPORTS_MAX]). Exact
+// when workers are at a burst boundary and nothing moves.
+uint64_t dp_held(const struct dp_datapath *dp);
+
+#endif

@@ -20,7 +20,7 @@
 #define FLOW_L3_NONE 0 // neither of the below: only Ethernet and VLAN fields hold something
 #define FLOW_L3_IPV4 4
 #define FLOW_L3_IPV6 6
-#define FLOW_L3_ARP 2 // src, dst: sender and target protocol address; proto: operation
+#define FLOW_L3_ARP 2 // src, dst: sender and target protocol address; proto: operation, at most 255
 
 // Values of frag.
 #define FLOW_FRAG_NO 0
@@ -45,7 +45,7 @@ struct flow_key {
 	uint16_t l4_dst;   // big endian; ICMP echo: identifier, else 0
 	uint16_t switch_id;
 	uint16_t vport; // where it came from
-	uint8_t proto;  // the IP protocol after IPv6 extension headers
+	uint8_t proto;  // the IP protocol after IPv6 extension headers; ARP: the operation
 	uint8_t l3;     // FLOW_L3_*
 	uint8_t dscp;   // 0-63
 	uint8_t ttl;
@@ -60,7 +60,9 @@ bool flow_key_equal(const struct flow_key *a, const struct flow_key *b);
 uint64_t flow_key_hash(const struct flow_key *key, uint64_t seed);
 
 // The key of the other direction, as it would come in by vport `from` (ICMP echo and its reply are
-// one pair). False for keys that have no other direction (multicast, later fragments, ICMP errors).
+// one pair). TTL, TCP flags and fragment are 0 in it; VLANs, PCP and DSCP are taken over. False for
+// keys that have no other direction: multicast, ARP, later fragments (and TCP, UDP and SCTP without
+// ports, which is what those look like in a key without `frag`), ICMP other than echo.
 bool flow_key_reverse(const struct flow_key *key, uint16_t from, struct flow_key *out);
 
 #endif

@@ -9,7 +9,8 @@
 
 // What a rule matches: a key under a mask, and L4 port ranges that no mask can say.
 // Invariants (flow_match_normalise sets them): key has no bit outside mask; a range that is all of
-// 0-65535 is "any"; a range that a mask can say is in the mask instead and the range is "any".
+// 0-65535 is "any"; a range that a mask can say is in the mask instead and the range is "any"; a
+// range that nothing can be in, by itself or under the mask, is 1-0, and the match never hits.
 // Thread safety: any thread (a plain value).
 
 struct flow_range {

@@ -11,8 +11,13 @@
 //
 // Ethernet (DIX), up to two VLAN tags (802.1Q, 802.1ad), ARP, IPv4 (RFC 791, options skipped), IPv6
 // (RFC 8200, the extension headers hop-by-hop, routing, fragment, destination and AH skipped, at
-// most 8), TCP, UDP, SCTP, ICMP, ICMPv6. Anything else yields a key of the fields up to there. LLC
-// frames (length below 0x600) have eth_type 0. Thread safety: any thread.
+// most 8), TCP, UDP, SCTP, ICMP, ICMPv6. Anything else yields a key of the fields up to there: a
+// third VLAN tag is an eth_type, ARP of other than IPv4 over Ethernet has no l3. LLC frames (length
+// below 0x600) have eth_type 0. A frame may be longer than its IP packet says (padding), not
+// shorter; L4 headers have to lie within the IP packet. An IPv6 fragment that is the whole packet
+// (RFC 6946) is none. Jumbograms (RFC 2675) are refused as a fault.
+// Cost: one pass, a fast path for [one VLAN tag and] plain IPv4 or IPv6 with TCP or UDP in the
+// first segment, which stores the key as eight words. Thread safety: any thread.
 
 struct rte_mbuf;
 
@@ -24,12 +29,13 @@ enum flow_fault {
 	FLOW_FAULT_IPV4,     // cut, version, header length, total length
 	FLOW_FAULT_IPV6,     // cut, version, payload length
 	FLOW_FAULT_IPV6_EXT, // an extension header is cut, or there are more than 8
-	FLOW_FAULT_L4,       // the L4 header is cut though the packet says that it is there
+	FLOW_FAULT_L4,       // the L4 header is cut though the packet says that it is there, or
+			     // the TCP data offset is below 5
 	FLOW_FAULTS
 };
 
-// Where the headers are, in bytes from the start of the frame; 0: there is none. Kept beside the
-// packet for actions and for offloads.
+// Where the headers that the parser knows are, in bytes from the start of the frame; 0: there is
+// none. Kept beside the packet for actions and for offloads.
 struct flow_offsets {
 	uint16_t l3;
 	uint16_t l4;
@@ -48,11 +54,12 @@ enum flow_fault flow_parse_bytes(const uint8_t *data, uint32_t len, uint16_t swi
 enum flow_fault flow_parse(const struct rte_mbuf *m, uint16_t switch_id, uint16_t vport,
 	uint32_t fields, struct flow_key *key, struct flow_offsets *off);
 
-// A burst; n at most 64.
+// A burst; n at most 64. faults[] takes enum flow_fault.
 void flow_parse_burst(struct rte_mbuf *const *pkts, uint16_t n, uint16_t switch_id, uint16_t vport,
 	uint32_t fields, struct flow_key *keys, struct flow_offsets *offs, uint8_t *faults);
 
-const char *flow_fault_name(
-	enum flow_fault fault); // "malformed-ipv4" and so on: also the name of the drop
+// "malformed-ipv4" and so on: also the name of the drop. "ok" for FLOW_OK, "malformed" outside the
+// enumeration.
+const char *flow_fault_name(enum flow_fault fault);
 
 #endif

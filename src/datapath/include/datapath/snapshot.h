@@ -50,9 +50,13 @@ struct dp_switch {
 	const uint16_t *vports; // members, for floods
 };
 
-struct dp_lane {         // what a MARK stands for
-	uint32_t gen;    // 0: not live
-	uint16_t sw;     // for the rule counters
+// What a MARK stands for. Immutable; control replaces the pointer of a slot (release) and frees the
+// old one after a grace period, so that a lane changes without a new snapshot.
+struct dp_lane {
+	uint32_t gen;  // of the mark; another one is stale
+	uint8_t path;  // as enum offload_path, for path_packets
+	bool was_ring; // the flow was on the ring: goes on through it until it was seen empty once
+	uint16_t sw;   // index of the switch, for the rule counters
 	uint16_t origin; // vport
 	struct dp_program program;
 	const struct flow_actions *actions; // GENERAL
@@ -81,7 +85,7 @@ struct dp_snapshot {
 	uint8_t n_classes;
 	const struct dp_vport *vport[DP_VPORTS_MAX]; // by id, NULL: none
 	struct dp_switch sw[DP_SWITCHES_MAX];
-	const struct dp_lane *lanes; // [DP_LANES_MAX]
+	const struct dp_lane *_Atomic *lanes; // [DP_LANES_MAX], NULL: not live
 	struct dp_worker_plan plan[DP_WORKERS_MAX];
 	uint32_t idle_ticks;  // software flows idle for longer leave the cache
 	uint32_t report_rate; // decayed bytes per tick window at which a flow is reported (min_bps)

@@ -15,6 +15,7 @@ emu_backend_kind(size_t i)
 {
 	static const struct emu_backend_ops *(*const kinds[])(void) = {
 		emu_backend_generator,
+		emu_backend_replay,
 		emu_backend_sink,
 	};
 

@@ -525,7 +525,7 @@ test_damage(void **state)
 		save(&g, false);
 		snprintf(text, sizeof(text), "[replay,speed=0,file=%s]", g.path);
 		if (emu_backend_open(&t.env, text, &b, t.why, sizeof(t.why)) == 0) {
-			if (play(b, &bytes, NULL, 0) > 10)
+			if (play(b, &bytes, NULL, 0) > g.len / 16)
 				fail_msg("seed %u, round %d", seed, round);
 			b->ops->close(b);
 		}

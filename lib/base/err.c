@@ -6,13 +6,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Errors quote what a client or a file sent: keep them one printable line.
+// Length of the UTF-8 character at s, 0 when there is none (RFC 3629).
+static unsigned
+utf8_len(const unsigned char *s)
+{
+	unsigned len, i;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	for (i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+// Errors quote what a client or a file sent, and may be cut in the middle of a character: keep them
+// one line of valid UTF-8, for terminals and for JSON.
 static void
 flatten(char *text)
 {
-	for (; *text != '\0'; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = *text == '\n' || *text == '\t' ? ' ' : '?';
+	unsigned char *p = (unsigned char *)text;
+	unsigned len;
+
+	for (; *p != '\0'; p += len) {
+		len = utf8_len(p);
+		if (len == 0 || *p < ' ' || *p == 0x7f) {
+			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
+			len = 1;
+		}
 	}
 }
 

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+
+#include <rte_common.h>
+#include <rte_prefetch.h>
+
+#include "base/rng.h"
+#include "cache_impl.h"
+
+#define CACHE_SIZE_MIN 64
+#define CACHE_SIZE_MAX (1u << 26)
+// An entry goes to its second bucket when the first one has that many and the second one fewer.
+#define CACHE_CROWDED 6
+
+int
+cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, void *ctx,
+	struct cache **out)
+{
+	struct sl_rng rng = {.state = seed};
+	struct cache_memory mem;
+	size_t entries_at, buckets_at, len;
+	uint32_t n_buckets;
+	struct cache *c;
+
+	if (size < CACHE_SIZE_MIN || size > CACHE_SIZE_MAX)
+		return -EINVAL;
+	size = RTE_ALIGN_CEIL(size, CACHE_WAYS);
+	// 1.5 to 3 slots for each entry.
+	n_buckets = rte_align32pow2((size + size / 2) / CACHE_WAYS);
+	entries_at = RTE_ALIGN_CEIL(sizeof(*c), 128);
+	buckets_at = entries_at + (size_t)size * sizeof(struct cache_entry);
+	len = buckets_at + (size_t)n_buckets * sizeof(struct cache_bucket);
+	if (cache_memory_take(&mem, len, socket_id) < 0)
+		return -ENOMEM;
+	c = mem.data;
+	c->mem = mem;
+	c->entries = (struct cache_entry *)((char *)mem.data + entries_at);
+	c->buckets = (struct cache_bucket *)((char *)mem.data + buckets_at);
+	c->bucket_mask = n_buckets - 1;
+	for (unsigned i = 0; i < RTE_DIM(c->secret.add); i++)
+		c->secret.add[i] = (uint32_t)(sl_rng_next(&rng) >> 32);
+	c->secret.mix[0] = sl_rng_next(&rng);
+	c->secret.mix[1] = sl_rng_next(&rng) | 1;
+	c->evict = evict;
+	c->evict_ctx = ctx;
+	c->free_head = CACHE_NONE;
+	c->stats.size = size;
+	c->stats.memory = len;
+	*out = c;
+	return 0;
+}
+
+void
+cache_free(struct cache *c)
+{
+	struct cache_memory mem;
+
+	if (c == NULL)
+		return;
+	mem = c->mem;
+	cache_memory_free(&mem);
+}
+
+static struct cache_entry *
+entry_at(const struct cache *c, const struct cache_bucket *b, unsigned slot)
+{
+	return &c->entries[b->idx[slot]];
+}
+
+// Free entries form a list through the place of their packet counter.
+static uint32_t
+entry_take(struct cache *c)
+{
+	uint32_t idx = c->free_head;
+
+	if (idx != CACHE_NONE)
+		c->free_head = (uint32_t)c->entries[idx].packets;
+	else if (c->fresh < c->stats.size)
+		idx = c->fresh++;
+	return idx;
+}
+
+static void
+leave(struct cache *c, struct cache_bucket *b, unsigned slot)
+{
+	struct cache_entry *e = entry_at(c, b, slot);
+	struct cache_bucket *home = cache_first(c, cache_hash(&c->secret, &e->key));
+
+	if (c->evict != NULL)
+		c->evict(c->evict_ctx, e);
+	if (home != b)
+		home->moved--;
+	b->used &= (uint8_t) ~(1u << slot);
+	e->packets = c->free_head;
+	c->free_head = b->idx[slot];
+	c->stats.used--;
+}
+
+// 0 for a tick that is ahead of now.
+static uint32_t
+age_of(uint32_t now, uint32_t tick)
+{
+	uint32_t age = now - tick;
+
+	return age > INT32_MAX ? 0 : age;
+}
+
+struct victim {
+	struct cache_bucket *bucket;
+	unsigned slot;
+	uint32_t age;
+};
+
+static void
+victim_look(const struct cache *c, struct cache_bucket *b, uint32_t now, struct victim *v)
+{
+	for (uint32_t m = b->used; m != 0; m &= m - 1) {
+		unsigned slot = (unsigned)__builtin_ctz(m);
+		uint32_t age = age_of(now, entry_at(c, b, slot)->last_tick);
+
+		if (v->bucket == NULL || age > v->age)
+			*v = (struct victim){.bucket = b, .slot = slot, .age = age};
+	}
+}
+
+static void
+victim_prefetch(const struct cache *c, const struct cache_bucket *b)
+{
+	for (uint32_t m = b->used; m != 0; m &= m - 1)
+		rte_prefetch0(&entry_at(c, b, (unsigned)__builtin_ctz(m))->packets);
+}
+
+// The next bucket in turn that holds something: there is one when the cache is not empty.
+static struct cache_bucket *
+sample(struct cache *c)
+{
+	struct cache_bucket *b;
+
+	do {
+		b = &c->buckets[c->evict_hand];
+		c->evict_hand = (c->evict_hand + 1) & (uint32_t)c->bucket_mask;
+	} while (b->used == 0);
+	return b;
+}
+
+// Makes room for one entry in one of its buckets. Both full: the oldest in them leaves. No entry
+// free: the oldest in them and in one more bucket leaves.
+static void
+make_room(struct cache *c, struct cache_bucket *first, struct cache_bucket *second, bool full,
+	uint32_t now)
+{
+	struct cache_bucket *third = full ? first : sample(c);
+	struct victim v = {.bucket = NULL};
+
+	victim_prefetch(c, first);
+	victim_prefetch(c, second);
+	victim_prefetch(c, third);
+	victim_look(c, first, now, &v);
+	victim_look(c, second, now, &v);
+	victim_look(c, third, now, &v);
+	c->stats.evicted_full++;
+	leave(c, v.bucket, v.slot);
+}
+
+static struct cache_bucket *
+choose(struct cache_bucket *first, struct cache_bucket *second)
+{
+	int n = __builtin_popcount(first->used);
+
+	if (n < CACHE_CROWDED || n <= __builtin_popcount(second->used))
+		return first;
+	return second;
+}
+
+struct cache_entry *
+cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick)
+{
+	struct cache_bucket *first = cache_first(c, hash);
+	struct cache_bucket *second = cache_second(c, hash);
+	struct cache_entry *e = cache_find(c, key, hash);
+	struct cache_bucket *b;
+	unsigned slot;
+	bool full;
+
+	if (e != NULL)
+		return e;
+	full = (first->used & second->used) == UINT8_MAX;
+	if (full || c->stats.used == c->stats.size)
+		make_room(c, first, second, full, tick);
+	b = choose(first, second);
+	slot = (unsigned)__builtin_ctz(~(uint32_t)b->used);
+	b->idx[slot] = entry_take(c);
+	b->sig[slot] = cache_sig(hash);
+	b->used |= (uint8_t)(1u << slot);
+	if (b != first)
+		first->moved++;
+	e = entry_at(c, b, slot);
+	memset(e, 0, sizeof(*e));
+	e->key = *key;
+	e->last_tick = tick;
+	c->stats.inserts++;
+	c->stats.used++;
+	return e;
+}
+
+static bool
+leave_from(struct cache *c, struct cache_bucket *b, uint32_t idx)
+{
+	for (uint32_t m = b->used; m != 0; m &= m - 1) {
+		unsigned slot = (unsigned)__builtin_ctz(m);
+
+		if (b->idx[slot] == idx) {
+			leave(c, b, slot);
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+cache_remove(struct cache *c, struct cache_entry *e)
+{
+	uint64_t hash = cache_hash(&c->secret, &e->key);
+	uint32_t idx = (uint32_t)(e - c->entries);
+
+	if (!leave_from(c, cache_first(c, hash), idx))
+		leave_from(c, cache_second(c, hash), idx);
+}
+
+uint32_t
+cache_expire(struct cache *c, uint32_t now_tick, uint32_t idle, uint32_t max)
+{
+	uint32_t mask = (uint32_t)c->bucket_mask;
+	uint32_t gone = 0;
+
+	if (max > mask + 1)
+		max = mask + 1;
+	for (uint32_t i = 0; i < max; i++) {
+		struct cache_bucket *b = &c->buckets[c->expire_hand];
+
+		// The entries of the bucket after the next one are on their way meanwhile.
+		rte_prefetch0(&c->buckets[(c->expire_hand + 4) & mask]);
+		victim_prefetch(c, &c->buckets[(c->expire_hand + 2) & mask]);
+		c->expire_hand = (c->expire_hand + 1) & mask;
+		for (uint32_t m = b->used; m != 0; m &= m - 1) {
+			unsigned slot = (unsigned)__builtin_ctz(m);
+
+			if (age_of(now_tick, entry_at(c, b, slot)->last_tick) <= idle)
+				continue;
+			leave(c, b, slot);
+			gone++;
+		}
+	}
+	c->stats.expired += gone;
+	return gone;
+}
+
+void
+cache_clear(struct cache *c)
+{
+	for (uint64_t i = 0; i <= c->bucket_mask; i++) {
+		struct cache_bucket *b = &c->buckets[i];
+
+		while (b->used != 0)
+			leave(c, b, (unsigned)__builtin_ctz(b->used));
+	}
+}
+
+bool
+cache_walk(struct cache *c, uint32_t *cursor, uint32_t max, cache_walk_fn fn, void *ctx)
+{
+	uint32_t end = (uint32_t)(c->bucket_mask + 1) * CACHE_WAYS;
+	uint64_t looks = (uint64_t)max * 4 * CACHE_WAYS + CACHE_WAYS;
+	uint32_t at = *cursor;
+
+	for (; at < end && max > 0 && looks > 0; at++, looks--) {
+		const struct cache_bucket *b = &c->buckets[at / CACHE_WAYS];
+
+		if ((b->used & (1u << (at % CACHE_WAYS))) == 0)
+			continue;
+		fn(ctx, entry_at(c, b, at % CACHE_WAYS));
+		max--;
+	}
+	*cursor = at;
+	return at < end;
+}
+
+void
+cache_stats_get(const struct cache *c, struct cache_stats *out)
+{
+	*out = c->stats;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
+
+#include "cache_impl.h"
+
+static struct cache_entry *
+find_in(const struct cache *c, const struct cache_bucket *b, const struct flow_key *key,
+	uint16_t sig)
+{
+	for (uint32_t m = cache_candidates(b, sig); m != 0; m &= m - 1) {
+		struct cache_entry *e = &c->entries[b->idx[__builtin_ctz(m)]];
+
+		if (cache_key_equal(&e->key, key))
+			return e;
+	}
+	return NULL;
+}
+
+struct cache_entry *
+cache_find(const struct cache *c, const struct flow_key *key, uint64_t hash)
+{
+	const struct cache_bucket *first = cache_first(c, hash);
+	struct cache_entry *e = find_in(c, first, key, cache_sig(hash));
+
+	if (e == NULL && first->moved != 0)
+		e = find_in(c, cache_second(c, hash), key, cache_sig(hash));
+	return e;
+}
+
+struct cache_entry *
+cache_lookup(struct cache *c, const struct flow_key *key)
+{
+	return cache_find(c, key, cache_hash(&c->secret, key));
+}
+
+// The packets of todo: those whose first candidate was not it. Apart from the burst, so that the
+// common case has no branch.
+static __attribute__((noinline)) uint64_t
+settle(const struct cache *c, const struct flow_key *keys, const uint64_t *hashes,
+	struct cache_entry **out, uint64_t todo)
+{
+	uint64_t hits = 0;
+
+	for (uint64_t m = todo; m != 0; m &= m - 1) {
+		uint64_t hash = hashes[__builtin_ctzll(m)];
+
+		if (cache_first(c, hash)->moved != 0)
+			rte_prefetch0(cache_second(c, hash));
+	}
+	for (; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(todo);
+
+		out[i] = cache_find(c, &keys[i], hashes[i]);
+		hits |= (uint64_t)(out[i] != NULL) << i;
+	}
+	return hits;
+}
+
+// The packets whose first candidate is it.
+static uint64_t
+burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes,
+	struct cache_entry **out)
+{
+	uint64_t hits = 0, none = 0, bit;
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		hashes[i] = cache_hash(&c->secret, &keys[i]);
+		rte_prefetch0(cache_first(c, hashes[i]));
+	}
+	for (i = 0, bit = 1; i < n; i++, bit += bit) {
+		const struct cache_bucket *b = cache_first(c, hashes[i]);
+		uint32_t m = cache_candidates(b, cache_sig(hashes[i]));
+
+		// No candidate: any entry does, its comparison will not count.
+		none |= m == 0 ? bit : 0;
+		out[i] = &c->entries[b->idx[__builtin_ctz(m | 1u << (CACHE_WAYS - 1))]];
+		rte_prefetch0(out[i]);
+		rte_prefetch0(&out[i]->packets);
+	}
+	for (i = 0, bit = 1; i < n; i++, bit += bit)
+		hits |= cache_key_equal(&out[i]->key, &keys[i]) ? bit : 0;
+	return hits & ~none;
+}
+
+uint64_t
+cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes,
+	struct cache_entry **out)
+{
+	uint64_t all = n < 64 ? (1ULL << n) - 1 : UINT64_MAX;
+	uint64_t hits = burst(c, keys, n, hashes, out);
+
+	if (unlikely(hits != all))
+		hits |= settle(c, keys, hashes, out, all & ~hits);
+	return hits;
+}

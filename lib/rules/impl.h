@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_RULES_IMPL_H
+#define SLUICE_RULES_IMPL_H
+
+#include <stdatomic.h>
+
+#include "rules/rules.h"
+
+// What the writer and the look-up share: a rule, and a table frozen at a commit.
+//
+// Problem: of thousands of overlapping entries find the one of the highest priority in a few
+// hundred cycles. Idea: tuple space search (Srinivasan, Suri, Varghese, SIGCOMM 1999): entries with
+// one mask form a subtable, a hash table over the masked key. Entries have a rank (0 is the first
+// in order of priority and age); subtables are visited by their best rank, and the visit ends when
+// the best entry found is ahead of all that is left (as in OVS: Pfaff et al., NSDI 2015). Entries
+// of one masked key form a chain by rank; port ranges, which no mask can say, are checked on the
+// chain. Cost: one hash and one probe for each subtable visited; 150 to 220 bytes an entry beside
+// the entry itself; a build sorts, then touches each entry once. Refuses: to split ranges into
+// prefixes (the memory would no longer be linear), to change a table in place (a commit builds it
+// anew). Thread safety: a table is immutable; its references are counted atomically.
+
+#define RULES_NONE UINT32_MAX
+#define RULES_WORDS 8 // of a key
+
+struct rule {
+	struct rules_entry e;
+	atomic_uint refs; // of the writer, and of each frozen table
+	uint32_t fields;  // that its match reads
+	uint32_t pos;     // in the list of its table
+};
+
+struct rule *rule_new(const struct rules_entry *e);
+void rule_put(struct rule *rule);
+
+// A rule in its table's list. order: lower is first.
+struct rule_ref {
+	uint64_t order;
+	struct rule *rule;
+};
+
+struct rules_subtable {
+	uint64_t mask[RULES_WORDS]; // of the words that have one
+	uint8_t at[RULES_WORDS];    // which words of the key these are
+	uint8_t words;
+	uint32_t best;      // rank
+	uint32_t rules;     // in it
+	uint32_t slot_mask; // slots - 1
+	uint32_t slots;     // where its slots start
+};
+
+// An entry in its subtable, at the index of its rank.
+struct rules_node {
+	uint64_t key[RULES_WORDS]; // the masked words, in the order of the subtable
+	struct flow_range sport;
+	struct flow_range dport;
+	struct rule *rule; // counted
+	uint32_t next;     // in rank, of the same masked key
+	bool ranged;
+};
+
+struct rules_slot {
+	uint32_t hash;
+	uint32_t node; // the best of its masked key, or RULES_NONE
+};
+
+struct rules_table {
+	atomic_uint refs;
+	uint32_t fields; // that any entry reads
+	uint32_t n;
+	uint32_t n_subtables;
+	size_t memory;
+	uint64_t secret[RULES_WORDS];
+	struct flow_actions fallback; // when nothing matches
+	struct rules_subtable *subtables;
+	struct rules_node *nodes;
+	struct rules_slot *slots;
+};
+
+// list is sorted. NULL when out of memory.
+struct rules_table *rules_table_build(const struct rule_ref *list, uint32_t n,
+	const struct flow_actions *fallback, uint64_t seed);
+void rules_table_put(struct rules_table *t);
+// The rank of the entry that key matches, or RULES_NONE.
+uint32_t rules_table_find(const struct rules_table *t, const struct flow_key *key);
+
+struct rules_set {
+	atomic_uint refs;
+	uint32_t fields;
+	uint32_t rules;
+	struct rules_table *tables[RULES_TABLES]; // NULL: no entry, and the default is to drop
+};
+
+#endif

@@ -14,6 +14,7 @@ const struct emu_backend_ops *
 emu_backend_kind(size_t i)
 {
 	static const struct emu_backend_ops *(*const kinds[])(void) = {
+		emu_backend_ethdev,
 		emu_backend_generator,
 		emu_backend_replay,
 		emu_backend_sink,

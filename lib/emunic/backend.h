@@ -29,6 +29,7 @@ struct emu_backend_stats {
 	uint64_t tx_packets; // accepted by the peer
 	uint64_t tx_bytes;
 	uint64_t rx_errors; // a malformed thing of the peer's, never made into a packet
+	uint64_t tx_errors; // taken, and lost: of a shape that the peer can never carry
 };
 
 struct emu_backend_env {

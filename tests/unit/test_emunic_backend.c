@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Text of backends (kinds, keys, values), and the sink with its answers.
+// Text of backends (kinds, keys, values), the sink with its answers, and the ethdev.
 #include "emunic_support.h"
 
-#include <rte_tcp.h>
+#include <rte_bus_vdev.h>
+#include <rte_ethdev.h>
 
 static void
 test_text(void **state)
@@ -186,6 +187,113 @@ test_reflect_random(void **state)
 	emu_test_end(&t);
 }
 
+// A port that is probed is hidden, works, goes at close, and can be probed again.
+static void
+test_ethdev_probe(void **state)
+{
+	struct emu_backend_stats stats;
+	struct rte_mbuf *pkts[EMU_BURST];
+	struct emu_backend *b;
+	struct emu_test t;
+	uint16_t port, n = 0;
+
+	emu_test_begin(&t, 2047);
+	for (int round = 0; round < 3; round++) {
+		b = emu_test_open(&t, "[ethdev,net_null0,size=100]");
+		assert_int_equal(rte_eth_dev_get_port_by_name("net_null0", &port), 0);
+		assert_int_equal(
+			rte_eth_find_next_owned_by(0, RTE_ETH_DEV_NO_OWNER), RTE_MAX_ETHPORTS);
+		assert_true(b->ops->link(b));
+		n = b->ops->rx(b, pkts, EMU_BURST);
+		assert_int_equal(n, EMU_BURST);
+		assert_int_equal(rte_pktmbuf_pkt_len(pkts[0]), 100);
+		assert_int_equal(b->ops->tx(b, pkts, n), n);
+		b->ops->stats(b, &stats);
+		assert_int_equal(stats.rx_packets, n);
+		assert_int_equal(stats.rx_bytes, 100 * n);
+		assert_int_equal(stats.tx_packets, n);
+		assert_int_equal(stats.tx_bytes, 100 * n);
+		b->ops->close(b);
+		assert_int_not_equal(rte_eth_dev_get_port_by_name("net_null0", &port), 0);
+	}
+	emu_test_end(&t);
+}
+
+// An existing port is taken when it is free and stopped, and given back; packets of any shape that
+// its driver takes come through.
+static void
+test_ethdev_existing(void **state)
+{
+	struct rte_eth_dev_owner owner = {.name = "somebody"}, got;
+	struct rte_mbuf *pkts[EMU_BURST * 2];
+	struct emu_backend *b;
+	struct emu_test t;
+	uint16_t port, n;
+
+	emu_test_begin(&t, 2047);
+	assert_int_equal(rte_vdev_init("net_ring0", NULL), 0);
+	assert_int_equal(rte_eth_dev_get_port_by_name("net_ring0", &port), 0);
+	assert_int_equal(rte_eth_dev_owner_new(&owner.id), 0);
+	assert_int_equal(rte_eth_dev_owner_set(port, &owner), 0);
+	emu_test_refused(&t, "[ethdev,net_ring0]", "belongs to somebody else");
+	assert_int_equal(rte_eth_dev_owner_unset(port, owner.id), 0);
+	emu_test_refused(&t, "[ethdev,net_ring0,size=9]", "exists already");
+
+	b = emu_test_open(&t, "[ethdev,net_ring0]");
+	assert_int_equal(rte_eth_dev_owner_get(port, &got), 0);
+	assert_string_equal(got.name, "net_emunic0 wire");
+	for (int i = 0; i < EMU_BURST * 2; i++)
+		pkts[i] = frame(&t, "0123456789", i % 10);
+	n = b->ops->tx(b, pkts, EMU_BURST * 2);
+	assert_int_equal(n, EMU_BURST * 2);
+	assert_int_equal(b->ops->rx(b, pkts, EMU_BURST * 2), n);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(rte_pktmbuf_pkt_len(pkts[i]), i % 10);
+	rte_pktmbuf_free_bulk(pkts, n);
+	b->ops->close(b);
+	assert_int_equal(rte_eth_dev_owner_get(port, &got), 0);
+	assert_int_equal(got.id, RTE_ETH_DEV_NO_OWNER);
+	assert_int_equal(rte_vdev_uninit("net_ring0"), 0);
+	emu_test_end(&t);
+}
+
+// The device is removed by somebody else: the link goes down, nothing faults, close is clean.
+static void
+test_ethdev_gone(void **state)
+{
+	struct emu_backend_stats stats;
+	struct rte_mbuf *m;
+	struct emu_backend *b;
+	struct emu_test t;
+
+	emu_test_begin(&t, 2047);
+	b = emu_test_open(&t, "[ethdev,net_null1]");
+	assert_true(b->ops->link(b));
+	assert_int_equal(rte_vdev_uninit("net_null1"), 0);
+	assert_false(b->ops->link(b));
+	assert_int_equal(b->ops->rx(b, &m, 1), 0);
+	m = frame(&t, "0123456789", 10);
+	assert_int_equal(b->ops->tx(b, &m, 1), 0);
+	rte_pktmbuf_free(m);
+	b->ops->stats(b, &stats);
+	b->ops->close(b);
+	b = emu_test_open(&t, "[ethdev,net_null2]");
+	b->ops->close(b);
+	emu_test_end(&t);
+}
+
+static void
+test_ethdev_refused(void **state)
+{
+	struct emu_test t;
+
+	emu_test_begin(&t, 63);
+	emu_test_refused(&t, "[ethdev]", "are missing");
+	emu_test_refused(&t, "[ethdev,nonsense]", "neither a port nor the devargs");
+	emu_test_refused(&t, "[ethdev,net_pcap0,rx_pcap=/nowhere]", "refuses the device");
+	emu_test_end(&t);
+}
+
 int
 main(void)
 {
@@ -195,6 +303,10 @@ main(void)
 		cmocka_unit_test(test_reflect),
 		cmocka_unit_test(test_reflect_bounds),
 		cmocka_unit_test(test_reflect_random),
+		cmocka_unit_test(test_ethdev_probe),
+		cmocka_unit_test(test_ethdev_existing),
+		cmocka_unit_test(test_ethdev_gone),
+		cmocka_unit_test(test_ethdev_refused),
 	};
 
 	if (emu_test_eal("test_emunic_backend") != 0)

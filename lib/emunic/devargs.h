@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef EMUNIC_DEVARGS_H
+#define EMUNIC_DEVARGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Device arguments of --vdev net_emunicN,... :
+//
+//   queues=N          receive and transmit queue pairs of the PF, 1 to 64 (default 4)
+//   vfs=N             VFs, 0 to 64 (default: as many as representor= and vfN= name)
+//   representor=LIST  which VFs get a representor ethdev, in DPDK's form, e.g. vf[0-3]
+//   rep_queues=N      queue pairs of each representor, 1 to 64 (default 1)
+//   wire=[BACKEND]    what is plugged in at the wire (backend.h; default nothing: link down)
+//   vfN=[BACKEND]     what uses VF N
+//   capacity=N        rules that the NIC holds, of both domains together, 1 to 1048576 (1024)
+//   mbufs=N           packet buffers of the NIC itself (default by the number of VFs)
+//   mac=XX:..:XX      address of the PF; a representor's is that plus 1 plus its VF
+//   firmware=KIND     thread (default: one that sleeps when idle), service (a DPDK service core;
+//                     where none runs, inline), inline (inside the application's bursts)
+//   insert_us=N       microseconds that one insertion of a rule takes (default 0)
+//   insert_rate=N     insertions a second at most (default 0: no limit)
+//
+// An unknown key, a key given twice and a value out of range are errors.
+// Thread safety: any thread (no state).
+
+#define EMU_MAX_QUEUES 64
+#define EMU_MAX_VFS 64
+#define EMU_PARAM_STRING                                                                           \
+	"queues=<1-64> vfs=<0-64> representor=vf[<list>] rep_queues=<1-64> wire=[<backend>] "      \
+	"vf<N>=[<backend>] capacity=<1-1048576> mbufs=<N> mac=<addr> "                             \
+	"firmware=thread|service|inline insert_us=<N> insert_rate=<N>"
+
+enum emu_firmware_kind { EMU_FW_THREAD, EMU_FW_SERVICE, EMU_FW_INLINE };
+
+struct emu_devargs {
+	uint16_t queues;
+	uint16_t vfs;
+	uint16_t rep_queues;
+	uint16_t n_reps;
+	uint16_t reps[EMU_MAX_VFS]; // VF numbers
+	uint32_t capacity;
+	uint32_t mbufs;
+	uint32_t insert_us;
+	uint32_t insert_rate;
+	enum emu_firmware_kind firmware;
+	uint8_t mac[6];
+	char *backends[1 + EMU_MAX_VFS]; // texts without their brackets, owned; NULL: none
+};
+
+// Fills out from text (NULL: all defaults). name seeds the default MAC. Returns 0 or -errno with a
+// sentence in why. On success emu_devargs_free is due.
+int emu_devargs_parse(
+	const char *name, const char *text, struct emu_devargs *out, char *why, size_t why_len);
+void emu_devargs_free(struct emu_devargs *a);
+
+#endif

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef EMUNIC_EMUNIC_H
+#define EMUNIC_EMUNIC_H
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ethdev_driver.h>
+#include <rte_log.h>
+
+#include "backend.h"
+#include "devargs.h"
+#include "packet.h"
+#include "rss.h"
+#include "table.h"
+
+// The emulated NIC: one embedded switch between its sides (the wire and the VFs) and its host
+// ports (the PF and the representors).
+//
+//              application (any DPDK program)
+//      PF ethdev         rep 0 ethdev      rep 1 ethdev     host ports: RSS, ingress rules, rings
+//   ------+-----------------+-----------------+----------
+//         |    embedded switch: transfer rules, else      |  run by the firmware: a thread, a
+//         |    port <-> the side that it represents       |  service, or the caller's bursts
+//   ------+-----------------+-----------------+----------
+//       wire               vf0               vf1           sides: backends
+//
+// Host port i represents side i: 0 is the PF and the wire, 1 + n is VF n and its representor.
+//
+// Where packets are lost they get a name (enum emu_drop, and per side full and down), and the
+// NIC's ledger holds at all times at which nothing moves:
+//   received (wire, vf, host) + copies = sent (wire, vf, host) + sum(drops) + held (in rings).
+//
+// Thread safety: one gate per NIC. The firmware holds it for one burst of one side or queue at a
+// time; the host holds it to change anything. Receive and transmit bursts do not take it: they
+// touch their queue's ring and their own counters only.
+
+#define EMU_MAX_PORTS (1 + EMU_MAX_VFS)
+#define EMU_RETA_SIZE 128
+#define EMU_MAX_MACS 16
+#define EMU_MAX_MCAST 64
+#define EMU_L2_OVERHEAD (14 + 2 * 4) // Ethernet and two tags, over the MTU
+#define EMU_MIN_MTU 68
+#define EMU_MAX_MTU 9600
+#define EMU_MAX_FRAME (EMU_MAX_MTU + EMU_L2_OVERHEAD)
+#define EMU_MAX_LRO 65535
+#define EMU_MIN_DESC 32
+#define EMU_MAX_DESC 16384
+#define EMU_DEFAULT_DESC 1024
+
+extern int emunic_logtype; // RTE_LOG_REGISTER's, as every DPDK library has one
+#define EMU_LOG(level, fmt, ...)                                                                   \
+	rte_log(RTE_LOG_##level, emunic_logtype, "EMUNIC: " fmt "\n", ##__VA_ARGS__)
+
+enum emu_drop {
+	EMU_DROP_RULE,             // a rule's DROP
+	EMU_DROP_MALFORMED,        // no whole Ethernet header
+	EMU_DROP_MTU,              // longer than the MTU of the port that it enters or leaves by
+	EMU_DROP_MAC_FILTER,       // not for the port, which is not promiscuous
+	EMU_DROP_HOST_STOPPED,     // the host port is stopped, or there is none
+	EMU_DROP_RX_MISSED,        // the receive ring is full
+	EMU_DROP_RX_NOMBUF,        // the queue's mempool is empty
+	EMU_DROP_RX_TOO_LONG,      // needs several buffers, and the queue does not scatter
+	EMU_DROP_RX_QUEUE_STOPPED, // the queue is stopped or does not exist
+	EMU_DROP_BAD_OFFLOAD,      // asks for a checksum or segmentation that its headers forbid
+	EMU_DROP_NO_BUFFER,        // the NIC's own memory is used up
+	EMU_DROP_PORT_STOP,        // was in a ring when the port was stopped or closed
+	EMU_DROPS
+};
+
+struct emu_nic;
+struct emu_port;
+
+// One receive queue of a host port.
+struct emu_rxq {
+	struct rte_ring *ring;
+	struct rte_mempool *pool;
+	struct emu_port *port;
+	uint64_t offloads;
+	uint16_t id;
+	uint16_t n_desc;
+	uint16_t room; // bytes of packet that one buffer takes
+	bool started;
+	bool deferred;
+	bool drop_en;
+	// Written by the application's thread.
+	alignas(64) uint64_t packets;
+	uint64_t bytes;
+	// Written by the firmware.
+	alignas(64) uint64_t missed;
+	uint64_t nombuf;
+	unsigned int n_staged;
+	struct emu_pkt *staged[EMU_BURST];
+};
+
+// One transmit queue of a host port.
+struct emu_txq {
+	struct rte_ring *ring;
+	struct emu_port *port;
+	uint64_t offloads;
+	uint16_t id;
+	uint16_t n_desc;
+	bool started;
+	bool deferred;
+	// Written by the application's thread.
+	alignas(64) uint64_t packets;
+	uint64_t bytes;
+};
+
+struct emu_queue_totals {
+	uint64_t packets, bytes, missed, nombuf;
+};
+
+// A host port: the PF or a representor. It is the private data of its ethdev.
+struct emu_port {
+	struct emu_nic *nic;
+	struct emu_side *side; // that it represents
+	struct rte_eth_dev *dev;
+	uint16_t index; // in nic->ports, and of the side
+	uint16_t max_queues;
+	bool started;
+	bool rss_on;
+	bool no_mark; // the application negotiated rx metadata without the mark
+	bool promiscuous;
+	bool all_multicast;
+	bool lsc; // the application wants link events
+	uint64_t rx_offloads;
+	uint16_t n_rxq, n_txq;
+	struct emu_rxq *rxq[EMU_MAX_QUEUES];
+	struct emu_txq *txq[EMU_MAX_QUEUES];
+	uint16_t reta[EMU_RETA_SIZE];
+	struct rte_ether_addr macs[EMU_MAX_MACS];   // ethdev's list; [0] is the port's own
+	struct rte_ether_addr filter[EMU_MAX_MACS]; // the same, for the firmware
+	struct rte_ether_addr mcast[EMU_MAX_MCAST];
+	uint32_t n_mcast;
+	struct emu_table ingress;
+	struct emu_rule_list rules; // created on this port, of both domains
+	char flow_error[96];        // the last rte_flow message that has figures in it
+	struct emu_queue_totals rx_gone, tx_gone; // of queues that were released
+	struct emu_queue_totals rx_base[EMU_MAX_QUEUES], tx_base[EMU_MAX_QUEUES];
+	struct emu_queue_totals rx_gone_base, tx_gone_base; // at the last stats reset
+	struct emu_rss rss;
+};
+
+// The wire or a VF.
+struct emu_side {
+	struct emu_backend *backend; // NULL: nothing is plugged in
+	char name[8];                // "wire", "vfN"
+	uint16_t index;
+	uint16_t mtu;    // of both the side and the host port that represents it
+	bool armed;      // its host port was started once, so it is polled
+	bool admin_down; // set_link_down
+	bool link;       // as last announced
+	bool link_changed;
+	uint64_t rx_packets, rx_bytes; // into the NIC
+	uint64_t tx_packets, tx_bytes; // out of the NIC
+	uint64_t drop_full, drop_down;
+	struct emu_backend_stats gone; // of backends that were swapped out
+	unsigned int n_out;
+	struct rte_mbuf *out[EMU_BURST]; // collected for one tx of the backend
+};
+
+struct emu_gate {
+	pthread_mutex_t lock;
+	uint32_t wanted; // host threads that wait for it
+};
+
+struct emu_nic {
+	char name[RTE_DEV_NAME_MAX_LEN];
+	struct emu_devargs args;
+	int socket_id;
+	uint16_t n_sides; // 1 + VFs
+	uint16_t domain;  // switch domain
+	uint16_t n_started;
+	uint16_t refs; // host ports that are not closed
+	struct emu_gate gate;
+	struct rte_mempool *pool; // where backends' packets live
+
+	struct emu_side *sides;
+	struct emu_port *ports[EMU_MAX_PORTS]; // NULL where there is no representor, or no more
+
+	struct emu_rules rules;
+	struct emu_table transfer;
+	pthread_mutex_t insert_lock; // one insertion at a time, as long as it may sleep
+	uint64_t insert_next_ns;     // when insert_rate allows the next one
+
+	// The ledger, with what queues that are gone had.
+	uint64_t drops[EMU_DROPS];
+	uint64_t copies;
+	uint64_t eswitch_packets, eswitch_bytes;
+	struct emu_queue_totals host_rx_gone, host_tx_gone;
+
+	// The firmware and the burst that it works on.
+	pthread_t thread;
+	bool thread_runs;
+	bool thread_stop;
+	uint32_t service;
+	bool service_added;
+	bool run_inline;
+	uint64_t link_check_at; // TSC
+	bool alarm_set;
+	struct emu_pkt work[EMU_BURST];
+};
+
+// Host side of the gate. Any thread that is not the firmware.
+void emu_gate_enter(struct emu_gate *g);
+void emu_gate_leave(struct emu_gate *g);
+// Firmware side: lets waiting hosts go first.
+void emu_gate_enter_fw(struct emu_gate *g);
+bool emu_gate_try(struct emu_gate *g);
+
+static inline void
+emu_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t
+emu_read(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+// nic.c: the NIC as a whole. Every function that returns an error has logged it.
+int emu_nic_create(
+	const char *name, const struct emu_devargs *args, int socket_id, struct emu_nic **out);
+int emu_nic_open_backends(struct emu_nic *nic);
+// Opens text and puts it behind the side, closing what was there. NULL text: unplugs.
+int emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text);
+void emu_nic_unref(struct emu_nic *nic);
+
+// port.c and its neighbours: the ethdev operations.
+int emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index);
+int emu_port_close(struct rte_eth_dev *dev);
+bool emu_is_port(const struct rte_eth_dev *dev);
+void emu_port_link(const struct emu_port *port, struct rte_eth_link *link);
+
+// host.c: what comes to a host port, and the bursts of the application. The packets belong to the
+// callee afterwards. At most EMU_BURST; under the gate.
+void emu_host_deliver(
+	struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pkts, unsigned int n);
+uint16_t emu_rx_burst(void *rxq, struct rte_mbuf **pkts, uint16_t n);
+uint16_t emu_tx_burst(void *txq, struct rte_mbuf **pkts, uint16_t n);
+
+// eswitch.c: takes packets that entered at a side or a host port to where they belong.
+void emu_switch(
+	struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n);
+void emu_drop(struct emu_nic *nic, enum emu_drop why, struct rte_mbuf *m);
+// Gives one finished packet to a side; emu_side_flush sends what was collected.
+void emu_side_push(struct emu_nic *nic, struct emu_side *side, struct rte_mbuf *m);
+void emu_side_flush(struct emu_side *side);
+bool emu_side_up(const struct emu_side *side);
+
+// firmware.c: what makes it run.
+int emu_firmware_start(struct emu_nic *nic);
+void emu_firmware_stop(struct emu_nic *nic);
+// Chooses who runs it, at every port start.
+void emu_firmware_arm(struct emu_nic *nic);
+// One round over all sides and queues; returns the packets moved.
+unsigned int emu_firmware_round(struct emu_nic *nic);
+void emu_firmware_inline(struct emu_nic *nic);
+
+#endif

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "emunic.h"
+
+#include <rte_mbuf.h>
+
+#include "offload.h"
+
+// The embedded switch: parse, transfer rules, else the way between a side and the host port that
+// represents it. Sides get packets with all that they cannot finish themselves already done.
+
+void
+emu_drop(struct emu_nic *nic, enum emu_drop why, struct rte_mbuf *m)
+{
+	nic->drops[why]++;
+	rte_pktmbuf_free(m);
+}
+
+bool
+emu_side_up(const struct emu_side *side)
+{
+	return side->backend != NULL && !side->admin_down &&
+	       side->backend->ops->link(side->backend);
+}
+
+void
+emu_side_flush(struct emu_side *side)
+{
+	uint32_t len[EMU_BURST];
+	unsigned int n = side->n_out, sent = 0;
+
+	if (n == 0)
+		return;
+	side->n_out = 0;
+	if (!emu_side_up(side)) {
+		side->drop_down += n;
+		rte_pktmbuf_free_bulk(side->out, n);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		len[i] = side->out[i]->pkt_len;
+	sent = side->backend->ops->tx(side->backend, side->out, n);
+	for (unsigned int i = 0; i < sent; i++)
+		side->tx_bytes += len[i];
+	side->tx_packets += sent;
+	if (sent < n) {
+		side->drop_full += n - sent;
+		rte_pktmbuf_free_bulk(&side->out[sent], n - sent);
+	}
+}
+
+void
+emu_side_push(struct emu_nic *nic, struct emu_side *side, struct rte_mbuf *m)
+{
+	side->out[side->n_out++] = m;
+	if (side->n_out == EMU_BURST)
+		emu_side_flush(side);
+}
+
+static void
+push_segments(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
+{
+	struct emu_segments s;
+	unsigned int n = 0;
+
+	emu_segments_init(&s, p);
+	while (s.left > 0) {
+		struct rte_mbuf *m = emu_segments_next(&s, nic->pool);
+
+		n++;
+		if (m == NULL) {
+			nic->drops[EMU_DROP_NO_BUFFER]++;
+			break;
+		}
+		emu_side_push(nic, side, m);
+	}
+	nic->copies += n - 1;
+	rte_pktmbuf_free(p->m);
+}
+
+// Makes p->m writable as far as its headers go.
+static bool
+own_headers(struct emu_nic *nic, struct emu_pkt *p)
+{
+	uint32_t len = p->l2_len + p->l3_len + p->l4_len;
+	struct rte_mbuf *copy;
+
+	if (emu_is_own(p->m, len))
+		return true;
+	copy = rte_pktmbuf_copy(p->m, nic->pool, 0, UINT32_MAX);
+	if (copy == NULL || copy->data_len < len) {
+		rte_pktmbuf_free(copy);
+		return false;
+	}
+	rte_pktmbuf_free(p->m);
+	p->m = copy;
+	return true;
+}
+
+static void
+to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
+{
+	bool takes = side->backend != NULL && side->backend->ops->takes_offloads(side->backend);
+	bool ok;
+
+	if (!p->gso && p->m->pkt_len > (uint32_t)side->mtu + EMU_L2_OVERHEAD) {
+		emu_drop(nic, EMU_DROP_MTU, p->m);
+		return;
+	}
+	if (p->gso && !takes) {
+		push_segments(nic, side, p);
+		return;
+	}
+	if (p->l4_sum || p->ip_sum) {
+		if (!own_headers(nic, p)) {
+			emu_drop(nic, EMU_DROP_NO_BUFFER, p->m);
+			return;
+		}
+		ok = p->l4_sum && takes ? emu_leave_sums(p, p->m) : emu_fill_sums(p, p->m);
+		if (!ok) {
+			emu_drop(nic, EMU_DROP_BAD_OFFLOAD, p->m);
+			return;
+		}
+	}
+	if (!(p->l4_sum && takes))
+		p->m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	emu_side_push(nic, side, p->m);
+}
+
+// Where a packet goes; encoded so that all host ports come after all sides.
+#define TO_SIDE(i) (i)
+#define TO_HOST(i) (EMU_MAX_PORTS + (i))
+#define TO_NOWHERE UINT16_MAX
+
+static uint16_t
+decide(struct emu_nic *nic, struct emu_pkt *p, struct rte_flow *rule)
+{
+	uint16_t self = p->key.port;
+
+	if (rule != NULL) {
+		uint32_t len = p->m->pkt_len;
+
+		rule->packets++;
+		rule->bytes += len;
+		if (rule->act.mark) {
+			p->marked = true;
+			p->mark = rule->act.mark_id;
+		}
+		switch (rule->act.fate) {
+		case EMU_FATE_DROP:
+			emu_drop(nic, EMU_DROP_RULE, p->m);
+			return TO_NOWHERE;
+		case EMU_FATE_SIDE:
+			nic->eswitch_packets++;
+			nic->eswitch_bytes += len;
+			return TO_SIDE(rule->act.target);
+		case EMU_FATE_HOST:
+			p->steered = true;
+			return TO_HOST(rule->act.target);
+		default:
+			break;
+		}
+	}
+	return p->key.layers & EMU_L_HOST ? TO_SIDE(self) : TO_HOST(self);
+}
+
+// Parses what came and drops what cannot go on; returns how many are left in pkts.
+static unsigned int
+take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n,
+	struct emu_pkt **pkts)
+{
+	uint32_t max = nic->sides[port].mtu + EMU_L2_OVERHEAD;
+	unsigned int k = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct emu_pkt *p = &nic->work[k];
+
+		if (i + 4 < n)
+			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + 4], void *));
+		p->m = mbufs[i];
+		p->marked = false;
+		p->steered = false;
+		if (!emu_parse(p, port, host))
+			emu_drop(nic, EMU_DROP_MALFORMED, p->m);
+		else if (!emu_offload_read(p, host))
+			emu_drop(nic, EMU_DROP_BAD_OFFLOAD, p->m);
+		else if (!p->gso && p->m->pkt_len > max)
+			emu_drop(nic, EMU_DROP_MTU, p->m);
+		else
+			pkts[k++] = p;
+	}
+	return k;
+}
+
+void
+emu_switch(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n)
+{
+	struct emu_pkt *pkts[EMU_BURST], *same[EMU_BURST];
+	struct rte_flow *rules[EMU_BURST];
+	uint16_t to[EMU_BURST];
+
+	n = take_in(nic, port, host, mbufs, n, pkts);
+	if (n == 0)
+		return;
+	emu_table_lookup(&nic->rules, &nic->transfer, pkts, n, rules);
+	for (unsigned int i = 0; i < n; i++)
+		to[i] = decide(nic, pkts[i], rules[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		uint16_t dest = to[i];
+		unsigned int k = 0;
+
+		if (dest == TO_NOWHERE)
+			continue;
+		for (unsigned int j = i; j < n; j++) {
+			if (to[j] != dest)
+				continue;
+			to[j] = TO_NOWHERE;
+			same[k++] = pkts[j];
+		}
+		if (dest >= TO_HOST(0)) {
+			emu_host_deliver(nic, nic->ports[dest - TO_HOST(0)], same, k);
+			continue;
+		}
+		for (unsigned int j = 0; j < k; j++)
+			to_side(nic, &nic->sides[dest], same[j]);
+		emu_side_flush(&nic->sides[dest]);
+	}
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "emunic.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_alarm.h>
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <rte_ring.h>
+#include <rte_service.h>
+#include <rte_service_component.h>
+#include <rte_version.h>
+
+// The firmware moves packets between the sides and the host ports' rings. When a round found
+// nothing, its thread sleeps: shortly at first, longer the longer nothing came, and never past the
+// next packet that a backend announces. Sleeping gathers bursts, which is cheaper than polling for
+// single packets, and leaves the CPU to those that it shares it with.
+
+#define LINK_CHECK_MS 10
+#define SPIN_ROUNDS 8
+#define NAP_MIN_NS 20000
+#define NAP_MAX_NS 200000
+#define NAP_UNUSED_NS 2000000 // no port is started
+#define NAP_GROW_ROUNDS 32    // rounds without work until a nap gets twice as long
+
+static unsigned int
+poll_side(struct emu_nic *nic, struct emu_side *side)
+{
+	struct rte_mbuf *pkts[EMU_BURST];
+	uint64_t bytes = 0;
+	uint16_t n;
+
+	if (!side->armed || side->admin_down || side->backend == NULL)
+		return 0;
+	n = side->backend->ops->rx(side->backend, pkts, EMU_BURST);
+	if (n == 0)
+		return 0;
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	side->rx_packets += n;
+	side->rx_bytes += bytes;
+	emu_switch(nic, side->index, false, pkts, n);
+	return n;
+}
+
+static unsigned int
+poll_txq(struct emu_nic *nic, struct emu_port *port, uint16_t q)
+{
+	struct rte_mbuf *pkts[EMU_BURST];
+	unsigned int n;
+
+	n = rte_ring_sc_dequeue_burst(port->txq[q]->ring, (void **)pkts, EMU_BURST, NULL);
+	if (n > 0)
+		emu_switch(nic, port->index, true, pkts, n);
+	return n;
+}
+
+// One burst of each transmit queue, at most max bursts; *next is where to go on.
+static unsigned int
+poll_port(struct emu_nic *nic, struct emu_port *port, uint16_t *next, unsigned int max)
+{
+	unsigned int moved = 0;
+
+	if (!port->started)
+		*next = port->n_txq;
+	for (; *next < port->n_txq && max > 0; ++*next) {
+		unsigned int n = poll_txq(nic, port, *next);
+
+		moved += n;
+		max -= n > 0;
+	}
+	return moved;
+}
+
+static void
+link_alarm(void *arg)
+{
+	struct emu_nic *nic = arg;
+	struct rte_eth_dev *tell[EMU_MAX_PORTS];
+	unsigned int n = 0;
+
+	emu_gate_enter(&nic->gate);
+	nic->alarm_set = false;
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		struct emu_port *port = nic->ports[i];
+
+		if (nic->sides[i].link_changed && port != NULL && port->lsc && port->started)
+			tell[n++] = port->dev;
+		nic->sides[i].link_changed = false;
+	}
+	emu_gate_leave(&nic->gate);
+	for (unsigned int i = 0; i < n; i++)
+		rte_eth_dev_callback_process(tell[i], RTE_ETH_EVENT_INTR_LSC, NULL);
+}
+
+// Notes link changes; the event itself comes from EAL's interrupt thread, as a device's would.
+// Returns true when it has to be raised.
+static bool
+check_links(struct emu_nic *nic)
+{
+	bool changed = false;
+
+	nic->link_check_at = rte_get_tsc_cycles() + rte_get_tsc_hz() * LINK_CHECK_MS / 1000;
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		struct emu_side *side = &nic->sides[i];
+		bool up = emu_side_up(side);
+
+		if (up == side->link)
+			continue;
+		side->link = up;
+		side->link_changed = true;
+		if (nic->ports[i] != NULL) {
+			struct rte_eth_link link;
+
+			emu_port_link(nic->ports[i], &link);
+			rte_eth_linkstatus_set(nic->ports[i]->dev, &link);
+		}
+		changed = true;
+	}
+	if (!changed || nic->alarm_set)
+		return false;
+	nic->alarm_set = true;
+	return true;
+}
+
+static void
+raise_links(struct emu_nic *nic)
+{
+	if (rte_eal_alarm_set(1, link_alarm, nic) != 0)
+		EMU_LOG(WARNING, "%s: a link event is lost", nic->name);
+}
+
+unsigned int
+emu_firmware_round(struct emu_nic *nic)
+{
+	unsigned int moved = 0;
+	bool alarm;
+
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		uint16_t q = 0;
+		bool more;
+
+		emu_gate_enter_fw(&nic->gate);
+		moved += poll_side(nic, &nic->sides[i]);
+		emu_gate_leave(&nic->gate);
+		do {
+			emu_gate_enter_fw(&nic->gate);
+			more = nic->ports[i] != NULL;
+			if (more) {
+				moved += poll_port(nic, nic->ports[i], &q, 1);
+				more = q < nic->ports[i]->n_txq;
+			}
+			emu_gate_leave(&nic->gate);
+		} while (more);
+	}
+	if (rte_get_tsc_cycles() >= nic->link_check_at) {
+		emu_gate_enter_fw(&nic->gate);
+		alarm = check_links(nic);
+		emu_gate_leave(&nic->gate);
+		if (alarm)
+			raise_links(nic);
+	}
+	return moved;
+}
+
+void
+emu_firmware_inline(struct emu_nic *nic)
+{
+	bool alarm = false;
+
+	if (!emu_gate_try(&nic->gate))
+		return;
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		uint16_t q = 0;
+
+		poll_side(nic, &nic->sides[i]);
+		if (nic->ports[i] != NULL)
+			poll_port(nic, nic->ports[i], &q, EMU_MAX_QUEUES);
+	}
+	if (rte_get_tsc_cycles() >= nic->link_check_at)
+		alarm = check_links(nic);
+	emu_gate_leave(&nic->gate);
+	if (alarm)
+		raise_links(nic);
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+// How long to sleep after `idle` rounds without work.
+static uint64_t
+nap_ns(struct emu_nic *nic, unsigned int idle)
+{
+	unsigned int grow = RTE_MIN(idle / NAP_GROW_ROUNDS, 6U);
+	uint64_t nap = RTE_MIN((uint64_t)NAP_MIN_NS << grow, (uint64_t)NAP_MAX_NS);
+	uint64_t next = UINT64_MAX, now;
+
+	emu_gate_enter_fw(&nic->gate);
+	if (nic->n_started == 0)
+		nap = NAP_UNUSED_NS;
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		struct emu_side *side = &nic->sides[i];
+
+		if (side->armed && !side->admin_down && side->backend != NULL)
+			next = RTE_MIN(next, side->backend->ops->next_event(side->backend));
+	}
+	emu_gate_leave(&nic->gate);
+	if (next == UINT64_MAX)
+		return nap;
+	now = now_ns();
+	if (next <= now)
+		return NAP_MIN_NS;
+	return RTE_MAX((uint64_t)NAP_MIN_NS, RTE_MIN(nap, next - now));
+}
+
+static void
+thread_loop(struct emu_nic *nic)
+{
+	unsigned int idle = 0;
+
+	// The kernel's default slack of 50 us would be added to every nap.
+	prctl(PR_SET_TIMERSLACK, 1000);
+	while (!__atomic_load_n(&nic->thread_stop, __ATOMIC_RELAXED)) {
+		struct timespec nap = {0};
+
+		if (emu_firmware_round(nic) > 0) {
+			idle = 0;
+			continue;
+		}
+		if (++idle < SPIN_ROUNDS) {
+			rte_pause();
+			continue;
+		}
+		nap.tv_nsec = nap_ns(nic, idle);
+		nanosleep(&nap, NULL);
+	}
+}
+
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+static uint32_t
+thread_main(void *arg)
+{
+	thread_loop(arg);
+	return 0;
+}
+
+static int
+thread_create(struct emu_nic *nic)
+{
+	rte_thread_t id;
+	int ret = rte_thread_create_internal_control(&id, "emunic", thread_main, nic);
+
+	nic->thread = (pthread_t)id.opaque_id;
+	return ret;
+}
+#else
+static void *
+thread_main(void *arg)
+{
+	thread_loop(arg);
+	return NULL;
+}
+
+static int
+thread_create(struct emu_nic *nic)
+{
+	return rte_ctrl_thread_create(&nic->thread, "emunic", NULL, thread_main, nic);
+}
+#endif
+
+static int32_t
+service_run(void *arg)
+{
+	return emu_firmware_round(arg) > 0 ? 0 : -EAGAIN;
+}
+
+static int
+service_create(struct emu_nic *nic)
+{
+	struct rte_service_spec spec = {
+		.callback = service_run,
+		.callback_userdata = nic,
+		.socket_id = nic->socket_id,
+	};
+	uint32_t lcores[RTE_MAX_LCORE];
+	int ret;
+
+	snprintf(spec.name, sizeof(spec.name), "emunic_%u", nic->domain);
+	ret = rte_service_component_register(&spec, &nic->service);
+	if (ret != 0)
+		return ret;
+	nic->service_added = true;
+	rte_service_component_runstate_set(nic->service, 1);
+	// EAL maps what is registered when it starts; a NIC that is plugged in later maps itself.
+	if (rte_service_lcore_list(lcores, RTE_DIM(lcores)) > 0) {
+		rte_service_map_lcore_set(nic->service, lcores[0], 1);
+		rte_service_runstate_set(nic->service, 1);
+	}
+	return 0;
+}
+
+int
+emu_firmware_start(struct emu_nic *nic)
+{
+	int ret = 0;
+
+	if (nic->args.firmware == EMU_FW_THREAD) {
+		ret = thread_create(nic);
+		nic->thread_runs = ret == 0;
+	} else if (nic->args.firmware == EMU_FW_SERVICE) {
+		ret = service_create(nic);
+	}
+	if (ret != 0)
+		EMU_LOG(ERR, "%s: cannot start the firmware: %s", nic->name, strerror(abs(ret)));
+	return ret;
+}
+
+void
+emu_firmware_arm(struct emu_nic *nic)
+{
+	bool served = nic->thread_runs;
+
+	if (nic->service_added)
+		served = rte_service_runstate_get(nic->service) == 1;
+	if (!served && nic->args.firmware == EMU_FW_SERVICE && !nic->run_inline)
+		EMU_LOG(NOTICE, "%s: no service core runs the firmware, so it runs inline",
+			nic->name);
+	__atomic_store_n(&nic->run_inline, !served, __ATOMIC_RELAXED);
+}
+
+void
+emu_firmware_stop(struct emu_nic *nic)
+{
+	if (nic->thread_runs) {
+		__atomic_store_n(&nic->thread_stop, true, __ATOMIC_RELAXED);
+		pthread_join(nic->thread, NULL);
+		nic->thread_runs = false;
+	}
+	if (nic->service_added) {
+		rte_service_component_runstate_set(nic->service, 0);
+		while (rte_service_may_be_active(nic->service) == 1)
+			rte_pause();
+		rte_service_component_unregister(nic->service);
+		nic->service_added = false;
+	}
+	rte_eal_alarm_cancel(link_alarm, nic);
+}

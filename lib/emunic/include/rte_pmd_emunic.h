@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef RTE_PMD_EMUNIC_H
+#define RTE_PMD_EMUNIC_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// What the emulated NIC can do beyond ethdev and rte_flow. Applications find these by dlsym, so
+// that they start without it.
+//
+// port_id is any port of the NIC, its PF or a representor; side is "wire" or "vfN". All return
+// -ENODEV when the port is not of an emulated NIC and -EINVAL when it has no such side.
+// Thread safety: any thread, but no two calls for the same side at once, and none while the NIC is
+// being removed.
+
+// Puts another backend behind a side while the NIC runs. text is as in the device arguments
+// ("[KIND,key=value,...]" or without brackets); NULL or "" unplugs the side. The new backend is
+// opened before the old one is closed; on an error the old one stays and -errno tells why (the
+// sentence is in the log).
+int rte_pmd_emunic_backend_swap(uint16_t port_id, const char *side, const char *text);
+
+// 1 when a finite backend (replay, generator with a count) has played all it has, else 0.
+int rte_pmd_emunic_side_finished(uint16_t port_id, const char *side);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "emunic.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_alarm.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+
+#define POLITE_YIELDS 64
+
+void
+emu_gate_enter(struct emu_gate *g)
+{
+	__atomic_add_fetch(&g->wanted, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&g->lock);
+	__atomic_sub_fetch(&g->wanted, 1, __ATOMIC_RELAXED);
+}
+
+void
+emu_gate_leave(struct emu_gate *g)
+{
+	pthread_mutex_unlock(&g->lock);
+}
+
+// A mutex is not fair: without this a busy firmware would win it again and again.
+void
+emu_gate_enter_fw(struct emu_gate *g)
+{
+	for (int i = 0; i < POLITE_YIELDS; i++) {
+		if (__atomic_load_n(&g->wanted, __ATOMIC_RELAXED) == 0)
+			break;
+		sched_yield();
+	}
+	pthread_mutex_lock(&g->lock);
+}
+
+bool
+emu_gate_try(struct emu_gate *g)
+{
+	return __atomic_load_n(&g->wanted, __ATOMIC_RELAXED) == 0 &&
+	       pthread_mutex_trylock(&g->lock) == 0;
+}
+
+static void
+init_sides(struct emu_nic *nic)
+{
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		struct emu_side *side = &nic->sides[i];
+
+		side->index = i;
+		side->mtu = RTE_ETHER_MTU;
+		if (i == 0)
+			snprintf(side->name, sizeof(side->name), "wire");
+		else
+			snprintf(side->name, sizeof(side->name), "vf%u", (i - 1U) & 0xff);
+	}
+}
+
+static void
+nic_free(struct emu_nic *nic)
+{
+	for (uint16_t i = 0; nic->sides != NULL && i < nic->n_sides; i++)
+		if (nic->sides[i].backend != NULL)
+			nic->sides[i].backend->ops->close(nic->sides[i].backend);
+	emu_table_fini(&nic->transfer);
+	emu_rules_fini(&nic->rules);
+	rte_mempool_free(nic->pool);
+	rte_free(nic->sides);
+	rte_eth_switch_domain_free(nic->domain);
+	emu_devargs_free(&nic->args);
+	pthread_mutex_destroy(&nic->gate.lock);
+	pthread_mutex_destroy(&nic->insert_lock);
+	rte_free(nic);
+}
+
+int
+emu_nic_create(
+	const char *name, const struct emu_devargs *args, int socket_id, struct emu_nic **out)
+{
+	struct emu_nic *nic = rte_zmalloc_socket("emunic", sizeof(*nic), 64, socket_id);
+	char pool[RTE_MEMPOOL_NAMESIZE];
+	uint16_t domain;
+	int ret;
+
+	if (nic == NULL || rte_eth_switch_domain_alloc(&domain) != 0) {
+		EMU_LOG(ERR, "%s: no %s", name, nic == NULL ? "memory" : "switch domain is free");
+		rte_free(nic);
+		return -ENOMEM;
+	}
+	snprintf(nic->name, sizeof(nic->name), "%s", name);
+	nic->domain = domain;
+	nic->socket_id = socket_id;
+	nic->n_sides = 1 + args->vfs;
+	pthread_mutex_init(&nic->gate.lock, NULL);
+	pthread_mutex_init(&nic->insert_lock, NULL);
+	snprintf(pool, sizeof(pool), "emunic_%u", domain);
+	nic->sides = rte_zmalloc_socket(
+		"emunic sides", nic->n_sides * sizeof(*nic->sides), 64, socket_id);
+	nic->pool = rte_pktmbuf_pool_create(
+		pool, args->mbufs, 128, 0, RTE_MBUF_DEFAULT_BUF_SIZE, socket_id);
+	ret = emu_rules_init(&nic->rules, args->capacity, socket_id);
+	if (nic->sides == NULL || nic->pool == NULL || ret != 0) {
+		EMU_LOG(ERR, "%s: no memory for %u packet buffers and %u rules", name, args->mbufs,
+			args->capacity);
+		nic_free(nic);
+		return -ENOMEM;
+	}
+	init_sides(nic);
+	nic->args = *args;
+	*out = nic;
+	return 0;
+}
+
+static void
+add_stats(struct emu_backend_stats *sum, const struct emu_backend_stats *s)
+{
+	sum->rx_packets += s->rx_packets;
+	sum->rx_bytes += s->rx_bytes;
+	sum->tx_packets += s->tx_packets;
+	sum->tx_bytes += s->tx_bytes;
+	sum->rx_errors += s->rx_errors;
+}
+
+int
+emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text)
+{
+	struct emu_backend_env env = {
+		.nic = nic->name,
+		.side = side->name,
+		.pool = nic->pool,
+		.mtu = side->mtu,
+		.socket_id = nic->socket_id,
+	};
+	struct emu_backend *old, *fresh = NULL;
+	char why[256] = "";
+	int ret;
+
+	if (text != NULL) {
+		ret = emu_backend_open(&env, text, &fresh, why, sizeof(why));
+		if (ret != 0) {
+			EMU_LOG(ERR, "%s: %s=[%s]: %s", nic->name, side->name, text,
+				why[0] != '\0' ? why : rte_strerror(-ret));
+			return ret;
+		}
+	}
+	emu_gate_enter(&nic->gate);
+	old = side->backend;
+	if (old != NULL) {
+		struct emu_backend_stats stats = {0};
+
+		old->ops->stats(old, &stats);
+		add_stats(&side->gone, &stats);
+	}
+	side->backend = fresh;
+	nic->link_check_at = 0;
+	emu_gate_leave(&nic->gate);
+	if (old != NULL)
+		old->ops->close(old);
+	return 0;
+}
+
+int
+emu_nic_open_backends(struct emu_nic *nic)
+{
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		int ret;
+
+		if (nic->args.backends[i] == NULL)
+			continue;
+		ret = emu_nic_set_backend(nic, &nic->sides[i], nic->args.backends[i]);
+		if (ret != 0)
+			return ret;
+	}
+	return 0;
+}
+
+void
+emu_nic_unref(struct emu_nic *nic)
+{
+	if (--nic->refs > 0)
+		return;
+	emu_firmware_stop(nic);
+	nic_free(nic);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "include/rte_pmd_emunic.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "emunic.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static int
+find_side(uint16_t port_id, const char *name, struct emu_nic **nic, struct emu_side **side)
+{
+	struct emu_port *port;
+
+	if (!rte_eth_dev_is_valid_port(port_id) || !emu_is_port(&rte_eth_devices[port_id]))
+		return -ENODEV;
+	port = rte_eth_devices[port_id].data->dev_private;
+	*nic = port->nic;
+	for (uint16_t i = 0; name != NULL && i < port->nic->n_sides; i++) {
+		if (strcmp(port->nic->sides[i].name, name) == 0) {
+			*side = &port->nic->sides[i];
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+EXPORT int
+rte_pmd_emunic_backend_swap(uint16_t port_id, const char *side, const char *text)
+{
+	struct emu_nic *nic;
+	struct emu_side *s;
+	int ret = find_side(port_id, side, &nic, &s);
+
+	if (ret != 0)
+		return ret;
+	return emu_nic_set_backend(nic, s, text != NULL && text[0] != '\0' ? text : NULL);
+}
+
+EXPORT int
+rte_pmd_emunic_side_finished(uint16_t port_id, const char *side)
+{
+	struct emu_nic *nic;
+	struct emu_side *s;
+	int ret = find_side(port_id, side, &nic, &s);
+
+	if (ret != 0)
+		return ret;
+	emu_gate_enter(&nic->gate);
+	if (s->backend != NULL && s->backend->ops->finished != NULL)
+		ret = s->backend->ops->finished(s->backend);
+	emu_gate_leave(&nic->gate);
+	return ret;
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "table.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_malloc.h>
+#include <rte_prefetch.h>
+
+#define LOOKUP_MAX 32
+#define BUCKET_SLOTS 6
+#define NO_BUCKET UINT32_MAX
+
+// One cache line. Slots are filled from the front; a chained bucket is in use only while all
+// before it are full.
+struct emu_bucket {
+	uint16_t sig[BUCKET_SLOTS];
+	uint32_t next;
+	struct rte_flow *rule[BUCKET_SLOTS];
+} __rte_aligned(64);
+static_assert(sizeof(struct emu_bucket) == 64, "a bucket is one cache line");
+
+struct emu_shape {
+	union emu_key mask;
+	uint8_t word[EMU_KEY_WORDS]; // the words of the mask that are not zero
+	uint8_t n_words;
+	uint16_t bits;
+	uint32_t seed;
+	uint32_t best;    // no rule of the shape has a lower priority number
+	uint32_t n_rules; // in the shape
+	uint32_t removed; // since best was last exact
+	struct emu_rule_list rules;
+};
+
+static uint32_t
+hash_words(const struct emu_shape *s, const union emu_key *k)
+{
+	uint64_t h = s->seed;
+
+	for (unsigned int i = 0; i < s->n_words; i++) {
+		unsigned int w = s->word[i];
+
+		h = (h ^ (k->w[w] & s->mask.w[w])) * 0x9e3779b97f4a7c15ULL;
+		h ^= h >> 32;
+	}
+	return (uint32_t)h;
+}
+
+static bool
+matches(const struct emu_shape *s, const union emu_key *k, const struct rte_flow *f)
+{
+	uint64_t diff = 0;
+
+	for (unsigned int i = 0; i < s->n_words; i++) {
+		unsigned int w = s->word[i];
+
+		diff |= (k->w[w] & s->mask.w[w]) ^ f->key.w[w];
+	}
+	return diff == 0;
+}
+
+static uint16_t
+signature(uint32_t hash)
+{
+	return hash >> 16;
+}
+
+int
+emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
+{
+	uint32_t main_buckets = rte_align32pow2(capacity / 2 + 1);
+	// Every chained bucket has a full one of its own before it.
+	uint32_t overflow = capacity / BUCKET_SLOTS + 1;
+
+	memset(r, 0, sizeof(*r));
+	TAILQ_INIT(&r->free);
+	r->capacity = capacity;
+	r->bucket_mask = main_buckets - 1;
+	r->n_buckets = main_buckets + overflow;
+	r->slots = rte_zmalloc_socket("emunic rules", capacity * sizeof(*r->slots), 64, socket);
+	r->buckets = rte_zmalloc_socket(
+		"emunic buckets", r->n_buckets * sizeof(*r->buckets), 64, socket);
+	if (r->slots == NULL || r->buckets == NULL) {
+		emu_rules_fini(r);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < capacity; i++)
+		TAILQ_INSERT_TAIL(&r->free, &r->slots[i], list);
+	for (uint32_t i = 0; i < main_buckets; i++)
+		r->buckets[i].next = NO_BUCKET;
+	for (uint32_t i = main_buckets; i < r->n_buckets; i++)
+		r->buckets[i].next = i + 1 < r->n_buckets ? i + 1 : NO_BUCKET;
+	r->free_overflow = main_buckets;
+	return 0;
+}
+
+void
+emu_rules_fini(struct emu_rules *r)
+{
+	rte_free(r->slots);
+	rte_free(r->buckets);
+	memset(r, 0, sizeof(*r));
+}
+
+// Buckets
+
+static bool
+bucket_put(struct emu_rules *r, struct rte_flow *f)
+{
+	struct emu_bucket *b = &r->buckets[f->hash & r->bucket_mask];
+
+	for (;;) {
+		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
+			if (b->rule[i] != NULL)
+				continue;
+			b->rule[i] = f;
+			b->sig[i] = signature(f->hash);
+			return true;
+		}
+		if (b->next == NO_BUCKET)
+			break;
+		b = &r->buckets[b->next];
+	}
+	if (r->free_overflow == NO_BUCKET)
+		return false;
+	b->next = r->free_overflow;
+	b = &r->buckets[b->next];
+	r->free_overflow = b->next;
+	b->next = NO_BUCKET;
+	b->rule[0] = f;
+	b->sig[0] = signature(f->hash);
+	return true;
+}
+
+// The slot that holds f, and the bucket of it.
+static struct emu_bucket *
+bucket_find(struct emu_rules *r, const struct rte_flow *f, unsigned int *slot)
+{
+	struct emu_bucket *b = &r->buckets[f->hash & r->bucket_mask];
+
+	for (;;) {
+		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
+			if (b->rule[i] == f) {
+				*slot = i;
+				return b;
+			}
+		}
+		b = &r->buckets[b->next];
+	}
+}
+
+// Takes f out and moves the last rule of the chain into its place.
+static void
+bucket_drop(struct emu_rules *r, const struct rte_flow *f)
+{
+	unsigned int slot, last = BUCKET_SLOTS - 1;
+	struct emu_bucket *hole = bucket_find(r, f, &slot);
+	struct emu_bucket *prev = NULL, *b = &r->buckets[f->hash & r->bucket_mask];
+
+	while (b->next != NO_BUCKET) {
+		prev = b;
+		b = &r->buckets[b->next];
+	}
+	while (b->rule[last] == NULL)
+		last--;
+	hole->rule[slot] = b->rule[last];
+	hole->sig[slot] = b->sig[last];
+	b->rule[last] = NULL;
+	if (last == 0 && prev != NULL) {
+		uint32_t idx = prev->next;
+
+		prev->next = NO_BUCKET;
+		b->next = r->free_overflow;
+		r->free_overflow = idx;
+	}
+}
+
+// The first of the rules of the shape with this (masked) key.
+static struct rte_flow *
+bucket_get(
+	const struct emu_rules *r, const struct emu_shape *s, const union emu_key *k, uint32_t hash)
+{
+	const struct emu_bucket *b = &r->buckets[hash & r->bucket_mask];
+	uint16_t sig = signature(hash);
+
+	for (;;) {
+		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
+			struct rte_flow *f = b->rule[i];
+
+			if (b->sig[i] == sig && f != NULL && f->shape == s && matches(s, k, f))
+				return f;
+		}
+		if (likely(b->next == NO_BUCKET))
+			return NULL;
+		b = &r->buckets[b->next];
+	}
+}
+
+// Shapes
+
+// Negative when a is tried before b: by best priority, then by rank.
+static int
+shape_rank(const struct emu_shape *a, const struct emu_shape *b)
+{
+	if (a->bits != b->bits)
+		return a->bits > b->bits ? -1 : 1;
+	return -memcmp(&a->mask, &b->mask, sizeof(a->mask));
+}
+
+static bool
+shape_before(const struct emu_shape *a, const struct emu_shape *b)
+{
+	return a->best != b->best ? a->best < b->best : shape_rank(a, b) < 0;
+}
+
+static uint32_t
+shape_index(const struct emu_table *t, const struct emu_shape *s)
+{
+	uint32_t i = 0;
+
+	while (t->shapes[i] != s)
+		i++;
+	return i;
+}
+
+// Puts the shape at index i where its rank wants it, all others being in order.
+static void
+shape_settle(struct emu_table *t, uint32_t i)
+{
+	struct emu_shape *s = t->shapes[i];
+
+	for (; i > 0 && shape_before(s, t->shapes[i - 1]); i--)
+		t->shapes[i] = t->shapes[i - 1];
+	for (; i + 1 < t->n_shapes && shape_before(t->shapes[i + 1], s); i++)
+		t->shapes[i] = t->shapes[i + 1];
+	t->shapes[i] = s;
+}
+
+static struct emu_shape *
+shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask)
+{
+	struct emu_shape *s;
+
+	if (t->n_shapes == t->max_shapes) {
+		uint32_t max = t->max_shapes == 0 ? 16 : t->max_shapes * 2;
+		void *p = rte_realloc(t->shapes, max * sizeof(struct emu_shape *), 0);
+
+		if (p == NULL)
+			return NULL;
+		t->shapes = p;
+		t->max_shapes = max;
+	}
+	s = rte_zmalloc("emunic shape", sizeof(*s), 64);
+	if (s == NULL)
+		return NULL;
+	s->mask = *mask;
+	for (unsigned int w = 0; w < EMU_KEY_WORDS; w++) {
+		if (mask->w[w] == 0)
+			continue;
+		s->word[s->n_words++] = w;
+		s->bits += __builtin_popcountll(mask->w[w]);
+	}
+	s->seed = ++r->next_shape * 0x85ebca6bU;
+	s->best = UINT32_MAX;
+	TAILQ_INIT(&s->rules);
+	t->shapes[t->n_shapes++] = s;
+	shape_settle(t, t->n_shapes - 1);
+	return s;
+}
+
+static struct emu_shape *
+shape_get(struct emu_rules *r, struct emu_table *t, const union emu_key *mask)
+{
+	for (uint32_t i = 0; i < t->n_shapes; i++)
+		if (memcmp(&t->shapes[i]->mask, mask, sizeof(*mask)) == 0)
+			return t->shapes[i];
+	return shape_new(r, t, mask);
+}
+
+static void
+shape_free(struct emu_table *t, struct emu_shape *s)
+{
+	uint32_t i = shape_index(t, s);
+
+	t->n_shapes--;
+	memmove(&t->shapes[i], &t->shapes[i + 1], (t->n_shapes - i) * sizeof(t->shapes[0]));
+	rte_free(s);
+}
+
+// Makes best exact again, but only after as many removals as there are rules left, so that a
+// removal costs O(1) on the average. Until then best is too low, which costs a look-up its early
+// end and nothing else.
+static void
+shape_removed(struct emu_table *t, struct emu_shape *s, uint32_t priority)
+{
+	const struct rte_flow *f;
+	uint32_t best = UINT32_MAX;
+
+	if (priority > s->best || ++s->removed < s->n_rules)
+		return;
+	TAILQ_FOREACH(f, &s->rules, in_shape)
+	best = RTE_MIN(best, f->priority);
+	s->removed = 0;
+	if (best == s->best)
+		return;
+	s->best = best;
+	shape_settle(t, shape_index(t, s));
+}
+
+// Rules
+
+// Links f among the rules with the same key, in order of priority, then of age.
+static bool
+rule_link(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
+{
+	struct rte_flow *first = bucket_get(r, s, &f->key, f->hash);
+	struct rte_flow *prev;
+	struct emu_bucket *b;
+	unsigned int slot;
+
+	if (first == NULL)
+		return bucket_put(r, f);
+	if (f->priority < first->priority) {
+		b = bucket_find(r, first, &slot);
+		b->rule[slot] = f;
+		f->same = first;
+		return true;
+	}
+	for (prev = first; prev->same != NULL && prev->same->priority <= f->priority;)
+		prev = prev->same;
+	f->same = prev->same;
+	prev->same = f;
+	return true;
+}
+
+static void
+rule_unlink(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
+{
+	struct rte_flow *first = bucket_get(r, s, &f->key, f->hash);
+	struct emu_bucket *b;
+	unsigned int slot;
+
+	if (first != f) {
+		while (first->same != f)
+			first = first->same;
+		first->same = f->same;
+	} else if (f->same != NULL) {
+		b = bucket_find(r, f, &slot);
+		b->rule[slot] = f->same;
+	} else {
+		bucket_drop(r, f);
+	}
+}
+
+struct rte_flow *
+emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key,
+	const union emu_key *mask, uint32_t priority, const struct emu_actions *act, int *err)
+{
+	struct rte_flow *f = TAILQ_FIRST(&r->free);
+	struct emu_shape *s;
+
+	*err = ENOSPC;
+	if (f == NULL)
+		return NULL;
+	*err = ENOMEM;
+	s = shape_get(r, t, mask);
+	if (s == NULL)
+		return NULL;
+	TAILQ_REMOVE(&r->free, f, list);
+	memset(f, 0, sizeof(*f));
+	for (unsigned int w = 0; w < EMU_KEY_WORDS; w++)
+		f->key.w[w] = key->w[w] & mask->w[w];
+	f->shape = s;
+	f->priority = priority;
+	f->seq = r->next_seq++;
+	f->hash = hash_words(s, &f->key);
+	f->act = *act;
+	if (!rule_link(r, s, f)) {
+		TAILQ_INSERT_HEAD(&r->free, f, list);
+		if (s->n_rules == 0)
+			shape_free(t, s);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&s->rules, f, in_shape);
+	s->n_rules++;
+	t->n_rules++;
+	r->n_rules++;
+	if (priority < s->best) {
+		s->best = priority;
+		shape_settle(t, shape_index(t, s));
+	}
+	return f;
+}
+
+void
+emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f)
+{
+	struct emu_shape *s = f->shape;
+
+	rule_unlink(r, s, f);
+	TAILQ_REMOVE(&s->rules, f, in_shape);
+	s->n_rules--;
+	t->n_rules--;
+	r->n_rules--;
+	if (s->n_rules == 0)
+		shape_free(t, s);
+	else
+		shape_removed(t, s, f->priority);
+	TAILQ_INSERT_HEAD(&r->free, f, list);
+}
+
+void
+emu_table_fini(struct emu_table *t)
+{
+	rte_free(t->shapes);
+	memset(t, 0, sizeof(*t));
+}
+
+// True when no rule of s can come before the one found.
+static bool
+beaten(const struct emu_shape *s, const struct rte_flow *found)
+{
+	if (s->best != found->priority)
+		return s->best > found->priority;
+	return shape_rank(found->shape, s) < 0;
+}
+
+static bool
+better(const struct rte_flow *f, const struct rte_flow *found)
+{
+	if (found == NULL || f->priority != found->priority)
+		return found == NULL || f->priority < found->priority;
+	return shape_rank(f->shape, found->shape) < 0;
+}
+
+void
+emu_table_lookup(const struct emu_rules *r, const struct emu_table *t, struct emu_pkt *const *pkts,
+	unsigned int n, struct rte_flow **out)
+{
+	uint32_t hash[LOOKUP_MAX];
+
+	for (unsigned int i = 0; i < n; i++)
+		out[i] = NULL;
+	for (uint32_t j = 0; j < t->n_shapes; j++) {
+		const struct emu_shape *s = t->shapes[j];
+		unsigned int open = 0;
+
+		for (unsigned int i = 0; i < n; i++) {
+			hash[i] = hash_words(s, &pkts[i]->key);
+			rte_prefetch0(&r->buckets[hash[i] & r->bucket_mask]);
+		}
+		for (unsigned int i = 0; i < n; i++) {
+			struct rte_flow *f;
+
+			if (out[i] != NULL && beaten(s, out[i]))
+				continue;
+			open++;
+			f = bucket_get(r, s, &pkts[i]->key, hash[i]);
+			if (f != NULL && better(f, out[i]))
+				out[i] = f;
+		}
+		// Shapes are in order: one that is beaten for all has only beaten ones behind it.
+		if (open == 0)
+			break;
+	}
+}

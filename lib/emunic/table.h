@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef EMUNIC_TABLE_H
+#define EMUNIC_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "packet.h"
+
+// The NIC's rule tables: tuple space search (Srinivasan et al., SIGCOMM 1999).
+//
+// Problem: find the best of many masked rules for a packet, at a cost that does not grow with the
+// number of rules. Idea: rules with the same mask share a shape; within a shape a match is an exact
+// look-up of the masked key. Shapes are tried best priority first, and the search ends as soon as
+// no later shape can win. All shapes of all tables of a NIC share one array of buckets, sized for
+// the NIC's rule capacity when it is made, so that no insertion ever has to grow or rehash it.
+// Cost: a look-up is one hash and mostly one cache line per shape; insertion and removal are O(1)
+// in rules and O(shapes) in masks. What it refuses: more rules than the capacity.
+//
+// Order: the lower priority number wins; at equal priority the shape that matches more bits (then
+// the greater mask, as memcmp sees it), and within a shape the rule that came first.
+//
+// Thread safety: owner thread only; the NIC's gate makes host and firmware one at a time.
+
+enum emu_fate {
+	EMU_FATE_NONE, // go on as if no rule had matched
+	EMU_FATE_DROP,
+	EMU_FATE_SIDE,  // transfer: out by the wire or a VF
+	EMU_FATE_HOST,  // transfer: to a host port
+	EMU_FATE_QUEUE, // ingress: to a queue of the port
+};
+
+struct emu_actions {
+	uint8_t fate; // enum emu_fate
+	bool count;
+	bool mark;
+	uint16_t target; // index of the side, the host port, or the queue
+	uint32_t mark_id;
+};
+
+struct emu_port;
+struct emu_shape;
+struct emu_table;
+
+// A rule; DPDK's name for the handle that the application holds.
+struct rte_flow {
+	union emu_key key; // masked
+	struct emu_shape *shape;
+	struct rte_flow *same; // same key and mask, next in order
+	uint64_t seq;
+	uint32_t priority;
+	uint32_t hash;
+	struct emu_actions act;
+	uint64_t packets;
+	uint64_t bytes;
+	struct emu_port *port;      // that it was created on
+	bool transfer;              // of which domain
+	TAILQ_ENTRY(rte_flow) list; // of the port; of the pool when free
+	TAILQ_ENTRY(rte_flow) in_shape;
+};
+TAILQ_HEAD(emu_rule_list, rte_flow);
+
+// One domain (and later group) of rules.
+struct emu_table {
+	struct emu_shape **shapes; // best first
+	uint32_t n_shapes;
+	uint32_t max_shapes;
+	uint32_t n_rules;
+};
+
+struct emu_bucket;
+
+// What all tables of a NIC share.
+struct emu_rules {
+	struct rte_flow *slots;
+	struct emu_rule_list free;
+	struct emu_bucket *buckets;
+	uint32_t bucket_mask;
+	uint32_t n_buckets; // with the overflow ones
+	uint32_t free_overflow;
+	uint32_t capacity;
+	uint32_t n_rules; // in all tables
+	uint32_t next_shape;
+	uint64_t next_seq;
+};
+
+// 0 or -ENOMEM.
+int emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket);
+// All tables have been cleared before.
+void emu_rules_fini(struct emu_rules *r);
+
+// Adds a rule that matches key under mask. Returns NULL with *err = ENOSPC when the capacity is
+// used up, ENOMEM otherwise.
+struct rte_flow *emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key,
+	const union emu_key *mask, uint32_t priority, const struct emu_actions *act, int *err);
+void emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f);
+// Frees what the table itself holds; it has no rules any more.
+void emu_table_fini(struct emu_table *t);
+
+// Sets out[i] to the best rule for pkts[i], or NULL. At most 32 packets.
+void emu_table_lookup(const struct emu_rules *r, const struct emu_table *t,
+	struct emu_pkt *const *pkts, unsigned int n, struct rte_flow **out);
+
+#endif

@@ -25,8 +25,8 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 	if (size < CACHE_SIZE_MIN || size > CACHE_SIZE_MAX)
 		return -EINVAL;
 	size = RTE_ALIGN_CEIL(size, CACHE_WAYS);
-	// 1.5 to 3 slots for each entry.
-	n_buckets = rte_align32pow2((size + size / 2) / CACHE_WAYS);
+	// 1.75 to 3.5 slots for each entry.
+	n_buckets = rte_align32pow2((size + size / 2 + size / 4) / CACHE_WAYS);
 	entries_at = RTE_ALIGN_CEIL(sizeof(*c), 128);
 	buckets_at = entries_at + (size_t)size * sizeof(struct cache_entry);
 	len = buckets_at + (size_t)n_buckets * sizeof(struct cache_bucket);

@@ -13,13 +13,27 @@
 // The exact-match flow cache of one worker.
 //
 // Problem: most packets belong to flows seen before; deciding anew costs hundreds of cycles.
-// Idea: buckets of 8 short signatures in one cache line lead to entries of two cache lines: the
-// key, and beside it the decision with the flow's counters. A burst is looked up in stages (hash
-// and prefetch the buckets, compare signatures and prefetch the entries, compare keys), so that the
-// misses of 32 packets overlap. Cost: one bucket line and one key line touched per hit, the
-// decision line by the caller. Refuses: to grow while packets flow; to fail an insert (the least
-// recently used entry of a bucket leaves instead). The hash is seeded, so that a sender cannot aim
-// at one bucket. Thread safety: owner thread only. No heap, no lock after cache_new.
+// Idea: buckets of 8 short signatures in one cache line (found with one vector comparison) lead to
+// entries of two cache lines: the key, and beside it the decision with the flow's counters. A burst
+// is looked up in stages (hash and prefetch the buckets, compare signatures and prefetch the
+// entries, compare keys), so that the misses of 32 packets overlap and the usual hit takes no
+// branch. A key has two buckets (Azar et al., Balanced Allocations, SIAM J. Comput. 1999); it goes
+// to the second one only when the first is crowded, and a look-up goes there only when an entry
+// did. Entries come from one array, so memory follows the flows: 142 to 156 bytes a flow in all.
+//
+// Cost: one bucket line and one key line touched per hit (4 % of the flows: two bucket lines), the
+// decision line by the caller; about 18 cycles (TSC, 2.6 GHz) with the counters while all fits the
+// second-level cache.
+//
+// Full: when all entries are taken, the least recently used of those in the key's two buckets and
+// in one more that takes turns leaves (about 12 are compared). Before that an entry leaves only
+// when both of its buckets are full: in runs with 2^18 buckets that happened first with 57 to 62 %
+// of the slots taken, and never more than 57 % are.
+//
+// The hash is seeded and universal, so that a sender cannot aim at one bucket. Refuses: to grow
+// while packets flow; to fail an insert.
+//
+// Thread safety: owner thread only. No heap, no lock after cache_new.
 
 #define CACHE_BURST_MAX 64
 #define CACHE_VALUE_SIZE 32
@@ -53,19 +67,22 @@ struct cache_stats {
 	size_t memory; // bytes in all
 };
 
-// size: entries, rounded up to what the structure needs (64 to 2^26). On hugepages of the socket
-// where there are some. Returns 0 or -ENOMEM, -EINVAL.
+// size: entries, rounded up to what the structure needs (64 to 2^26). On DPDK's heap of the socket
+// (hugepages); where it has no room, a mapping of its own for which huge pages are asked. seed:
+// from sl_hash_seed. Returns 0 or -ENOMEM, -EINVAL.
 int cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, void *ctx,
 	struct cache **out);
 void cache_free(struct cache *c); // no evict calls
 
 // Finds n (at most CACHE_BURST_MAX) keys: out[i] is the entry or NULL. Returns a bit mask of the
 // hits. hashes (n of them) are kept for cache_insert. Prefetches the decision line of each hit.
+// Entries stay where they are until they are evicted: by an insert, remove, expire or clear.
 uint64_t cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n,
 	uint64_t *hashes, struct cache_entry **out);
 struct cache_entry *cache_lookup(struct cache *c, const struct flow_key *key);
 
-// The new entry of key (all else zero), or the one that is there already. Never NULL.
+// The new entry of key (all else zero but last_tick), or the one that is there already. Never NULL.
+// Ticks may wrap; a flow idle for 2^31 ticks or more looks young.
 struct cache_entry *cache_insert(
 	struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick);
 void cache_remove(struct cache *c, struct cache_entry *e);
@@ -77,7 +94,7 @@ void cache_clear(struct cache *c);
 
 // Walks all entries in bounded chunks: starts at *cursor (0 first), calls fn for up to max entries,
 // and moves the cursor; false when the end was reached. Entries that come or go between calls may
-// or may not be seen.
+// or may not be seen. A call also ends after looking at 4 * max + 1 buckets.
 typedef void (*cache_walk_fn)(void *ctx, const struct cache_entry *e);
 bool cache_walk(struct cache *c, uint32_t *cursor, uint32_t max, cache_walk_fn fn, void *ctx);
 

@@ -3,6 +3,7 @@
 #define SLUICE_RULES_RULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -49,13 +50,15 @@ struct rules_result {
 	struct flow_actions actions; // of all matched entries in order, goto left out; empty: drop
 	uint8_t n;                   // matched entries
 	bool no_rule;                // the last table had no match and its default is to drop
-	bool too_long;               // more than FLOW_ACTIONS_MAX actions in all: treated as drop
+	// More than FLOW_ACTIONS_MAX actions, or more than RULES_DEPTH tables, in all: to be
+	// treated as a drop.
+	bool too_long;
 	uint32_t fields; // FLOW_FIELD_* read by any entry of the tables visited: the decision
 			 // depends on them
 	uint32_t rule[RULES_DEPTH]; // ids of the matched entries
 };
 
-// max_rules bounds ids and count. NULL when out of memory.
+// max_rules bounds ids (0 to max_rules - 1) and so the count. NULL when out of memory.
 struct rules *rules_new(uint32_t max_rules);
 void rules_free(struct rules *r);
 
@@ -63,18 +66,21 @@ void rules_free(struct rules *r);
 // does not go upward.
 int rules_table_default(
 	struct rules *r, uint16_t table, const struct flow_actions *actions, struct sl_err *err);
-// -EEXIST (id), -ENOSPC, -EINVAL (table, goto).
+// The match is normalised on the way in. -EEXIST (id), -ENOSPC (id), -EINVAL (table, actions,
+// goto), -ENOMEM.
 int rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err);
 int rules_del(struct rules *r, uint32_t id); // -ENOENT
 const struct rules_entry *rules_find(const struct rules *r, uint32_t id);
 uint32_t rules_count(const struct rules *r);
-// In order of table, priority (highest first), age.
+// In order of table, priority (highest first), age. fn must not edit.
 typedef void (*rules_each_fn)(void *ctx, const struct rules_entry *e);
 void rules_each(const struct rules *r, rules_each_fn fn, void *ctx);
 enum rules_function rules_function_of(const struct rules_entry *e);
 const char *rules_function_name(enum rules_function f);
 
-// A new immutable set with one reference. NULL when out of memory (the edits stay pending).
+// A new immutable set with one reference. NULL when out of memory (the edits stay pending). Cost:
+// the tables that changed are built anew, about 0.2 ms for each 1000 entries; the others are
+// shared.
 struct rules_set *rules_commit(struct rules *r);
 void rules_set_ref(struct rules_set *s);
 void rules_set_put(struct rules_set *s);

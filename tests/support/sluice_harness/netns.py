@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Throw-away network namespaces."""
+import itertools
 import subprocess
 
 from .machine import RUN
 from .proc import Proc
+
+ENDS = itertools.count()
 
 
 def ip(*args, netns=None):
@@ -28,24 +31,30 @@ class NetNs:
     def ip(self, *args):
         return ip(*args, netns=self.name)
 
-    def veth(self, inner, outer, address=None, mac=None):
-        """A veth pair: `outer` stays with the caller's namespace, `inner` is up in this one.
+    def veth(self, inner='eth0', address=None, mac=None):
+        """A veth pair: `inner` is up in this namespace; returns the name of the outer end, which
+        stays in the caller's and carries the mark of the run.
 
         Checksum and segmentation offloads are off on both, so that frames are whole on the wire.
         """
+        outer = f'sl{RUN}-{next(ENDS)}'  # 15 characters at most
         ip('link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', self.name)
         for end, netns in ((outer, None), (inner, self.name)):
             prefix = ['ip', 'netns', 'exec', netns] if netns else []
             subprocess.run([*prefix, 'ethtool', '-K', end, 'tx', 'off', 'tso', 'off', 'gso', 'off',
                             'gro', 'off'], capture_output=True, check=True)
-            subprocess.run([*prefix, 'sysctl', '-qw', f'net.ipv6.conf.{end}.disable_ipv6=1'],
+            subprocess.run([*prefix, 'sysctl', '-qw', f'net.ipv6.conf.{end}.accept_dad=0'],
                            capture_output=True, check=False)
+        # The outer end belongs to the switch: the host itself says nothing on it.
+        subprocess.run(['sysctl', '-qw', f'net.ipv6.conf.{outer}.disable_ipv6=1'],
+                       capture_output=True, check=False)
         if mac:
             self.ip('link', 'set', inner, 'address', mac)
         if address:
             self.ip('addr', 'add', address, 'dev', inner)
         self.ip('link', 'set', inner, 'up')
         ip('link', 'set', outer, 'up')
+        return outer
 
     def run(self, *argv, timeout=30, check=True, stdin=None):
         """Runs a command inside and returns its output."""

@@ -19,7 +19,26 @@
 // table entries of its NIC, and gives out a bounded number of orders. The best waiting flow
 // (heaviest rate, raised or lowered by hints) gets what becomes free; a resident leaves for a flow
 // that is clearly better only after its minimum residency. Pure: no device calls, no thread, any
-// clock. It runs the same on simulated time. Thread safety: owner thread only (control).
+// clock. It runs the same on simulated time. Cost: a report O(log waiting), a round O(what changed
+// + orders). What it refuses to do: walk all flows, or order more than a round's bound.
+//
+// The policy. What must hold, and is the reason otherwise: enabled; no fragments; no per-packet
+// fields; at least min_bps (a hint or a pinned queue raises it, a rule that wants a ring gets
+// that).
+//
+// Side IN, when the flow leaves by the same NIC or is dropped: eswitch.
+//
+// Side IN else: a receive queue of its NIC port, of the flow's worker: alone when heavy and one is
+// free, else shared with flows of its VM (at most half of a port's queues are shared).
+//
+// Side OUT, when it leaves by a NIC and not through an eswitch: a transmit queue, likewise.
+//
+// Until it has that: the ring in mode split; software in mode share, which fills shared queues
+// above shared_flows, and with other VMs' flows, before it gives up. The ring is told to side OUT
+// where there is one, else to side IN. What can never be placed stays in software, or in the ring
+// when its rules want one.
+//
+// Thread safety: owner thread only (control).
 
 struct offload;
 
@@ -52,8 +71,9 @@ struct offload_queue_id {
 struct offload_queue {
 	struct offload_queue_id id;
 	uint8_t state;  // enum offload_queue_state
-	uint8_t worker; // that polls it (rx) or owns it (tx)
-	uint16_t vm;    // shared by flows of this VM; OFFLOAD_NONE: of any
+	uint8_t worker; // that polls it (rx) or owns it (tx): the worker of its first flow, until
+			// it is empty; default queues: index modulo workers
+	uint16_t vm;    // of this VM's flows; OFFLOAD_NONE: of any
 	uint32_t flows;
 };
 
@@ -148,9 +168,12 @@ struct offload_place {
 };
 
 struct offload_side_info {
-	uint8_t state;  // enum offload_state
-	uint8_t reason; // enum offload_reason
-	struct offload_place actual, wanted;
+	uint8_t state;               // enum offload_state
+	uint8_t reason;              // enum offload_reason
+	struct offload_place actual; // queue.nic OFFLOAD_NONE: the path has none
+	// queue.nic is not OFFLOAD_NONE when that queue is held already: it is the actual one, the
+	// one being installed, or the next one of a flow that moves.
+	struct offload_place wanted;
 	uint64_t since_ns; // in this state
 	uint64_t retry_ns; // 0: no retry planned
 	int driver_errno;
@@ -182,19 +205,22 @@ struct offload_cfg {
 	uint32_t workers;
 };
 
+// -EINVAL: flows_max, or no workers (at most 255), orders_per_tick or shared_flows, or light_bps
+// above heavy_bps. clock is borrowed.
 int offload_new(const struct offload_cfg *cfg, const struct sl_clock *clock, struct offload **out);
 void offload_free(struct offload *o);
 void offload_reconfigure(
 	struct offload *o, const struct offload_cfg *cfg); // flows_max and workers stay
 
-// Numbers the NIC (index below OFFLOAD_NICS_MAX). -EEXIST, -EINVAL.
+// Numbers the NIC (index below OFFLOAD_NICS_MAX). -EEXIST, -EINVAL, -ENOMEM.
 int offload_nic_add(struct offload *o, uint16_t nic, const struct offload_nic_cfg *cfg);
 // The device is gone: its placements are forgotten (no remove orders), the flows get
-// OFFLOAD_R_NIC_GONE.
+// OFFLOAD_R_NIC_GONE. Open orders of that NIC must not be answered any more once it is added again.
 void offload_nic_gone(struct offload *o, uint16_t nic);
 void offload_nic_del(struct offload *o, uint16_t nic);
 // A queue is taken out of use for flows (stopped, standby, monitor) or given back (free). Its flows
-// leave first.
+// leave first: it gets its state when the last one has left. -EINVAL: no such queue, a default one,
+// a VF's, or not one of these states.
 int offload_queue_reserve(
 	struct offload *o, struct offload_queue_id q, enum offload_queue_state state);
 
@@ -202,13 +228,13 @@ int offload_queue_reserve(
 
 // A flow is busy enough to be judged (first report), or reports its counters again. bytes, packets:
 // since the last report; they were carried by path. Returns the id, or UINT32_MAX when flows_max
-// are known and none could leave.
+// are known and none could leave. A decision of an older gen than the known one is not taken.
 uint32_t offload_flow_report(struct offload *o, const struct flow_key *key, uint8_t worker,
 	const struct offload_decision *d, uint32_t packets, uint64_t bytes, enum offload_path path);
 // Counters of a placed flow as hardware or lane says them, since the last call.
 void offload_flow_count(struct offload *o, uint32_t id, uint32_t packets, uint64_t bytes);
-// The worker's cache let go of the flow (it had been reported). A placed flow stays until it is
-// idle.
+// The worker's cache let go of the flow (it had been reported), and of what SET_HOST said. A placed
+// flow stays until it is idle.
 void offload_flow_gone(
 	struct offload *o, const struct flow_key *key, uint32_t packets, uint64_t bytes);
 // New rules or ports: a flow's decision as it is now. Contradicted placements are removed first.
@@ -217,6 +243,26 @@ int offload_hint(struct offload *o, const struct flow_key *key, int8_t hint); //
 int offload_find(const struct offload *o, const struct flow_key *key, uint32_t *id);
 
 // ---- orders
+//
+// INSTALL and REMOVE are given for side IN only, and each is answered once. A flow has at most one
+// of them open, and while one is open no other order for that side but SET_HOST.
+//
+//   INSTALL place.path eswitch: the transfer rule; queue: MARK and QUEUE rule to place.queue, which
+//     `worker` polls from now on (it was free, or is that worker's already), and the lane.
+//   REMOVE takes back what the flow's INSTALL made. Answer when the rule is destroyed, its final
+//     counters are read, the lane is unpublished and the queue holds none of its packets any more:
+//     with the answer queue and entry are given to others, maybe to another worker.
+//   SET_HOST is how the worker handles the flow's packets that no rule takes: side IN: software or
+//     ring. side OUT: software (the default transmit queue of that worker), ring, or the transmit
+//     queue place.queue, which is owned by `worker` from now on; side OUT also holds for the
+//     packets of the lane. Not answered; it has to be in force before the next offload_tick, since
+//     a queue that one worker left may be given to another one then.
+//
+// A flow that moves between two places in hardware gets a REMOVE, and after its answer an INSTALL
+// of the next place, whose queue and table entry are kept for it meanwhile; in between the host
+// path handles it, which always works. (Two rules with one pattern at once are refused or undefined
+// on most NICs.) All queues that a flow is ever on are polled by its worker, so that order is kept
+// when each queue is drained before the next is used.
 
 enum offload_order_type {
 	OFFLOAD_INSTALL, // make the hardware rule and, for queues, the lane; then answer with
@@ -262,7 +308,7 @@ struct offload_nic_stats {
 	uint32_t entries; // table entries in use by placements
 	uint32_t limit;   // known or learned, 0: none seen yet
 	uint32_t waiting; // flows that want an entry or a queue
-	uint64_t installed, removed, refused[OFFLOAD_REASONS];
+	uint64_t installed, removed, refused[OFFLOAD_REASONS]; // refused: flow sides that ever were
 	uint64_t moves_eswitch; // moves to or from eswitch: packets that the host held may have
 				// been overtaken
 };
@@ -273,7 +319,7 @@ struct offload_stats {
 	uint32_t by_path[OFFLOAD_PATHS]; // known flows in each place now (side IN, else OUT)
 	uint64_t
 		ever_by_path[OFFLOAD_PATHS]; // a flow counts once under each place that it ever had
-	uint64_t refused[OFFLOAD_REASONS];
+	uint64_t refused[OFFLOAD_REASONS];   // flows that ever had that reason
 };
 void offload_stats_get(const struct offload *o, struct offload_stats *out);
 

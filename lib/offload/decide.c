@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The policy: which place a flow should have at each of its two ends, and where it is handled until
+// it has it. It reads traits, the rules' decision and what a NIC can do, never who else wants what:
+// that is serve.c.
+//
+// A flow is light (below min_bps), normal, or heavy (from heavy_bps until it is below light_bps);
+// a hint moves it by one step. What stays on one NIC goes to its embedded switch. What comes in by
+// a NIC port for elsewhere gets a receive queue there, what leaves by a NIC port a transmit queue:
+// alone when heavy, else with flows of its VM. The ring belongs to the end where the flow leaves
+// the switch: side OUT when that is a NIC's, else side IN.
+#include "base/hash.h"
+
+#include "internal.h"
+
+enum level { LIGHT, NORMAL, HEAVY };
+
+// *raw: without the hint.
+static enum level
+level_of(struct offload *o, struct of_flow *f, enum level *raw)
+{
+	uint64_t fast = offload_rate_fast(f, o->now), rate = offload_rate(f, o->now);
+
+	if (fast >= o->cfg.heavy_bps)
+		f->heavy = true;
+	else if (rate < o->cfg.light_bps)
+		f->heavy = false;
+	*raw = f->heavy ? HEAVY : rate >= o->cfg.min_bps ? NORMAL : LIGHT;
+	if (f->hint > 0 && *raw < HEAVY)
+		return *raw + 1;
+	if (f->hint < 0 && *raw > LIGHT)
+		return *raw - 1;
+	return *raw;
+}
+
+static bool
+stays_on_nic(const struct of_flow *f)
+{
+	const struct offload_decision *d = &f->d;
+
+	return d->in.nic != OFFLOAD_NONE &&
+	       (d->drop || (d->out.vport != OFFLOAD_NONE && d->in.nic == d->out.nic));
+}
+
+// Why a flow that stays on its NIC cannot go through the embedded switch; OFFLOAD_R_NONE: it can.
+static uint8_t
+eswitch_reason(struct offload *o, const struct of_flow *f)
+{
+	const struct of_nic *n = offload_nic(o, f->d.in.nic);
+
+	if (!n)
+		return OFFLOAD_R_NIC_GONE;
+	if (!f->d.eswitch_ok)
+		return OFFLOAD_R_ACTIONS;
+	if (!n->eswitch || offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_ESWITCH))
+		return OFFLOAD_R_UNSUPPORTED;
+	return f->hint < 0 ? OFFLOAD_R_HINT : OFFLOAD_R_NONE;
+}
+
+static bool
+pinned(const struct of_flow *f)
+{
+	return f->d.pinned_queue != OFFLOAD_NONE && !f->d.drop;
+}
+
+static bool
+through_eswitch(struct offload *o, const struct of_flow *f)
+{
+	return stays_on_nic(f) && !pinned(f) && eswitch_reason(o, f) == OFFLOAD_R_NONE;
+}
+
+static bool
+has_out_side(struct offload *o, const struct of_flow *f)
+{
+	return f->d.out.nic != OFFLOAD_NONE && f->d.out.vport != OFFLOAD_NONE && !f->d.drop &&
+	       !through_eswitch(o, f);
+}
+
+// No packet for idle_ms; or its worker forgot it, and no rule carries it.
+static bool
+silent(const struct offload *o, const struct of_flow *f)
+{
+	return (f->gone && !f->side[OFFLOAD_IN].has_entry) ||
+	       o->now - f->last_ns >= o->cfg.idle_ms * SL_NS_PER_MS;
+}
+
+static struct of_verdict
+on_host(uint8_t host, uint8_t reason)
+{
+	return (struct of_verdict){.path = host, .host = host, .reason = reason};
+}
+
+// What keeps a flow that comes in by a NIC out of hardware altogether.
+static uint8_t
+in_reason(struct offload *o, const struct of_flow *f, enum level level, enum level raw)
+{
+	const struct of_nic *n = offload_nic(o, f->d.in.nic);
+
+	if (!o->cfg.enabled)
+		return OFFLOAD_R_DISABLED;
+	if (!n || f->d.in.port >= n->ports)
+		return OFFLOAD_R_NIC_GONE;
+	if (f->d.fragments)
+		return OFFLOAD_R_FRAGMENTS;
+	if (f->d.depends)
+		return OFFLOAD_R_DEPENDS;
+	if (silent(o, f))
+		return OFFLOAD_R_LIGHT;
+	if (level == LIGHT && raw > LIGHT && !pinned(f))
+		return OFFLOAD_R_HINT;
+	// What sits there already stays until it is idle, or someone better wants its entry.
+	if (level == LIGHT && !pinned(f) && !f->side[OFFLOAD_IN].has_entry)
+		return OFFLOAD_R_LIGHT;
+	return OFFLOAD_R_NONE;
+}
+
+static uint8_t
+queue_reason(struct offload *o, const struct of_flow *f)
+{
+	const struct of_nic *n = offload_nic(o, f->d.in.nic);
+
+	if (!n->mark)
+		return OFFLOAD_R_NO_MARK;
+	if (!f->d.lane_ok || f->d.out.vport == OFFLOAD_NONE)
+		return OFFLOAD_R_ACTIONS;
+	if (offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_SHARED_QUEUE))
+		return OFFLOAD_R_UNSUPPORTED;
+	return OFFLOAD_R_NONE;
+}
+
+static struct of_verdict
+decide_in(struct offload *o, struct of_flow *f)
+{
+	const struct offload_decision *d = &f->d;
+	struct of_verdict v = {.host = OFFLOAD_SOFTWARE};
+	bool ring =
+		d->out.vport != OFFLOAD_NONE && !d->drop && !has_out_side(o, f) && !silent(o, f);
+	enum level raw, level = level_of(o, f, &raw);
+	uint8_t reason, why = OFFLOAD_R_NONE;
+
+	if (ring && d->wants_ring)
+		v.host = OFFLOAD_RING;
+	if (d->in.nic == OFFLOAD_NONE)
+		return on_host(
+			v.host, d->out.nic == OFFLOAD_NONE ? OFFLOAD_R_NO_NIC : OFFLOAD_R_NONE);
+	reason = in_reason(o, f, level, raw);
+	if (reason != OFFLOAD_R_NONE)
+		return on_host(v.host, reason);
+	if (stays_on_nic(f) && !pinned(f)) {
+		why = eswitch_reason(o, f);
+		v.path = OFFLOAD_ESWITCH;
+		if (why == OFFLOAD_R_NONE && ring && !d->share)
+			v.host = OFFLOAD_RING;
+		if (why == OFFLOAD_R_NONE)
+			return v;
+		if (d->drop)
+			return on_host(OFFLOAD_SOFTWARE, why);
+	}
+	reason = queue_reason(o, f);
+	if (reason != OFFLOAD_R_NONE)
+		return on_host(v.host, reason);
+	if (ring && !d->share)
+		v.host = OFFLOAD_RING;
+	v.path = level == HEAVY && !pinned(f) ? OFFLOAD_EXCLUSIVE_QUEUE : OFFLOAD_SHARED_QUEUE;
+	v.reason = why != OFFLOAD_R_NONE            ? why
+		   : raw == HEAVY && level != HEAVY ? OFFLOAD_R_HINT
+						    : OFFLOAD_R_NONE;
+	return v;
+}
+
+static struct of_verdict
+decide_out(struct offload *o, struct of_flow *f)
+{
+	struct of_verdict v = {.host = OFFLOAD_SOFTWARE};
+	enum level raw, level = level_of(o, f, &raw);
+	const struct of_nic *n;
+
+	if (!has_out_side(o, f))
+		return on_host(OFFLOAD_SOFTWARE, OFFLOAD_R_NONE);
+	if (f->d.wants_ring && !silent(o, f))
+		v.host = OFFLOAD_RING;
+	n = offload_nic(o, f->d.out.nic);
+	if (!o->cfg.enabled)
+		return on_host(v.host, OFFLOAD_R_DISABLED);
+	if (!n || f->d.out.port >= n->ports)
+		return on_host(v.host, OFFLOAD_R_NIC_GONE);
+	if (silent(o, f))
+		return on_host(v.host, OFFLOAD_R_LIGHT);
+	if (level == LIGHT && raw > LIGHT)
+		return on_host(v.host, OFFLOAD_R_HINT);
+	if (level == LIGHT && !f->side[OFFLOAD_OUT].hold[OF_HOLD_PLACE].account)
+		return on_host(v.host, OFFLOAD_R_LIGHT);
+	v.path = level == HEAVY ? OFFLOAD_EXCLUSIVE_QUEUE : OFFLOAD_SHARED_QUEUE;
+	v.reason = raw == HEAVY && level != HEAVY ? OFFLOAD_R_HINT : OFFLOAD_R_NONE;
+	return v;
+}
+
+struct of_verdict
+offload_decide(struct offload *o, struct of_flow *f, enum offload_side side)
+{
+	return side == OFFLOAD_IN ? decide_in(o, f) : decide_out(o, f);
+}
+
+static uint64_t
+action_word(const struct flow_action *a)
+{
+	uint64_t w = (uint64_t)a->type << 56;
+
+	switch (a->type) {
+	case FLOW_ACT_OUTPUT:
+		return w | a->port;
+	case FLOW_ACT_PUSH_VLAN:
+	case FLOW_ACT_SET_VLAN:
+		return w | a->vlan;
+	case FLOW_ACT_SET_ETH_SRC:
+	case FLOW_ACT_SET_ETH_DST:
+		return w | (uint64_t)a->mac[0] << 40 | (uint64_t)a->mac[1] << 32 |
+		       (uint64_t)a->mac[2] << 24 | (uint64_t)a->mac[3] << 16 |
+		       (uint64_t)a->mac[4] << 8 | a->mac[5];
+	case FLOW_ACT_RATE:
+		return w | (uint64_t)a->rate.kbps << 16 | a->rate.burst_kb;
+	case FLOW_ACT_CLASS:
+	case FLOW_ACT_QUEUE:
+	case FLOW_ACT_GOTO:
+		return w | a->index;
+	default:
+		return w;
+	}
+}
+
+uint64_t
+offload_sig(const struct of_flow *f, uint8_t path)
+{
+	const struct offload_decision *d = &f->d;
+	uint64_t w[3 + FLOW_ACTIONS_MAX];
+	unsigned n = 0, i;
+
+	w[n++] = (uint64_t)d->in.nic << 16 | d->in.port;
+	if (path == OFFLOAD_ESWITCH) {
+		w[n++] = d->drop ? 1 : (uint64_t)d->out.nic << 32 | (uint64_t)d->out.port << 16;
+		for (i = 0; !d->drop && i < d->actions.n && i < FLOW_ACTIONS_MAX; i++)
+			w[n++] = action_word(&d->actions.list[i]);
+	} else {
+		w[n++] = (uint64_t)d->pinned_queue << 1 | d->drop;
+	}
+	return sl_hash_words(w, n, path == OFFLOAD_ESWITCH);
+}

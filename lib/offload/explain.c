@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One sentence for people: why a flow is where it is.
+#include <stdio.h>
+#include <string.h>
+
+#include <bsd/string.h>
+
+#include "internal.h"
+
+static void
+explain_depends(uint32_t fields, char *buf, unsigned long len)
+{
+	static const char *const names[] = {"dscp", "ttl", "tcp-flags", "frag", "pcp"};
+	unsigned i;
+
+	strlcpy(buf, "depends on", len);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (fields & 1u << i) {
+			strlcat(buf, buf[10] ? ", " : " ", len);
+			strlcat(buf, names[i], len);
+		}
+	}
+}
+
+static void
+explain_light(
+	const struct offload *o, const struct offload_flow_info *info, char *buf, unsigned long len)
+{
+	uint64_t now = sl_now(o->clock), silent_ms = (now - info->last_ns) / SL_NS_PER_MS;
+	uint64_t rate = info->rate_fast_bps > info->rate_slow_bps ? info->rate_fast_bps
+								  : info->rate_slow_bps;
+
+	if (silent_ms >= o->cfg.idle_ms)
+		snprintf(buf, len, "idle: no packet for %llu ms", (unsigned long long)silent_ms);
+	else
+		snprintf(buf, len, "light: %llu bit/s is below %llu", (unsigned long long)rate,
+			(unsigned long long)o->cfg.min_bps);
+}
+
+static void
+explain_driver(
+	const struct offload *o, const struct offload_side_info *s, char *buf, unsigned long len)
+{
+	uint64_t now = sl_now(o->clock);
+	unsigned long used;
+
+	snprintf(buf, len, "%s: %s (%s)",
+		s->reason == OFFLOAD_R_UNSUPPORTED ? "the driver does not take this kind of rule"
+						   : "the driver failed",
+		s->driver_text[0] ? s->driver_text : "it gave no words",
+		s->driver_errno ? strerror(s->driver_errno) : "no errno");
+	used = strlen(buf);
+	if (s->retry_ns > now)
+		snprintf(buf + used, len - used, ", next try in %llu ms",
+			(unsigned long long)((s->retry_ns - now) / SL_NS_PER_MS));
+}
+
+static void
+explain_queue(const struct offload *o, const struct offload_flow_info *info, enum offload_side side,
+	char *buf, unsigned long len)
+{
+	const struct offload_decision *d = &info->decision;
+	const struct offload_end *end = side == OFFLOAD_IN ? &d->in : &d->out;
+	struct offload_queue_id q = {.nic = end->nic,
+		.port = end->port,
+		.kind = side == OFFLOAD_IN ? OFFLOAD_RX : OFFLOAD_TX,
+		.index = d->pinned_queue};
+	const struct of_account *a = offload_account(o, q);
+	char name[64], *cut;
+
+	offload_queue_name(o, q, name, sizeof(name));
+	if (side == OFFLOAD_OUT || d->pinned_queue == OFFLOAD_NONE) {
+		cut = strrchr(name, '/');
+		if (cut)
+			*cut = 0;
+		snprintf(buf, len, "no %s queue of %s is free for it",
+			info->side[side].wanted.path == OFFLOAD_EXCLUSIVE_QUEUE ? "exclusive"
+										: "shared",
+			name);
+	} else if (!a) {
+		snprintf(buf, len, "its rule names %s, which does not exist", name);
+	} else {
+		snprintf(buf, len, "its rule names %s, which is %s with worker %u (its own is %u)",
+			name, offload_queue_state_name(a->q.state), a->q.worker, info->worker);
+	}
+}
+
+static void
+explain_place(
+	const struct offload *o, const struct offload_side_info *s, char *buf, unsigned long len)
+{
+	char name[64] = "";
+
+	if (s->actual.queue.nic != OFFLOAD_NONE)
+		offload_queue_name(o, s->actual.queue, name, sizeof(name));
+	if (s->state == OFFLOAD_ST_INSTALLING || s->state == OFFLOAD_ST_REMOVING)
+		snprintf(buf, len, "%s: the NIC has the order, it answers",
+			s->state == OFFLOAD_ST_INSTALLING ? offload_path_name(s->wanted.path)
+							  : "on its way to another place");
+	else
+		snprintf(buf, len, "where it wants to be: %s%s%s",
+			offload_path_name(s->actual.path), name[0] ? " " : "", name);
+}
+
+static void
+explain_vm(const struct offload *o, const struct offload_decision *d, bool queues, char *buf,
+	unsigned long len)
+{
+	uint16_t vm = queues ? d->out.vm : offload_vm(d);
+
+	if (vm == OFFLOAD_NONE)
+		snprintf(buf, len, "its VM's limit");
+	else if (queues)
+		snprintf(buf, len, "VM %u has %u of %u exclusive queues", vm, o->vm_exclusive[vm],
+			d->vm_max_queues);
+	else
+		snprintf(buf, len, "VM %u has %u of %u table entries", vm, o->vm_entries[vm],
+			d->vm_max_entries);
+}
+
+static void
+explain_table(
+	const struct offload *o, const struct offload_decision *d, char *buf, unsigned long len)
+{
+	const struct of_nic *n = d->in.nic < OFFLOAD_NICS_MAX ? &o->nic[d->in.nic] : NULL;
+
+	snprintf(buf, len, "table full: %u of %u", n ? n->entries : 0, n ? n->limit : 0);
+}
+
+// Reasons whose sentence has no details.
+static const char *
+plain(enum offload_reason reason)
+{
+	switch (reason) {
+	case OFFLOAD_R_DISABLED:
+		return "offload is disabled by configuration";
+	case OFFLOAD_R_NO_NIC:
+		return "neither end is on a NIC";
+	case OFFLOAD_R_FRAGMENTS:
+		return "it has fragments, which a rule per flow cannot match";
+	case OFFLOAD_R_ACTIONS:
+		return "its actions need the host: flood, rate, class, rewriting or several "
+		       "outputs";
+	case OFFLOAD_R_NO_MARK:
+		return "the NIC delivers no mark, so that a queue proves nothing";
+	case OFFLOAD_R_NIC_GONE:
+		return "the NIC is gone";
+	case OFFLOAD_R_HINT:
+		return "its VM asked for a lower place";
+	case OFFLOAD_R_BUDGET:
+		return "this round's orders are used up; next round";
+	case OFFLOAD_R_STALE:
+		return "the rules changed, its placement is being replaced";
+	default:
+		return "?";
+	}
+}
+
+void
+offload_explain(
+	const struct offload *o, uint32_t id, enum offload_side side, char *buf, unsigned long len)
+{
+	struct offload_flow_info info;
+	const struct offload_side_info *s = &info.side[side];
+
+	if (!offload_flow_get(o, id, &info)) {
+		snprintf(buf, len, "no flow f%u is known", id);
+		return;
+	}
+	switch (s->reason) {
+	case OFFLOAD_R_NONE:
+		explain_place(o, s, buf, len);
+		break;
+	case OFFLOAD_R_LIGHT:
+		explain_light(o, &info, buf, len);
+		break;
+	case OFFLOAD_R_TABLE_FULL:
+		explain_table(o, &info.decision, buf, len);
+		break;
+	case OFFLOAD_R_NO_FREE_QUEUE:
+		explain_queue(o, &info, side, buf, len);
+		break;
+	case OFFLOAD_R_VM_QUEUE_LIMIT:
+	case OFFLOAD_R_VM_ENTRY_LIMIT:
+		explain_vm(o, &info.decision, s->reason == OFFLOAD_R_VM_QUEUE_LIMIT, buf, len);
+		break;
+	case OFFLOAD_R_DEPENDS:
+		explain_depends(info.decision.depends, buf, len);
+		break;
+	case OFFLOAD_R_UNSUPPORTED:
+		if (s->driver_text[0] == 0 && s->driver_errno == 0)
+			snprintf(buf, len, "the NIC has no transfer rules");
+		else
+			explain_driver(o, s, buf, len);
+		break;
+	case OFFLOAD_R_DRIVER:
+		explain_driver(o, s, buf, len);
+		break;
+	default:
+		snprintf(buf, len, "%s", plain(s->reason));
+	}
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_OFFLOAD_INTERNAL_H
+#define SLUICE_OFFLOAD_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/idpool.h"
+#include "base/rng.h"
+#include "offload/offload.h"
+
+#include "heap.h"
+
+// What the files of this room share: the structs, and who keeps what right.
+//
+//   traits.c      rates, ranks                    flow_table.c  keys, ids, lists, who may leave
+//   queues.c      queue accounts                  nic.c         NICs, entries, limits, shapes
+//   decide.c      which place a flow should have  place.c       steps of one flow's state machine
+//   serve.c       who gets what is free           tick.c        a round of all of these
+//   events.c      reports from outside            answer.c      answers of the NICs
+//   info.c names.c explain.c                      what people see
+//
+// Thread safety: owner thread only.
+
+#define OF_NEVER UINT32_MAX
+#define OF_CLEARLY 0.26303 // log2(1.2): what a flow must be better by to replace another
+#define OF_FAST_S 0.2      // half-lives
+#define OF_SLOW_S 5.0
+#define OF_HINT_BONUS 4.0               // a raised flow ranks like one of 16 times its rate
+#define OF_SHAPES 64                    // refused shapes that a NIC remembers
+#define OF_FORGET_NS (60 * SL_NS_PER_S) // a silent software flow is known for this long
+#define OF_PROBE_NS (5 * SL_NS_PER_S)   // pause between tries at a larger table
+#define OF_BACKOFF_MS 100               // first pause after a transient failure, doubled up to
+#define OF_BACKOFF_MAX_MS 10000
+#define OF_TEXT_MAX 96
+
+struct of_flow;
+struct of_side;
+
+struct of_account { // of one queue
+	struct offload_queue q;
+	uint8_t leaving;    // the state that it gets when it is empty; OFFLOAD_Q_STATES: none
+	uint32_t left_tick; // when a worker last let go of it
+	TAILQ_HEAD(, of_hold) holds;
+};
+
+struct of_hold { // one side of one flow on one queue
+	struct of_account *account;
+	struct of_side *side;
+	uint16_t charged_vm; // exclusive: counted against this VM
+	TAILQ_ENTRY(of_hold) link;
+};
+
+struct of_refusal { // the driver's words; made when there are some
+	int errno_;
+	char text[OF_TEXT_MAX];
+};
+
+enum of_holds { OF_HOLD_PLACE, OF_HOLD_NEXT };
+
+struct of_side {
+	uint8_t idx;    // enum offload_side
+	uint8_t state;  // enum offload_state
+	uint8_t reason; // enum offload_reason
+	uint8_t host;   // the path that the worker was told
+	uint8_t path;   // IN: of the rule (installing, placed, removing); else OFFLOAD_SOFTWARE
+	uint8_t want;   // best path that it may have
+	bool moving;    // OF_HOLD_NEXT or the entry is kept for its next place
+	bool has_entry;
+	bool resend;         // a REMOVE failed, to be given again at retry_ns
+	bool fresh;          // waits, and was not looked at yet
+	uint8_t fails;       // transient failures in a row
+	uint16_t nic;        // of entry and rule
+	uint16_t charged_vm; // for the entry
+	uint32_t reasons_ever;
+	uint32_t resident; // index in the NIC's residents, OF_NEVER: none
+	uint64_t sig;      // of the decision that the rule was made for
+	uint64_t since_ns, retry_ns;
+	struct of_hold hold[2]; // enum of_holds
+	struct of_node wait;    // in a heap of those that wait
+	struct of_heap *wait_in;
+	struct of_node timer;  // key: -(ms, rounded up)
+	struct of_side *stash; // of serve.c
+	struct of_heap *stash_heap;
+	struct of_refusal *refusal;
+};
+
+enum of_dirty { OF_CLEAN, OF_DIRTY, OF_URGENT };
+
+struct of_flow {
+	struct flow_key key;
+	struct offload_decision d;
+	struct sl_id id;
+	uint32_t hash;
+	uint32_t reverse;
+	uint8_t worker;
+	int8_t hint;
+	bool heavy;
+	bool gone; // its worker forgot it
+	bool kept; // in the list of flows that hold something
+	uint8_t dirty;
+	uint8_t paths_ever;
+	uint8_t last_path;   // of a rule, for counters that come late
+	uint32_t order_tick; // of its last order
+	uint32_t reasons_ever;
+	uint64_t first_ns, last_ns, rate_ns;
+	double fast, slow; // decayed bytes at rate_ns
+	uint64_t packets[OFFLOAD_PATHS], bytes[OFFLOAD_PATHS];
+	struct of_side side[2];
+	TAILQ_ENTRY(of_flow) lru;
+	TAILQ_ENTRY(of_flow) todo;
+};
+
+TAILQ_HEAD(of_flows, of_flow);
+
+struct of_port {
+	uint16_t n[3], n_default[3]; // by kind
+	struct of_account *account[3];
+	struct of_heap wait[2]; // rx, tx
+};
+
+struct of_shape {
+	uint64_t hash;
+	struct of_refusal refusal;
+};
+
+struct of_nic {
+	bool present, gone;
+	uint16_t nic;
+	const char *name;
+	bool eswitch, mark;
+	uint16_t ports;
+	struct of_port *port;
+	struct of_heap wait; // for entries of the embedded switch
+	uint32_t cfg_limit;
+	bool limit_known, table_wanted;
+	uint32_t limit, probe_step;
+	uint64_t probe_ns; // last lesson about the limit
+	uint32_t entries, inflight, leaving, promised;
+	struct of_side **residents;
+	uint32_t n_residents, cap_residents;
+	struct of_shape shapes[OF_SHAPES];
+	uint32_t n_shapes, next_shape;
+	struct offload_nic_stats stats;
+};
+
+struct of_orders {
+	struct offload_order *out;
+	uint32_t n, max;
+};
+
+struct offload {
+	struct offload_cfg cfg;
+	const struct sl_clock *clock;
+	uint64_t now, seed;
+	uint32_t tick;
+	struct sl_rng rng;
+	struct sl_idpool *ids;
+	struct of_flow **flows; // by id
+	uint32_t n_flows;
+	uint32_t *slots; // open addressing: id + 1, 0: empty
+	uint32_t slot_mask;
+	struct of_flows kept, host; // oldest packet first: holds something, or nothing
+	struct of_flows todo;       // to be judged; denies and other contradictions first
+	struct of_heap timers;
+	struct of_nic nic[OFFLOAD_NICS_MAX];
+	uint32_t next_nic; // whom the tick serves first
+	struct of_orders orders;
+	uint32_t *vm_entries;   // by VM
+	uint16_t *vm_exclusive; // by VM
+	struct offload_stats stats;
+};
+
+static inline struct of_flow *
+offload_flow_of(struct of_side *s)
+{
+	return (struct of_flow *)((char *)(s - s->idx) - offsetof(struct of_flow, side));
+}
+
+static inline bool
+offload_in_hardware(uint8_t path)
+{
+	return path >= OFFLOAD_SHARED_QUEUE;
+}
+
+static inline uint16_t
+offload_vm(const struct offload_decision *d)
+{
+	return d->out.vm != OFFLOAD_NONE ? d->out.vm : d->in.vm;
+}
+
+// traits.c
+void offload_traits_add(struct of_flow *f, uint64_t now, uint32_t packets, uint64_t bytes);
+uint64_t offload_rate_fast(const struct of_flow *f, uint64_t now); // bit/s
+uint64_t offload_rate_slow(const struct of_flow *f, uint64_t now);
+uint64_t offload_rate(const struct of_flow *f, uint64_t now); // the greater of the two
+// The order of flows by rate and hint; comparable at any time, since all decay alike.
+double offload_rank(const struct of_flow *f);
+
+// flow_table.c
+int offload_table_init(struct offload *o);
+void offload_table_fini(struct offload *o);
+struct of_flow *offload_table_find(const struct offload *o, const struct flow_key *key);
+struct of_flow *offload_table_get(const struct offload *o, uint32_t id);
+struct of_flow *offload_table_add(struct offload *o, const struct flow_key *key, uint8_t worker,
+	const struct offload_decision *d);                     // NULL: full
+void offload_table_link(struct offload *o, struct of_flow *f); // with its other direction
+void offload_forget(struct offload *o, struct of_flow *f);
+void offload_touch(struct offload *o, struct of_flow *f); // a packet came
+void offload_sort(struct offload *o, struct of_flow *f);  // into the list where it belongs
+void offload_todo(struct offload *o, struct of_flow *f, enum of_dirty how);
+
+// queues.c
+int offload_port_init(struct offload *o, struct of_port *p, uint16_t nic, uint16_t port,
+	const struct offload_nic_port_cfg *cfg);
+void offload_port_fini(struct of_port *p);
+struct of_account *offload_account(const struct offload *o, struct offload_queue_id q);
+// A queue for a side that wants `want`; NULL: none, see *reason. *got: the path that it gives;
+// *reason is also set where *got is less than want. only_better: a shared queue is not enough.
+struct of_account *offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s,
+	uint8_t want, bool only_better, uint8_t *got, uint8_t *reason);
+void offload_queue_hold(struct offload *o, struct of_side *s, enum of_holds which,
+	struct of_account *a, uint8_t path);
+void offload_queue_release(struct offload *o, struct of_side *s, enum of_holds which);
+void offload_queue_settle(struct of_side *s); // the next place becomes the place
+// Resident alone on a queue of that port and kind that is weakest, and may leave; vm OFFLOAD_NONE:
+// of any. *busy: one is leaving already.
+struct of_side *offload_queue_weakest(
+	struct offload *o, struct of_port *p, uint8_t kind, uint16_t vm, bool *busy);
+
+// nic.c
+struct of_nic *offload_nic(struct offload *o, uint16_t nic); // NULL: none that works
+bool offload_entry_free(const struct of_nic *n);
+void offload_entry_take(struct offload *o, struct of_flow *f, struct of_side *s, uint16_t nic);
+void offload_entry_release(struct offload *o, struct of_side *s);
+bool offload_resident_add(struct of_nic *n, struct of_side *s);
+void offload_resident_del(struct of_nic *n, struct of_side *s);
+void offload_limit_refused(struct offload *o, struct of_nic *n);
+void offload_limit_probe(struct offload *o, struct of_nic *n);
+uint64_t offload_shape(const struct of_flow *f, uint8_t path);
+const struct of_shape *offload_shape_refused(
+	const struct offload *o, uint16_t nic, const struct of_flow *f, uint8_t path);
+void offload_shape_refuse(
+	struct of_nic *n, const struct of_flow *f, uint8_t path, int errno_, const char *text);
+
+// decide.c
+struct of_verdict {
+	uint8_t path;   // the best that policy and NIC allow
+	uint8_t host;   // where it is handled until then: OFFLOAD_SOFTWARE or OFFLOAD_RING
+	uint8_t reason; // why path is not higher
+};
+struct of_verdict offload_decide(struct offload *o, struct of_flow *f, enum offload_side side);
+// What a rule of that path depends on: a rule whose signature is not this one is contradicted.
+uint64_t offload_sig(const struct of_flow *f, uint8_t path);
+
+// place.c
+void offload_set_reason(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason);
+void offload_set_state(struct offload *o, struct of_side *s, uint8_t state);
+void offload_wait_join(struct offload *o, struct of_flow *f, struct of_side *s);
+void offload_wait_leave(struct of_side *s);
+void offload_timer(struct offload *o, struct of_side *s, uint64_t at_ns); // 0: none
+// Each of these gives an order and is false when the round has none left.
+bool offload_order_host(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t path,
+	struct of_account *a);
+bool offload_order_install(struct offload *o, struct of_flow *f, struct of_side *s);
+bool offload_order_remove(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason);
+// Leaves its place for `want` (and the queue a, where that has one), whose entry and queue it keeps
+// meanwhile.
+bool offload_order_move(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t want,
+	struct of_account *a, uint8_t reason);
+void offload_move_cancel(struct offload *o, struct of_side *s);
+void offload_ever(struct offload *o, struct of_flow *f, uint8_t path);
+
+// judge.c
+bool offload_judge(struct offload *o, struct of_flow *f); // false: no orders left
+
+// serve.c
+void offload_serve(struct offload *o, struct of_nic *n);
+
+// events.c
+void offload_side_reset(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason);
+
+#endif

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// NICs: their table entries and how many there seem to be, and the rule shapes that they refuse.
+//
+// No API tells the size of a table. It is learned from the first refusal (what was in it then), and
+// every few seconds, while flows wait, a few entries more are tried, twice as many after a success.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bsd/string.h>
+
+#include "base/hash.h"
+
+#include "internal.h"
+
+struct of_nic *
+offload_nic(struct offload *o, uint16_t nic)
+{
+	if (nic >= OFFLOAD_NICS_MAX || !o->nic[nic].present || o->nic[nic].gone)
+		return NULL;
+	return &o->nic[nic];
+}
+
+static void
+nic_fini(struct of_nic *n)
+{
+	uint16_t i;
+
+	for (i = 0; n->port && i < n->ports; i++)
+		offload_port_fini(&n->port[i]);
+	free(n->port);
+	free(n->residents);
+	offload_heap_fini(&n->wait);
+	memset(n, 0, sizeof(*n));
+}
+
+static void
+judge_all(struct offload *o)
+{
+	uint32_t id;
+
+	for (id = 0; id < o->cfg.flows_max; id++) {
+		if (o->flows[id])
+			offload_todo(o, o->flows[id], OF_DIRTY);
+	}
+}
+
+int
+offload_nic_add(struct offload *o, uint16_t nic, const struct offload_nic_cfg *cfg)
+{
+	struct of_nic *n;
+	uint16_t i;
+	int ret = 0;
+
+	if (nic >= OFFLOAD_NICS_MAX || !cfg->ports || cfg->ports > OFFLOAD_NIC_PORTS_MAX)
+		return -EINVAL;
+	n = &o->nic[nic];
+	if (n->present)
+		return -EEXIST;
+	n->nic = nic;
+	n->name = cfg->name;
+	n->eswitch = cfg->eswitch;
+	n->mark = cfg->mark;
+	n->cfg_limit = n->limit = cfg->rule_limit;
+	n->limit_known = cfg->rule_limit > 0;
+	n->probe_step = 1;
+	n->ports = cfg->ports;
+	n->port = calloc(cfg->ports, sizeof(*n->port));
+	if (!n->port)
+		ret = -ENOMEM;
+	for (i = 0; ret == 0 && i < cfg->ports; i++)
+		ret = offload_port_init(o, &n->port[i], nic, i, &cfg->port[i]);
+	if (ret < 0) {
+		nic_fini(n);
+		return ret;
+	}
+	n->present = true;
+	judge_all(o);
+	return 0;
+}
+
+void
+offload_nic_gone(struct offload *o, uint16_t nic)
+{
+	struct of_nic *n = offload_nic(o, nic);
+	uint32_t id;
+	uint16_t port, i;
+	int kind;
+
+	if (!n)
+		return;
+	n->gone = true;
+	for (id = 0; id < o->cfg.flows_max; id++) {
+		struct of_flow *f = o->flows[id];
+
+		if (!f)
+			continue;
+		if (f->d.in.nic == nic || f->side[OFFLOAD_IN].nic == nic)
+			offload_side_reset(o, f, &f->side[OFFLOAD_IN], OFFLOAD_R_NIC_GONE);
+		if (f->d.out.nic == nic ||
+			(f->side[OFFLOAD_OUT].hold[OF_HOLD_PLACE].account &&
+				f->side[OFFLOAD_OUT].hold[OF_HOLD_PLACE].account->q.id.nic == nic))
+			offload_side_reset(o, f, &f->side[OFFLOAD_OUT], OFFLOAD_R_NIC_GONE);
+	}
+	n->inflight = n->leaving = 0;
+	for (port = 0; port < n->ports; port++) {
+		for (kind = OFFLOAD_RX; kind <= OFFLOAD_VF; kind++) {
+			for (i = 0; i < n->port[port].n[kind]; i++)
+				n->port[port].account[kind][i].q.state = OFFLOAD_Q_STOPPED;
+		}
+	}
+}
+
+void
+offload_nic_del(struct offload *o, uint16_t nic)
+{
+	offload_nic_gone(o, nic);
+	if (nic < OFFLOAD_NICS_MAX && o->nic[nic].present)
+		nic_fini(&o->nic[nic]);
+}
+
+void
+offload_reconfigure(struct offload *o, const struct offload_cfg *cfg)
+{
+	uint32_t flows_max = o->cfg.flows_max, workers = o->cfg.workers;
+	uint16_t i;
+
+	o->cfg = *cfg;
+	o->cfg.flows_max = flows_max;
+	o->cfg.workers = workers;
+	for (i = 0; i < OFFLOAD_NICS_MAX; i++)
+		o->nic[i].n_shapes = o->nic[i].next_shape = 0;
+	judge_all(o);
+}
+
+// ---- entries
+
+bool
+offload_entry_free(const struct of_nic *n)
+{
+	return !n->limit_known || n->entries < n->limit;
+}
+
+void
+offload_entry_take(struct offload *o, struct of_flow *f, struct of_side *s, uint16_t nic)
+{
+	s->has_entry = true;
+	s->nic = nic;
+	s->charged_vm = offload_vm(&f->d);
+	o->nic[nic].entries++;
+	if (s->charged_vm != OFFLOAD_NONE)
+		o->vm_entries[s->charged_vm]++;
+}
+
+void
+offload_entry_release(struct offload *o, struct of_side *s)
+{
+	if (!s->has_entry)
+		return;
+	s->has_entry = false;
+	o->nic[s->nic].entries--;
+	if (s->charged_vm != OFFLOAD_NONE)
+		o->vm_entries[s->charged_vm]--;
+	s->nic = OFFLOAD_NONE;
+}
+
+bool
+offload_resident_add(struct of_nic *n, struct of_side *s)
+{
+	if (n->n_residents == n->cap_residents) {
+		uint32_t cap = n->cap_residents ? n->cap_residents * 2 : 64;
+		struct of_side **v = realloc(n->residents, cap * sizeof(*v));
+
+		if (!v)
+			return false;
+		n->residents = v;
+		n->cap_residents = cap;
+	}
+	s->resident = n->n_residents;
+	n->residents[n->n_residents++] = s;
+	if (n->limit_known && n->n_residents > n->limit)
+		n->limit = n->n_residents;
+	return true;
+}
+
+void
+offload_resident_del(struct of_nic *n, struct of_side *s)
+{
+	struct of_side *last;
+
+	if (s->resident == OF_NEVER)
+		return;
+	last = n->residents[--n->n_residents];
+	n->residents[s->resident] = last;
+	last->resident = s->resident;
+	s->resident = OF_NEVER;
+}
+
+void
+offload_limit_refused(struct offload *o, struct of_nic *n)
+{
+	n->limit = n->n_residents;
+	n->limit_known = true;
+	n->probe_step = 1;
+	n->probe_ns = o->now;
+}
+
+void
+offload_limit_probe(struct offload *o, struct of_nic *n)
+{
+	uint32_t most = n->cfg_limit ? n->cfg_limit : UINT32_MAX;
+
+	if (!n->limit_known || n->limit >= most || !n->table_wanted || n->entries < n->limit ||
+		o->now - n->probe_ns < OF_PROBE_NS)
+		return;
+	n->limit += n->probe_step < most - n->limit ? n->probe_step : most - n->limit;
+	n->probe_step = n->probe_step * 2 <= 1 + n->limit / 16 ? n->probe_step * 2 : n->probe_step;
+	n->probe_ns = o->now;
+}
+
+// ---- refused shapes
+
+// Which items and actions a rule for the flow needs, as far as drivers tell them apart; no values.
+uint64_t
+offload_shape(const struct of_flow *f, uint8_t path)
+{
+	const struct flow_key *k = &f->key;
+	uint64_t w[2] = {0};
+	uint8_t bytes[16] = {0};
+	unsigned i;
+
+	bytes[0] = path == OFFLOAD_ESWITCH ? (f->d.drop ? 2 : 1) : 0;
+	bytes[1] = k->l3;
+	bytes[2] = k->l3 == FLOW_L3_NONE ? 0 : k->proto;
+	bytes[3] = (k->vlan[0] > 0) + (k->vlan[1] > 0);
+	bytes[4] = (uint8_t)((k->dscp > 0) | (k->ttl > 0) << 1 | (k->tcp_flags > 0) << 2 |
+			     (k->frag > 0) << 3 | (((k->vlan[0] | k->vlan[1]) & 0xe000) > 0) << 4 |
+			     (k->eth_type == 0) << 5);
+	bytes[5] = f->d.in.port > 0;
+	bytes[6] = f->d.out.port > 0;
+	if (path == OFFLOAD_ESWITCH) {
+		for (i = 0; i < f->d.actions.n && i < FLOW_ACTIONS_MAX; i++)
+			bytes[7 + i] = f->d.actions.list[i].type + 1;
+	}
+	memcpy(w, bytes, sizeof(w));
+	return sl_hash_words(w, 2, 0);
+}
+
+const struct of_shape *
+offload_shape_refused(const struct offload *o, uint16_t nic, const struct of_flow *f, uint8_t path)
+{
+	const struct of_nic *n = &o->nic[nic];
+	uint64_t hash;
+	uint32_t i;
+
+	if (n->n_shapes == 0)
+		return NULL;
+	hash = offload_shape(f, path);
+	for (i = 0; i < n->n_shapes; i++) {
+		if (n->shapes[i].hash == hash)
+			return &n->shapes[i];
+	}
+	return NULL;
+}
+
+void
+offload_shape_refuse(
+	struct of_nic *n, const struct of_flow *f, uint8_t path, int errno_, const char *text)
+{
+	uint64_t hash = offload_shape(f, path);
+	struct of_shape *shape;
+	uint32_t i;
+
+	for (i = 0; i < n->n_shapes; i++) {
+		if (n->shapes[i].hash == hash)
+			return;
+	}
+	shape = &n->shapes[n->next_shape];
+	n->next_shape = (n->next_shape + 1) % OF_SHAPES;
+	if (n->n_shapes < OF_SHAPES)
+		n->n_shapes++;
+	shape->hash = hash;
+	shape->refusal.errno_ = errno_;
+	strlcpy(shape->refusal.text, text ? text : "", sizeof(shape->refusal.text));
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <rte_mbuf.h>
+
+#include "ref_flow_parse.h"
+
+#define SEGMENTS_MAX 12
+#define SWITCH 0x1122
+#define VPORT 0x3344
+
+// One byte at a time, each checked against the end.
+struct cursor {
+	const uint8_t *data;
+	uint32_t len; // what may be read: shrinks to the IP packet
+	uint32_t pos;
+	uint32_t fields;
+	struct flow_key *key;
+	struct flow_offsets *off;
+};
+
+static bool
+has(const struct cursor *c, uint32_t n)
+{
+	return c->pos <= c->len && n <= c->len - c->pos;
+}
+
+static uint8_t
+u8(const struct cursor *c, uint32_t i)
+{
+	if (c->pos + i >= c->len)
+		fail_msg("the reference reads past the end");
+	return c->data[c->pos + i];
+}
+
+static unsigned
+u16(const struct cursor *c, uint32_t i)
+{
+	return u8(c, i) * 256u + u8(c, i + 1);
+}
+
+static void
+copy(const struct cursor *c, void *to, uint32_t i, uint32_t n)
+{
+	uint8_t *out = to;
+	uint32_t k;
+
+	for (k = 0; k < n; k++)
+		out[k] = u8(c, i + k);
+}
+
+static enum flow_fault
+ref_l4(struct cursor *c)
+{
+	struct flow_key *key = c->key;
+	bool icmp4 = key->proto == 1 && key->l3 == FLOW_L3_IPV4;
+	bool icmp6 = key->proto == 58 && key->l3 == FLOW_L3_IPV6;
+	uint32_t header;
+	bool echo;
+
+	if (key->proto == 6)
+		header = 20;
+	else if (key->proto == 17 || icmp4 || icmp6)
+		header = 8;
+	else if (key->proto == 132)
+		header = 12;
+	else
+		return FLOW_OK;
+	if (!has(c, header))
+		return FLOW_FAULT_L4;
+	if (key->proto == 6) {
+		header = u8(c, 12) / 16 * 4;
+		if (header < 20 || !has(c, header))
+			return FLOW_FAULT_L4;
+		c->off->tcp_flags = u8(c, 13);
+		key->tcp_flags = c->fields & FLOW_FIELD_TCP_FLAGS ? u8(c, 13) : 0;
+	}
+	copy(c, &key->l4_src, 0, 2);
+	if (!icmp4 && !icmp6)
+		copy(c, &key->l4_dst, 2, 2);
+	echo = icmp4 ? u8(c, 0) == 8 || u8(c, 0) == 0 : u8(c, 0) == 128 || u8(c, 0) == 129;
+	if ((icmp4 || icmp6) && echo)
+		copy(c, &key->l4_dst, 4, 2);
+	c->off->l4 = (uint16_t)c->pos;
+	c->off->payload = (uint16_t)(c->pos + header);
+	return FLOW_OK;
+}
+
+static void
+ref_ip_fields(struct cursor *c, unsigned traffic_class, unsigned ttl)
+{
+	c->off->dscp = (uint8_t)(traffic_class / 4);
+	c->key->dscp = c->fields & FLOW_FIELD_DSCP ? (uint8_t)(traffic_class / 4) : 0;
+	c->key->ttl = c->fields & FLOW_FIELD_TTL ? (uint8_t)ttl : 0;
+}
+
+static void
+ref_frag(struct cursor *c, uint8_t frag)
+{
+	c->off->frag = frag;
+	c->key->frag = c->fields & FLOW_FIELD_FRAG ? frag : 0;
+}
+
+static enum flow_fault
+ref_ip4(struct cursor *c)
+{
+	uint32_t header, total;
+
+	if (!has(c, 20) || u8(c, 0) / 16 != 4)
+		return FLOW_FAULT_IPV4;
+	header = u8(c, 0) % 16 * 4;
+	total = u16(c, 2);
+	if (header < 20 || total < header || !has(c, total))
+		return FLOW_FAULT_IPV4;
+	c->len = c->pos + total;
+	c->key->l3 = FLOW_L3_IPV4;
+	c->off->l3 = (uint16_t)c->pos;
+	copy(c, c->key->src, 12, 4);
+	copy(c, c->key->dst, 16, 4);
+	c->key->proto = u8(c, 9);
+	ref_ip_fields(c, u8(c, 1), u8(c, 8));
+	if (u16(c, 6) % 0x2000 != 0) {
+		ref_frag(c, FLOW_FRAG_LATER);
+		return FLOW_OK;
+	}
+	if (u16(c, 6) / 0x2000 % 2 == 1)
+		ref_frag(c, FLOW_FRAG_FIRST);
+	c->pos += header;
+	return ref_l4(c);
+}
+
+static enum flow_fault
+ref_ip6(struct cursor *c)
+{
+	unsigned next, count = 0;
+	uint32_t header;
+
+	if (!has(c, 40) || u8(c, 0) / 16 != 6 || !has(c, 40 + u16(c, 4)))
+		return FLOW_FAULT_IPV6;
+	c->len = c->pos + 40 + u16(c, 4);
+	c->key->l3 = FLOW_L3_IPV6;
+	c->off->l3 = (uint16_t)c->pos;
+	copy(c, c->key->src, 8, 16);
+	copy(c, c->key->dst, 24, 16);
+	ref_ip_fields(c, u16(c, 0) / 16 % 256, u8(c, 7));
+	next = u8(c, 6);
+	c->pos += 40;
+	while (next == 0 || next == 43 || next == 44 || next == 51 || next == 60) {
+		if (++count > 8 || !has(c, 8))
+			return FLOW_FAULT_IPV6_EXT;
+		header = 8 + u8(c, 1) * 8u;
+		if (next == 44)
+			header = 8;
+		if (next == 51)
+			header = 8 + u8(c, 1) * 4u;
+		if (next == 44 && u16(c, 2) / 8 != 0) {
+			ref_frag(c, FLOW_FRAG_LATER);
+			c->key->proto = u8(c, 0);
+			return FLOW_OK;
+		}
+		if (next == 44 && u16(c, 2) % 2 == 1)
+			ref_frag(c, FLOW_FRAG_FIRST);
+		if (!has(c, header))
+			return FLOW_FAULT_IPV6_EXT;
+		next = u8(c, 0);
+		c->pos += header;
+	}
+	c->key->proto = (uint8_t)next;
+	return ref_l4(c);
+}
+
+static enum flow_fault
+ref_arp(struct cursor *c)
+{
+	if (!has(c, 8))
+		return FLOW_FAULT_ARP;
+	if (u16(c, 0) != 1 || u16(c, 2) != 0x0800 || u8(c, 4) != 6 || u8(c, 5) != 4)
+		return FLOW_OK;
+	if (!has(c, 28))
+		return FLOW_FAULT_ARP;
+	c->key->l3 = FLOW_L3_ARP;
+	c->off->l3 = (uint16_t)c->pos;
+	c->key->proto = (uint8_t)(u16(c, 6) > 255 ? 255 : u16(c, 6));
+	copy(c, c->key->src, 14, 4);
+	copy(c, c->key->dst, 24, 4);
+	return FLOW_OK;
+}
+
+enum flow_fault
+ref_flow_parse(const uint8_t *data, uint32_t len, uint16_t switch_id, uint16_t vport,
+	uint32_t fields, struct flow_key *key, struct flow_offsets *off)
+{
+	struct cursor c = {.data = data, .len = len, .fields = fields, .key = key, .off = off};
+	unsigned type, tag, i;
+
+	memset(off, 0, sizeof(*off));
+	flow_key_init(key, switch_id, vport);
+	if (!has(&c, 14))
+		return FLOW_FAULT_RUNT;
+	copy(&c, key->eth_dst, 0, 6);
+	copy(&c, key->eth_src, 6, 6);
+	type = u16(&c, 12);
+	c.pos = 14;
+	for (i = 0; i < 2 && (type == 0x8100 || type == 0x88a8); i++) {
+		if (!has(&c, 4))
+			return FLOW_FAULT_VLAN;
+		tag = u16(&c, 0) % 4096 + FLOW_VLAN_PRESENT;
+		if (fields & FLOW_FIELD_PCP)
+			tag += u16(&c, 0) / 8192 * 8192;
+		key->vlan[i] = (uint16_t)tag;
+		off->vlans++;
+		type = u16(&c, 2);
+		c.pos += 4;
+	}
+	if (type < 0x600)
+		return FLOW_OK;
+	((uint8_t *)&key->eth_type)[0] = (uint8_t)(type / 256);
+	((uint8_t *)&key->eth_type)[1] = (uint8_t)(type % 256);
+	if (type == 0x0800)
+		return ref_ip4(&c);
+	if (type == 0x86dd)
+		return ref_ip6(&c);
+	return type == 0x0806 ? ref_arp(&c) : FLOW_OK;
+}
+
+// A chain whose segments are memory of their own, of exactly the right length (0 included).
+struct chain {
+	struct rte_mbuf mbuf[SEGMENTS_MAX];
+	uint8_t *mem[SEGMENTS_MAX];
+	unsigned n;
+};
+
+static void
+chain_add(struct chain *ch, const uint8_t *data, uint32_t len)
+{
+	struct rte_mbuf *m = &ch->mbuf[ch->n];
+
+	memset(m, 0, sizeof(*m));
+	ch->mem[ch->n] = malloc(len > 0 ? len : 1);
+	assert_non_null(ch->mem[ch->n]);
+	if (len > 0)
+		memcpy(ch->mem[ch->n], data, len);
+	m->buf_addr = ch->mem[ch->n];
+	m->data_len = (uint16_t)len;
+	if (ch->n > 0)
+		ch->mbuf[ch->n - 1].next = m;
+	ch->n++;
+	ch->mbuf[0].pkt_len += len;
+	ch->mbuf[0].nb_segs = (uint16_t)ch->n;
+}
+
+static void
+chain_build(
+	struct chain *ch, const uint8_t *data, uint32_t len, unsigned segments, struct sl_rng *rng)
+{
+	uint32_t done = 0, part;
+
+	ch->n = 0;
+	while (ch->n + 1 < segments) {
+		// Mostly short, so that the headers are cut often.
+		part = sl_rng_below(rng, sl_rng_below(rng, 4) == 0 ? 2 : 48);
+		if (part > len - done)
+			part = len - done;
+		chain_add(ch, data + done, part);
+		done += part;
+	}
+	chain_add(ch, data + done, len - done);
+}
+
+static void
+chain_free(struct chain *ch)
+{
+	unsigned i;
+
+	for (i = 0; i < ch->n; i++)
+		free(ch->mem[i]);
+}
+
+struct outcome {
+	struct flow_key key;
+	struct flow_offsets off;
+	enum flow_fault fault;
+};
+
+static void
+compare(const char *what, const char *way, const struct outcome *want, const struct outcome *got)
+{
+	if (want->fault != got->fault)
+		fail_msg("%s, %s: %s, the reference says %s", what, way,
+			flow_fault_name(got->fault), flow_fault_name(want->fault));
+	if (memcmp(&want->off, &got->off, sizeof(want->off)) != 0)
+		fail_msg("%s, %s: offsets %u %u %u %u %u %02x %u, the reference says %u %u %u %u "
+			 "%u %02x %u",
+			what, way, got->off.l3, got->off.l4, got->off.payload, got->off.vlans,
+			got->off.frag, got->off.tcp_flags, got->off.dscp, want->off.l3,
+			want->off.l4, want->off.payload, want->off.vlans, want->off.frag,
+			want->off.tcp_flags, want->off.dscp);
+	if (memcmp(&want->key, &got->key, sizeof(want->key)) != 0) {
+		print_error("%s, %s: another key than the reference's\n", what, way);
+		assert_memory_equal(&want->key, &got->key, sizeof(want->key));
+	}
+}
+
+static void
+check_burst(const char *what, const struct outcome *want, struct rte_mbuf *const *pkts, uint16_t n,
+	uint32_t fields)
+{
+	struct flow_offsets offs[64];
+	struct flow_key keys[64];
+	struct outcome got;
+	uint8_t faults[64];
+	unsigned i;
+
+	memset(keys, 0xa5, sizeof(keys));
+	memset(offs, 0xa5, sizeof(offs));
+	memset(faults, 0xa5, sizeof(faults));
+	flow_parse_burst(pkts, n, SWITCH, VPORT, fields, keys, offs, faults);
+	for (i = 0; i < n; i++) {
+		got = (struct outcome){.key = keys[i], .off = offs[i], .fault = faults[i]};
+		compare(what, "burst", want, &got);
+	}
+	if (n < 64)
+		assert_int_equal(faults[n], 0xa5);
+}
+
+enum flow_fault
+ref_flow_check(
+	const char *what, const uint8_t *data, uint32_t len, uint32_t fields, struct sl_rng *rng)
+{
+	struct outcome want, got;
+	struct chain one, cut;
+	struct rte_mbuf *pkts[64];
+	uint16_t n, i;
+
+	want.fault = ref_flow_parse(data, len, SWITCH, VPORT, fields, &want.key, &want.off);
+	chain_build(&one, data, len, 1, rng);
+	chain_build(&cut, data, len, 2 + sl_rng_below(rng, SEGMENTS_MAX - 1), rng);
+
+	memset(&got, 0xa5, sizeof(got));
+	got.fault = flow_parse_bytes(one.mem[0], len, SWITCH, VPORT, fields, &got.key, &got.off);
+	compare(what, "bytes", &want, &got);
+	memset(&got, 0xa5, sizeof(got));
+	got.fault = flow_parse(&one.mbuf[0], SWITCH, VPORT, fields, &got.key, &got.off);
+	compare(what, "one segment", &want, &got);
+	memset(&got, 0xa5, sizeof(got));
+	got.fault = flow_parse(&cut.mbuf[0], SWITCH, VPORT, fields, &got.key, &got.off);
+	compare(what, "chain", &want, &got);
+
+	n = (uint16_t)sl_rng_below(rng, sl_rng_below(rng, 16) == 0 ? 65 : 8);
+	for (i = 0; i < n; i++)
+		pkts[i] = sl_rng_below(rng, 2) ? &one.mbuf[0] : &cut.mbuf[0];
+	check_burst(what, &want, pkts, n, fields);
+	chain_free(&one);
+	chain_free(&cut);
+	return want.fault;
+}

@@ -18,6 +18,7 @@ emu_backend_kind(size_t i)
 		emu_backend_generator,
 		emu_backend_replay,
 		emu_backend_sink,
+		emu_backend_vhost,
 	};
 
 	return i < RTE_DIM(kinds) ? kinds[i]() : NULL;

@@ -51,10 +51,11 @@ struct emu_backend_ops {
 	int (*open)(const struct emu_backend_env *env, const char *args, struct emu_backend **out,
 		char *why, size_t why_len);
 	void (*close)(struct emu_backend *b);
-	// Up to n packets from the peer; never blocks.
+	// Up to n packets from the peer; never blocks. A guest's packet may be unfinished: then it
+	// has transmit offload flags and lengths that were checked (backend_offload.h).
 	uint16_t (*rx)(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n);
-	// Gives up to n packets to the peer, in order; those taken belong to the backend. Never
-	// blocks.
+	// Gives up to n packets to the peer, each flow in order. Those taken belong to the backend;
+	// those that are not are at the end of pkts, which may be reordered. Never blocks.
 	uint16_t (*tx)(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n);
 	bool (*link)(struct emu_backend *b);
 	// True when a whole segmentation-offload packet (RTE_MBUF_F_TX_TCP_SEG) or one with an

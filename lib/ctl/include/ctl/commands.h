@@ -32,6 +32,8 @@ int ctl_commands_bind(
 // One command, or all for command == NULL, as the object that `help` answers (new reference); NULL
 // when out of memory.
 json_t *ctl_commands_describe(const struct ctl_command *table, const struct ctl_command *command);
+// "rule add MATCH ACTIONS [--switch SWITCH] [--wait]" (free()).
+char *ctl_command_usage(const struct ctl_command *command);
 // The reference page in Markdown (free()).
 char *ctl_commands_reference(void);
 

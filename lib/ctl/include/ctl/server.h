@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "ctl/command.h"
@@ -15,30 +16,41 @@
 // bound: it reads nothing more from a session whose answers wait, closes one that does not read for
 // 10 s, refuses a line above CTL_LINE_MAX, and refuses (with an error line) a session above
 // CTL_SESSIONS_MAX, closing the longest idle one instead where there is one idle for a minute.
+//
+// Errors: -32700 not JSON (the session goes on at the next line), -32600 not a request, -32601 no
+// such method, -32602 wrong arguments; a command's own error has code -errno and data {"path"}
+// where there is a path.
 // Thread safety: owner thread only (control).
 
 #define CTL_LINE_MAX (1u << 20)
 #define CTL_SESSIONS_MAX 128
+#define CTL_LATER_MAX 64       // unanswered calls of a session; above, it is not read
 #define CTL_OUT_MAX (8u << 20) // unread answers of a session
+#define CTL_LISTENERS_MAX 4
 
 struct ctl_server;
 struct ctl_session;
 
-// app is given to every handler. The file descriptor of an epoll set that becomes readable is
-// ctl_server_fd.
+// app is given to every handler; the table must outlive the server, and -EINVAL when a line of it
+// has no handler. The file descriptor of an epoll set that becomes readable is ctl_server_fd.
 int ctl_server_new(
 	const struct ctl_command *commands, void *app, struct sl_log *log, struct ctl_server **out);
-// Adds a socket (mode 0600, a stale file is replaced, a live one is -EADDRINUSE); read_only:
-// commands that write are refused.
+// Another clock than the monotonic one (simulated time); before the first listen.
+void ctl_server_set_clock(struct ctl_server *s, const struct sl_clock *clock);
+// Adds a socket (mode 0600, a stale file is replaced, a live one is -EADDRINUSE, the last directory
+// of the path is made where it is missing); read_only: commands that write are refused.
 int ctl_server_listen(struct ctl_server *s, const char *path, bool read_only, struct sl_err *err);
 int ctl_server_fd(const struct ctl_server *s);
-// Handles what is ready, for at most max messages; also closes sessions whose time is up.
+// Handles what is ready, for at most max messages; also closes sessions whose time is up. What is
+// left makes ctl_server_fd readable again at once.
 void ctl_server_poll(struct ctl_server *s, unsigned max);
-void ctl_server_free(
-	struct ctl_server *s); // sends what can be sent, closes all, removes the socket files
+// Sends what can be sent, closes all, removes the socket files. Calls that are still unanswered
+// stay valid for their one reply or fail, which then goes nowhere.
+void ctl_server_free(struct ctl_server *s);
 
 // A handler that cannot answer at once (waits for workers or a NIC) returns CTL_LATER and later
-// answers by this. A call whose session has gone is dropped without a sign.
+// answers by exactly one of these, which frees the call. A call whose session has gone is dropped
+// without a sign.
 void ctl_call_reply(struct ctl_call *call, json_t *result); // steals result
 void ctl_call_fail(struct ctl_call *call, const struct sl_err *err);
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CTL_LISTEN_H
+#define SLUICE_CTL_LISTEN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+// A listening Unix socket that nobody else may open (mode 0600).
+// Thread safety: owner thread only (control).
+
+#define CTL_SOCKET_PATH_MAX 108 // sockaddr_un.sun_path, with the NUL
+
+struct ctl_listener {
+	int fd;
+	bool read_only;
+	char path[CTL_SOCKET_PATH_MAX];
+	dev_t dev; // of the socket file that was made: only that one is removed
+	ino_t ino;
+};
+
+int ctl_listener_open(
+	const char *path, bool read_only, struct ctl_listener *out, struct sl_err *err);
+void ctl_listener_close(struct ctl_listener *l);
+
+#endif

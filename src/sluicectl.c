@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// sluicectl: asks sluiced over its control socket and prints the answer.
+#include "sluicectl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl/client.h"
+
+static int
+fail(int code, const struct sl_err *err)
+{
+	char buf[SL_ERR_PATH_MAX + SL_ERR_TEXT_MAX + 4];
+
+	fprintf(stderr, "sluicectl: %s\n", sl_err_str(err, buf, sizeof(buf)));
+	return code;
+}
+
+static void
+print_json(const json_t *result)
+{
+	json_dumpf(result, stdout, isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT);
+	printf("\n");
+}
+
+static void
+print_answer(const struct options *opts, const struct ctl_command *c, const json_t *result)
+{
+	if (opts->json || c->fields[0] == '\0') {
+		// a document (config show) is for people as it is; an empty answer says nothing
+		if (opts->json || json_object_size(result) > 0)
+			print_json(result);
+		return;
+	}
+	render(stdout, result, c->fields);
+}
+
+static void
+print_watch_head(const struct options *opts, const struct ctl_command *c)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char text[16];
+
+	if (opts->watch_s == 0 || opts->json)
+		return;
+	if (isatty(STDOUT_FILENO))
+		printf("\033[H\033[2J");
+	strftime(text, sizeof(text), "%H:%M:%S", localtime_r(&now, &tm));
+	printf("%s, every %g s: %s\n\n", c->name, opts->watch_s, text);
+}
+
+static void
+wait_seconds(double seconds)
+{
+	struct timespec ts = {.tv_sec = (time_t)seconds};
+
+	ts.tv_nsec = (long)((seconds - (double)ts.tv_sec) * 1e9);
+	nanosleep(&ts, NULL);
+}
+
+static int
+run(const struct options *opts, const struct ctl_command *c, json_t *params)
+{
+	struct ctl_client *client;
+	struct sl_err err;
+	json_t *result;
+	int code = EXIT_OK;
+
+	sl_err_init(&err);
+	if (ctl_client_open(opts->socket, &client, &err) != 0)
+		return fail(EXIT_USAGE, &err);
+	do {
+		if (ctl_client_call(client, c->name, params,
+			    opts->timeout_ms > 0 ? opts->timeout_ms : -1, &result, &err) != 0) {
+			code = fail(ctl_client_refused(client) ? EXIT_REFUSED : EXIT_USAGE, &err);
+			break;
+		}
+		print_watch_head(opts, c);
+		print_answer(opts, c, result);
+		json_decref(result);
+		if (fflush(stdout) != 0 || ferror(stdout)) {
+			sl_err_set(&err, errno, NULL, "standard output: %s", strerror(errno));
+			code = fail(EXIT_USAGE, &err);
+			break;
+		}
+		if (opts->watch_s > 0)
+			wait_seconds(opts->watch_s);
+	} while (opts->watch_s > 0);
+	ctl_client_close(client);
+	return code;
+}
+
+// `help`, `help NOUN`, `help NOUN VERB`, without a server.
+static int
+run_help(char **words, int n)
+{
+	const struct ctl_command *c = NULL;
+	char name[64] = "";
+
+	if (n == 0) {
+		help_all(stdout);
+		return EXIT_OK;
+	}
+	snprintf(name, sizeof(name), "%s%s%s", words[0], n > 1 ? " " : "", n > 1 ? words[1] : "");
+	c = ctl_command_find(ctl_commands(), name);
+	if (c != NULL && n <= 2) {
+		help_command(stdout, c);
+		return EXIT_OK;
+	}
+	if (n == 1 && help_noun(stdout, name))
+		return EXIT_OK;
+	fprintf(stderr, "sluicectl: there is no command \"%s\"\n", name);
+	return EXIT_USAGE;
+}
+
+// Words that begin no command.
+static int
+run_unknown(char **words, int n)
+{
+	if (n == 2 && strcmp(words[0], "completion") == 0 && strcmp(words[1], "bash") == 0) {
+		complete_script(stdout);
+		return EXIT_OK;
+	}
+	if (n == 0) {
+		help_all(stderr);
+		return EXIT_USAGE;
+	}
+	if (help_noun(stderr, words[0]))
+		return EXIT_USAGE;
+	fprintf(stderr, "sluicectl: there is no command \"%s\" (see sluicectl help)\n", words[0]);
+	return EXIT_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *env = getenv("SLUICE_SOCKET");
+	struct options opts = {.timeout_ms = 30000};
+	const struct ctl_command *c;
+	char **words = calloc((size_t)argc + 1, sizeof(*words));
+	struct sl_err err;
+	json_t *params;
+	int n = 0, code;
+
+	if (words == NULL)
+		return EXIT_USAGE;
+	opts.socket = env != NULL && env[0] != '\0' ? env : SLUICECTL_SOCKET;
+	sl_err_init(&err);
+	if (argc > 1 && strcmp(argv[1], "__complete") == 0) {
+		complete_words(stdout, argc - 2, argv + 2);
+		code = EXIT_OK;
+		params = NULL;
+	} else if (args_parse(argc, argv, &opts, &c, &params, words, &n, &err) != 0) {
+		code = fail(EXIT_USAGE, &err);
+		if (c != NULL)
+			fprintf(stderr, "try: sluicectl help %s\n", c->name);
+	} else if (opts.version) {
+		printf("sluicectl %s\n", SLUICE_VERSION);
+		code = EXIT_OK;
+	} else if (c != NULL && strcmp(c->name, "help") == 0) {
+		code = run_help(words + 1, n - 1);
+	} else if (opts.help) {
+		code = run_help(words, n);
+	} else if (c == NULL) {
+		code = run_unknown(words, n);
+	} else {
+		code = run(&opts, c, params);
+	}
+	json_decref(params);
+	free(words);
+	return code;
+}

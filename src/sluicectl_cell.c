@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluicectl_cell.h"
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	return len >= n && strcmp(text + len - n, end) == 0;
+}
+
+static const char *const units[] = {"_bps", "_pps", "_pct", "_ms", "_us", "_ns", "_s"};
+
+static const char *
+unit_of(const char *key)
+{
+	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (ends_with(key, units[i]))
+			return units[i];
+	}
+	return ends_with(key, "bytes") ? "bytes" : "";
+}
+
+// Three digits and a prefix: 999, 1.23 k, 45.6 M.
+static void
+add_scaled(struct sl_strbuf *sb, double value, const char *unit)
+{
+	static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};
+	unsigned i = 0;
+
+	while (fabs(value) >= 999.5 && i < 5) {
+		value /= 1000;
+		i++;
+	}
+	if (i == 0)
+		sl_strbuf_addf(sb, "%.4g %s", value, unit);
+	else
+		sl_strbuf_addf(sb, "%.*f %s%s", fabs(value) < 9.995 ? 2 : fabs(value) < 99.95,
+			value, prefixes[i], unit);
+}
+
+static void
+add_seconds(struct sl_strbuf *sb, double value)
+{
+	long long s = (long long)value;
+
+	if (!(fabs(value) < 1e12))
+		sl_strbuf_addf(sb, "%g s", value);
+	else if (value < 60)
+		sl_strbuf_addf(sb, "%.3g s", value);
+	else if (s < 3600)
+		sl_strbuf_addf(sb, "%lldm %02llds", s / 60, s % 60);
+	else if (s < 86400)
+		sl_strbuf_addf(sb, "%lldh %02lldm", s / 3600, s / 60 % 60);
+	else
+		sl_strbuf_addf(sb, "%lldd %02lldh", s / 86400, s / 3600 % 24);
+}
+
+static void
+add_number(struct sl_strbuf *sb, const char *key, const json_t *value)
+{
+	const char *unit = unit_of(key);
+	double number = json_number_value(value);
+
+	if (strcmp(unit, "bytes") == 0)
+		add_scaled(sb, number, "B");
+	else if (strcmp(unit, "_bps") == 0)
+		add_scaled(sb, number, "bit/s");
+	else if (strcmp(unit, "_pps") == 0)
+		add_scaled(sb, number, "pkt/s");
+	else if (strcmp(unit, "_s") == 0)
+		add_seconds(sb, number);
+	else if (json_is_integer(value))
+		sl_strbuf_addf(sb, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else
+		sl_strbuf_addf(sb, "%.6g", number);
+	if (strcmp(unit, "_pct") == 0)
+		sl_strbuf_add(sb, " %");
+	else if (strcmp(unit, "_ms") == 0 || strcmp(unit, "_us") == 0 || strcmp(unit, "_ns") == 0)
+		sl_strbuf_addf(sb, " %s", unit + 1);
+}
+
+// Text of a server, which may repeat what a guest sent: nothing in it moves the cursor.
+static void
+add_text(struct sl_strbuf *sb, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		char c = (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text;
+
+		sl_strbuf_addn(sb, &c, 1);
+	}
+}
+
+static void
+add_object(struct sl_strbuf *sb, const json_t *value)
+{
+	const char *separator = "";
+	const char *key;
+	json_t *member;
+
+	json_object_foreach((json_t *)value, key, member)
+	{
+		sl_strbuf_add(sb, separator);
+		add_text(sb, key);
+		sl_strbuf_add(sb, " ");
+		cell_add(sb, key, member);
+		separator = ", ";
+	}
+}
+
+void
+cell_add(struct sl_strbuf *sb, const char *key, const json_t *value)
+{
+	size_t i;
+	json_t *item;
+
+	switch (value != NULL ? json_typeof(value) : JSON_NULL) {
+	case JSON_NULL:
+		sl_strbuf_add(sb, "-");
+		return;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		sl_strbuf_add(sb, json_is_true(value) ? "yes" : "no");
+		return;
+	case JSON_INTEGER:
+	case JSON_REAL:
+		add_number(sb, key, value);
+		return;
+	case JSON_STRING:
+		add_text(sb, json_string_length(value) > 0 ? json_string_value(value) : "-");
+		return;
+	case JSON_ARRAY:
+		if (json_array_size(value) == 0)
+			sl_strbuf_add(sb, "-");
+		json_array_foreach(value, i, item)
+		{
+			sl_strbuf_add(sb, i > 0 ? ", " : "");
+			cell_add(sb, key, item);
+		}
+		return;
+	case JSON_OBJECT:
+		if (json_object_size(value) == 0)
+			sl_strbuf_add(sb, "-");
+		add_object(sb, value);
+		return;
+	}
+}
+
+void
+cell_add_key(struct sl_strbuf *sb, const char *key)
+{
+	const char *unit = unit_of(key);
+	size_t len = strlen(key);
+
+	if (unit[0] == '_' && strcmp(unit, "_pct") != 0)
+		len -= strlen(unit);
+	for (size_t i = 0; i < len; i++) {
+		char c = key[i] == '_' ? ' ' : key[i];
+
+		if ((unsigned char)c < ' ' || c == 0x7f)
+			c = '?';
+		sl_strbuf_addn(sb, &c, 1);
+	}
+}
+
+size_t
+cell_width(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80; // not a UTF-8 continuation
+	return n;
+}

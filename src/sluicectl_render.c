@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Answers for people. Lists are tables, numbers on the right; objects are keys and values, objects
+// in them are indented below their key.
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluicectl.h"
+#include "sluicectl_cell.h"
+
+#define COLUMNS_MAX 48
+
+struct column {
+	const char *key; // borrowed from the answer
+	bool number;     // no item has anything but a number here
+	size_t width;
+};
+
+struct columns {
+	unsigned n;
+	struct column list[COLUMNS_MAX];
+};
+
+static bool
+has_column(const struct columns *cols, const char *key)
+{
+	for (unsigned i = 0; i < cols->n; i++) {
+		if (strcmp(cols->list[i].key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+// The key of object that is the word at *fields, which moves on; NULL: it has none.
+static const char *
+next_field(const char **fields, const json_t *object)
+{
+	const char *key;
+	json_t *value;
+	size_t len = strcspn(*fields, " ");
+	const char *word = *fields;
+
+	*fields += len + strspn(*fields + len, " ");
+	json_object_foreach((json_t *)object, key, value)
+	{
+		if (strlen(key) == len && strncmp(key, word, len) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+static void
+add_column(struct columns *cols, const char *key)
+{
+	if (key != NULL && cols->n < COLUMNS_MAX && !has_column(cols, key))
+		cols->list[cols->n++] = (struct column){.key = key, .number = true};
+}
+
+// First those that fields names, then the others as they come.
+static void
+find_columns(struct columns *cols, const json_t *items, const char *fields)
+{
+	const char *key;
+	json_t *item, *value;
+	size_t i;
+
+	cols->n = 0;
+	while (*fields != '\0') {
+		const char *next = fields;
+
+		json_array_foreach(items, i, item)
+		{
+			next = fields;
+			key = next_field(&next, item);
+			add_column(cols, key);
+			if (key != NULL)
+				break;
+		}
+		if (next == fields)
+			break; // no items
+		fields = next;
+	}
+	json_array_foreach(items, i, item)
+	{
+		json_object_foreach(item, key, value) add_column(cols, key);
+	}
+}
+
+static void
+measure(struct columns *cols, const json_t *items, struct sl_strbuf *cell)
+{
+	json_t *item;
+	size_t i;
+
+	for (unsigned c = 0; c < cols->n; c++) {
+		struct column *col = &cols->list[c];
+
+		sl_strbuf_reset(cell);
+		cell_add_key(cell, col->key);
+		col->width = cell_width(sl_strbuf_str(cell));
+		json_array_foreach(items, i, item)
+		{
+			const json_t *value = json_object_get(item, col->key);
+
+			sl_strbuf_reset(cell);
+			cell_add(cell, col->key, value);
+			if (cell_width(sl_strbuf_str(cell)) > col->width)
+				col->width = cell_width(sl_strbuf_str(cell));
+			col->number &=
+				value == NULL || json_is_number(value) || json_is_null(value);
+		}
+	}
+}
+
+static void
+print_cell(FILE *out, const struct columns *cols, unsigned c, const char *text, unsigned indent)
+{
+	const struct column *col = &cols->list[c];
+	int pad = (int)(col->width - cell_width(text));
+
+	fprintf(out, "%*s", c == 0 ? (int)indent : 2, "");
+	if (col->number)
+		fprintf(out, "%*s%s", pad, "", text);
+	else if (c + 1 < cols->n)
+		fprintf(out, "%s%*s", text, pad, "");
+	else
+		fprintf(out, "%s", text);
+}
+
+static void
+print_table(FILE *out, const json_t *items, const char *fields, unsigned indent)
+{
+	struct columns cols;
+	struct sl_strbuf cell;
+	json_t *item;
+	size_t i;
+
+	sl_strbuf_init(&cell, 0);
+	find_columns(&cols, items, fields);
+	measure(&cols, items, &cell);
+	for (unsigned c = 0; c < cols.n; c++) {
+		sl_strbuf_reset(&cell);
+		cell_add_key(&cell, cols.list[c].key);
+		for (size_t j = 0; j < cell.len; j++)
+			cell.data[j] = (char)toupper((unsigned char)cell.data[j]);
+		print_cell(out, &cols, c, sl_strbuf_str(&cell), indent);
+	}
+	fprintf(out, "\n");
+	json_array_foreach(items, i, item)
+	{
+		for (unsigned c = 0; c < cols.n; c++) {
+			sl_strbuf_reset(&cell);
+			cell_add(&cell, cols.list[c].key, json_object_get(item, cols.list[c].key));
+			print_cell(out, &cols, c, sl_strbuf_str(&cell), indent);
+		}
+		fprintf(out, "\n");
+	}
+	sl_strbuf_fini(&cell);
+}
+
+static bool
+is_table(const json_t *value)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(value, i, item)
+	{
+		if (!json_is_object(item))
+			return false;
+	}
+	return json_array_size(value) > 0;
+}
+
+// One line, or a block of its own below the key?
+static bool
+is_block(const json_t *value)
+{
+	return is_table(value) || json_object_size(value) > 0;
+}
+
+static size_t
+key_width(const struct columns *cols, const json_t *object)
+{
+	struct sl_strbuf key;
+	size_t width = 0;
+
+	sl_strbuf_init(&key, 0);
+	for (unsigned c = 0; c < cols->n; c++) {
+		sl_strbuf_reset(&key);
+		cell_add_key(&key, cols->list[c].key);
+		if (!is_block(json_object_get(object, cols->list[c].key)) &&
+			cell_width(sl_strbuf_str(&key)) > width)
+			width = cell_width(sl_strbuf_str(&key));
+	}
+	sl_strbuf_fini(&key);
+	return width;
+}
+
+static void print_object(FILE *out, const json_t *object, const char *fields, unsigned indent);
+
+static void
+print_member(FILE *out, const char *key, const json_t *value, size_t width, unsigned indent)
+{
+	struct sl_strbuf text;
+
+	sl_strbuf_init(&text, 0);
+	cell_add_key(&text, key);
+	fprintf(out, "%*s%s", (int)indent, "", sl_strbuf_str(&text));
+	if (is_block(value)) {
+		fprintf(out, "\n");
+		if (json_is_array(value))
+			print_table(out, value, "", indent + 2);
+		else
+			print_object(out, value, "", indent + 2);
+	} else {
+		fprintf(out, "%*s", (int)(width - cell_width(sl_strbuf_str(&text))) + 2, "");
+		sl_strbuf_reset(&text);
+		cell_add(&text, key, value);
+		fprintf(out, "%s\n", sl_strbuf_str(&text));
+	}
+	sl_strbuf_fini(&text);
+}
+
+static void
+print_object(FILE *out, const json_t *object, const char *fields, unsigned indent)
+{
+	struct columns keys = {.n = 0};
+	const char *key;
+	json_t *value;
+	size_t width;
+
+	while (*fields != '\0')
+		add_column(&keys, next_field(&fields, object));
+	json_object_foreach((json_t *)object, key, value) add_column(&keys, key);
+	width = key_width(&keys, object);
+	for (unsigned c = 0; c < keys.n; c++)
+		print_member(out, keys.list[c].key, json_object_get(object, keys.list[c].key),
+			width, indent);
+}
+
+// {"items":[..], "total":N, ..}
+static void
+print_list(FILE *out, const json_t *result, const json_t *items, const char *fields)
+{
+	json_int_t total = json_integer_value(json_object_get(result, "total"));
+	json_t *rest = json_copy((json_t *)result);
+
+	json_object_del(rest, "items");
+	json_object_del(rest, "total");
+	if (json_object_size(rest) > 0) {
+		print_object(out, rest, "", 0);
+		fprintf(out, "\n");
+	}
+	json_decref(rest);
+	if (json_array_size(items) == 0)
+		fprintf(out, "none\n");
+	else
+		print_table(out, items, fields, 0);
+	if (total > (json_int_t)json_array_size(items))
+		fprintf(out, "%zu of %" JSON_INTEGER_FORMAT " (--limit 0 shows all)\n",
+			json_array_size(items), total);
+}
+
+void
+render(FILE *out, const json_t *result, const char *fields)
+{
+	const json_t *items = json_object_get(result, "items");
+
+	if (json_is_array(items) && (is_table(items) || json_array_size(items) == 0))
+		print_list(out, result, items, fields);
+	else
+		print_object(out, result, fields, 0);
+}

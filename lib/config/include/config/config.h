@@ -162,13 +162,27 @@ struct config {
 	struct config_rule *rules;
 };
 
+// The mistakes of a file, at most CONFIG_FAULTS_MAX of them: one line each.
+#define CONFIG_FAULTS_MAX 20
+struct config_faults {
+	unsigned n;
+	bool more; // there are more than the list holds
+	struct sl_err list[CONFIG_FAULTS_MAX];
+};
+
 // Reads and judges a file. old may be NULL. On failure *out is NULL and err says where and what was
-// expected.
+// expected: the first of the faults.
 int config_load(
 	const char *path, const struct config *old, struct config **out, struct sl_err *err);
 // The same from text; origin is its name in messages.
 int config_parse(const char *text, size_t len, const char *origin, const struct config *old,
 	struct config **out, struct sl_err *err);
+// The same with all faults that one pass finds (text names them; a wrong type or name hides what
+// depends on it).
+int config_load_all(const char *path, const struct config *old, struct config **out,
+	struct config_faults *faults);
+int config_parse_all(const char *text, size_t len, const char *origin, const struct config *old,
+	struct config **out, struct config_faults *faults);
 void config_free(struct config *cfg);
 
 // Names and ids of one switch for the text syntax of rules; fills *out, which borrows cfg.
@@ -177,10 +191,12 @@ struct config_names {
 	uint16_t sw; // index
 };
 void config_flow_names(struct config_names *ctx, struct flow_names *out);
-// A rule given as text (from a file or from `rule add`): takes the words vm=NAME out of the match
-// itself.
+// A rule given as text (from a file or from `rule add`): takes the word vm=NAME out of the match
+// itself. Sets sw, vm, match and actions of *out only; err has the path "match" or "actions".
 int config_rule_parse(const struct config *cfg, uint16_t sw, const char *match, const char *actions,
 	struct config_rule *out, struct sl_err *err);
+// A goto must lead to a higher table than the one it stands in. -EINVAL with path "actions".
+int config_goto_check(uint16_t table, const struct flow_actions *actions, struct sl_err *err);
 
 const struct config_port *config_port_by_name(const struct config *cfg, const char *name);
 int config_switch_by_name(const struct config *cfg, const char *name); // index or -ENOENT

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "fields.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define TOP(member) .offset = offsetof(struct config, member)
+#define AT(type, member)                                                                           \
+	.offset = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
+
+// clang-format off
+static const struct field control_fields[] = {
+	{"socket", FIELD_TEXT, AT(config, socket), .min = 1,
+		.dflt = "\"/run/sluice/sluice.sock\"",
+		.help = "control socket, for the user of sluiced only (mode 0600)"},
+	{"readonly_socket", FIELD_TEXT, AT(config, socket_ro), .dflt = "\"\"",
+		.help = "a second one that refuses commands that change things; empty: none"},
+	{.key = NULL},
+};
+
+static const char *const log_levels[] = {"err", "warn", "info", "debug", NULL};
+
+static const struct field log_fields[] = {
+	{"level", FIELD_ENUM, AT(config, log_level), .words = log_levels, .dflt = "\"info\"",
+		.help = "least important lines that are logged"},
+	{.key = NULL},
+};
+
+static const struct field datapath_fields[] = {
+	{"flows", FIELD_UINT, AT(config, flows), .min = 1024, .max = 16777216, .scaled = true,
+		.dflt = "131072", .help = "flow cache entries of each worker"},
+	{"idle_ms", FIELD_UINT, AT(config, idle_ms), .min = 100, .max = 3600000, .dflt = "10000",
+		.help = "a software flow without packets for this long leaves the cache"},
+	{"mbufs", FIELD_UINT, AT(config, mbufs), .min = 1024, .max = 4194304, .scaled = true,
+		.dflt = "16384", .help = "packet buffers of each pool"},
+	{"sleep_after", FIELD_UINT, AT(config, sleep_after), .min = 0, .max = 1000000,
+		.dflt = "64", .help = "empty polls before a worker naps, 0: never"},
+	{.key = NULL},
+};
+
+static const struct field offload_fields[] = {
+	{"enabled", FIELD_BOOL, AT(config_offload, enabled), .dflt = "true",
+		.help = "move flows to hardware queues, VFs and rings at all"},
+	{"heavy_bps", FIELD_UINT, AT(config_offload, heavy_bps), .min = 1, .max = UINT64_C(1) << 50,
+		.scaled = true, .dflt = "\"10M\"",
+		.help = "a flow above this is heavy: it wants a queue of its own"},
+	{"light_bps", FIELD_UINT, AT(config_offload, light_bps), .min = 0, .max = UINT64_C(1) << 50,
+		.scaled = true, .dflt = "\"5M\"", .help = "below this it is light again"},
+	{"min_bps", FIELD_UINT, AT(config_offload, min_bps), .min = 0, .max = UINT64_C(1) << 50,
+		.scaled = true, .dflt = "\"64k\"",
+		.help = "below this a flow is not worth a table entry"},
+	{"idle_ms", FIELD_UINT, AT(config_offload, idle_ms), .min = 10, .max = 3600000,
+		.dflt = "2000", .help = "a placed flow without packets for this long leaves"},
+	{"residency_ms", FIELD_UINT, AT(config_offload, residency_ms), .min = 0, .max = 3600000,
+		.dflt = "200", .help = "a placed flow stays at least this long"},
+	{"tick_ms", FIELD_UINT, AT(config_offload, tick_ms), .min = 1, .max = 10000, .dflt = "20",
+		.help = "how often flows are judged"},
+	{"shared_flows", FIELD_UINT, AT(config_offload, shared_flows), .min = 1, .max = 65535,
+		.dflt = "64", .help = "flows that one shared queue takes"},
+	{"orders_per_tick", FIELD_UINT, AT(config_offload, orders_per_tick), .min = 1,
+		.max = 65536, .dflt = "64", .help = "most orders to the NICs in a tick"},
+	{.key = NULL},
+};
+
+static const struct field class_fields[] = {
+	{"name", FIELD_NAME, AT(config_class, name), .required = true,
+		.help = "what rules call it (`class=NAME`)"},
+	{"level", FIELD_UINT, AT(config_class, level), .min = 0, .max = 7, .dflt = "1",
+		.help = "strict priority: level 0 is served first"},
+	{"weight", FIELD_UINT, AT(config_class, weight), .min = 1, .max = 1000, .dflt = "1",
+		.help = "share within its level"},
+	{"depth", FIELD_UINT, AT(config_class, depth), .min = 16, .max = 65536, .dflt = "512",
+		.help = "packets in each of its rings, a power of two"},
+	{.key = NULL},
+};
+
+static const struct field nic_fields[] = {
+	{"name", FIELD_NAME, AT(config_nic, name), .required = true,
+		.help = "what attachments call it"},
+	{"dev", FIELD_TEXT, AT(config_nic, dev), .min = 1, .required = true,
+		.help = "DPDK device arguments: `0000:3b:00.0,representor=vf[0-3]` or "
+			"`net_emunic0,vfs=4,representor=vf[0-3]`"},
+	{"queues", FIELD_UINT, AT(config_nic, queues), .min = 1, .max = 1024, .dflt = "8",
+		.help = "receive queues (and transmit queues) of the PF that are set up"},
+	{"default_queues", FIELD_UINT, AT(config_nic, default_queues), .min = 1, .max = 1024,
+		.dflt = "1",
+		.help = "of these the default (RSS) set, from queue 0; the others are for flows"},
+	{"vf_queues", FIELD_UINT, AT(config_nic, vf_queues), .min = 1, .max = 1024, .dflt = "4",
+		.help = "queues of each representor"},
+	{"vf_default_queues", FIELD_UINT, AT(config_nic, vf_default_queues), .min = 1,
+		.max = 1024, .dflt = "1", .help = "of these the default set"},
+	{"vfs", FIELD_UINT, AT(config_nic, vfs), .min = 0, .max = 1024, .dflt = "0",
+		.help = "VFs that ports may use"},
+	{"rule_limit", FIELD_UINT, AT(config_nic, rule_limit), .min = 0, .max = 1 << 24,
+		.dflt = "0", .help = "most rules to put into it, 0: learned from the NIC"},
+	{.key = NULL},
+};
+
+static const struct field vm_fields[] = {
+	{"name", FIELD_NAME, AT(config_vm, name), .required = true, .help = "name of the VM"},
+	{.key = NULL},
+};
+
+static const char *const attach_kinds[] = {"none", "nic", "vf", "vhost-user", "ethdev", NULL};
+static const char *const vhost_modes[] = {"server", "client", NULL};
+#define KIND(kind) (1u << CONFIG_ATTACH_##kind)
+
+static const struct field attach_fields[] = {
+	{"kind", FIELD_ENUM, AT(config_attachment, kind), .words = attach_kinds, .required = true,
+		.help = "what carries the port's packets"},
+	{"nic", FIELD_CODEC, .codec = CODEC_NIC, .required = true, .only = KIND(NIC) | KIND(VF),
+		.help = "name of the NIC"},
+	{"vf", FIELD_UINT, AT(config_attachment, vf), .min = 0, .max = 1023, .required = true,
+		.only = KIND(VF), .help = "number of the VF; the switch holds its representor"},
+	{"path", FIELD_TEXT, AT(config_attachment, path), .min = 1, .required = true,
+		.only = KIND(VHOST), .help = "socket of the guest"},
+	{"mode", FIELD_ENUM, AT(config_attachment, client), .words = vhost_modes,
+		.dflt = "\"server\"", .only = KIND(VHOST),
+		.help = "server: sluice makes the socket; client: sluice connects, and reconnects"},
+	{"dev", FIELD_TEXT, AT(config_attachment, dev), .min = 1, .required = true,
+		.only = KIND(ETHDEV), .help = "DPDK device arguments, `net_memif0,role=server,..`"},
+	{"queues", FIELD_UINT, AT(config_attachment, queues), .min = 1, .max = 128, .dflt = "1",
+		.only = KIND(VHOST) | KIND(ETHDEV), .help = "queue pairs"},
+	{.key = NULL},
+};
+
+static const char *const vlan_modes[] = {"trunk", "access", "native", NULL};
+#define MODE(mode) (1u << CONFIG_VLAN_##mode)
+
+static const struct field vlan_fields[] = {
+	{"mode", FIELD_ENUM, AT(config_port, vlan_mode), .words = vlan_modes, .dflt = "\"trunk\"",
+		.help = "trunk: tagged frames of vids; access: untagged frames, in VLAN vid; "
+			"native: both"},
+	{"vid", FIELD_UINT, AT(config_port, vlan), .min = 1, .max = 4094, .required = true,
+		.only = MODE(ACCESS) | MODE(NATIVE), .help = "VLAN of untagged frames"},
+	{"vids", FIELD_CODEC, .codec = CODEC_VIDS, .only = MODE(TRUNK) | MODE(NATIVE),
+		.dflt = "[\"1-4094\"]", .help = "VLANs that may pass tagged"},
+	{.key = NULL},
+};
+
+static bool
+no_attachment(const void *base)
+{
+	return ((const struct config_attachment *)base)->kind == CONFIG_ATTACH_NONE;
+}
+
+static uint32_t
+attach_variant(const void *base)
+{
+	return 1u << ((const struct config_attachment *)base)->kind;
+}
+
+static uint32_t
+vlan_variant(const void *base)
+{
+	return 1u << ((const struct config_port *)base)->vlan_mode;
+}
+
+static const struct object_type attach_type = {"attach",
+	"What carries a port's packets; a port may have none and get one later.", .fields = attach_fields,
+	.optional = true, .is_absent = no_attachment, .variant = attach_variant,
+	.variants = attach_kinds};
+static const struct object_type vlan_type = {"vlan", "VLANs of a port.", .fields = vlan_fields,
+	.variant = vlan_variant, .variants = vlan_modes};
+
+static const struct field port_fields[] = {
+	{"name", FIELD_NAME, AT(config_port, name), .required = true,
+		.help = "what rules call it; unique in the file"},
+	{"vm", FIELD_CODEC, .codec = CODEC_VM,
+		.help = "the VM that owns it; without one it is an uplink"},
+	{"attach", FIELD_OBJECT, AT(config_port, attach), .object = &attach_type,
+		.help = "what carries its packets"},
+	{"vlan", FIELD_OBJECT, .offset = 0, .object = &vlan_type, .help = "VLANs"},
+	{"mac_check", FIELD_BOOL, AT(config_port, mac_check), .dflt = "false",
+		.help = "anti-spoof: drop frames from it whose source is not in macs"},
+	{"ip_check", FIELD_BOOL, AT(config_port, ip_check), .dflt = "false",
+		.help = "anti-spoof: drop packets from it whose source is not in ips"},
+	{"macs", FIELD_CODEC, .codec = CODEC_MACS, .help = "its addresses (at most 8)"},
+	{"ips", FIELD_CODEC, .codec = CODEC_IPS, .help = "its addresses and prefixes (at most 16)"},
+	{"mtu", FIELD_UINT, AT(config_port, mtu), .min = 68, .max = 9600, .dflt = "1500",
+		.help = "largest IP packet to it"},
+	{"storm_pps", FIELD_UINT, AT(config_port, storm_pps), .min = 0, .max = UINT32_MAX,
+		.scaled = true, .dflt = "0",
+		.help = "broadcast, multicast and unknown unicast packets a second, 0: no limit"},
+	{"hints", FIELD_BOOL, AT(config_port, hints), .dflt = "false",
+		.help = "its VM's hints are followed"},
+	{"max_queues", FIELD_UINT, AT(config_port, max_queues), .min = 0, .max = 1024,
+		.dflt = "4", .help = "hardware queues that flows to it may hold alone"},
+	{"max_entries", FIELD_UINT, AT(config_port, max_entries), .min = 0, .max = 1 << 24,
+		.dflt = "0", .help = "NIC table entries of its flows, 0: no limit"},
+	{.key = NULL},
+};
+
+static const struct field table_fields[] = {
+	{"id", FIELD_UINT, AT(config_table, id), .min = 0, .max = 63, .required = true,
+		.help = "number; packets begin in table 0 and go upward"},
+	{"name", FIELD_NAME, AT(config_table, name), .dflt = "\"\"", .help = "what rules call it"},
+	{"default", FIELD_CODEC, .codec = CODEC_FALLBACK, .dflt = "\"drop\"",
+		.help = "actions for what no rule matches: `drop`, `normal`, `goto=NAME`"},
+	{.key = NULL},
+};
+
+static const struct field rule_fields[] = {
+	{"name", FIELD_NAME, AT(config_rule, name), .dflt = "\"\"",
+		.help = "unique in its switch; may be left out"},
+	{"table", FIELD_CODEC, .codec = CODEC_TABLE, .dflt = "0", .help = "name or number"},
+	{"priority", FIELD_UINT, AT(config_rule, priority), .min = 0, .max = 65535, .dflt = "0",
+		.help = "the highest wins; of equal ones the first"},
+	{"match", FIELD_CODEC, .codec = CODEC_MATCH, .dflt = "\"any\"",
+		.help = "which packets: `vm=vm1 ip_dst=10.0.0.0/8 tcp dport=80`"},
+	{"actions", FIELD_CODEC, .codec = CODEC_ACTIONS, .required = true,
+		.help = "what happens to them: `output=uplink`, `class=bulk normal`, `drop`"},
+	{.key = NULL},
+};
+
+static const struct object_type port_type = {
+	"port", "A vport: what rules name; it is stable, attachments come and go.", .fields = port_fields};
+static const struct object_type table_type = {"table", "A rule table.", .fields = table_fields};
+static const struct object_type rule_type = {"rule", "A rule.", .fields = rule_fields};
+
+#define LIST(member, type, limit, plural)                                                          \
+	.array = offsetof(struct config, member), .count = offsetof(struct config, n_##member),    \
+	.count_size = sizeof(((struct config *)0)->n_##member), .size = sizeof(struct type),       \
+	.max = (limit), .what = (plural)
+#define IN_SWITCH(type) .in_switch = true, .sw = offsetof(struct type, sw)
+
+static void
+init_port(void *element)
+{
+	((struct config_port *)element)->vm = -1;
+}
+
+static void
+init_rule(void *element)
+{
+	((struct config_rule *)element)->vm = -1;
+}
+
+static const struct list_type port_list = {
+	LIST(ports, config_port, CONFIG_PORTS_MAX, "ports"), IN_SWITCH(config_port),
+	.init = init_port};
+static const struct list_type table_list = {
+	LIST(tables, config_table, 64 * CONFIG_SWITCHES_MAX, "tables"), IN_SWITCH(config_table)};
+static const struct list_type rule_list = {
+	LIST(rules, config_rule, CONFIG_RULES_MAX, "rules"), IN_SWITCH(config_rule),
+	.init = init_rule};
+
+static const char *const offload_modes[] = {"split", "share", NULL};
+
+static const struct field switch_fields[] = {
+	{"name", FIELD_NAME, AT(config_switch, name), .required = true, .help = "name"},
+	{"id", FIELD_UINT, AT(config_switch, id), .min = 0, .max = 65535, .dflt = "0",
+		.help = "1 to 65535, stable over reloads; 0: its place in the list, from 1"},
+	{"mac_limit", FIELD_UINT, AT(config_switch, mac_limit), .min = 0, .max = 1 << 20,
+		.dflt = "4096", .help = "most learned addresses"},
+	{"mac_age_s", FIELD_UINT, AT(config_switch, mac_age_s), .min = 0, .max = 86400,
+		.dflt = "300", .help = "a learned address that is silent this long is forgotten, "
+			"0: never"},
+	{"max_rules", FIELD_UINT, AT(config_switch, max_rules), .min = 1, .max = CONFIG_RULES_MAX,
+		.dflt = "16384", .help = "most rules, with those that are added live"},
+	{"mode", FIELD_ENUM, AT(config_switch, mode), .words = offload_modes, .dflt = "\"split\"",
+		.help = "when queues run out: split: less important flows go to software rings; "
+			"share: all stay on hardware queues, some together"},
+	{"ports", FIELD_LIST, .list = &port_list, .object = &port_type, .help = "its vports"},
+	{"tables", FIELD_LIST, .list = &table_list, .object = &table_type,
+		.dflt = "[{\"id\": 0, \"name\": \"main\", \"default\": \"drop\"}]",
+		.help = "its rule tables"},
+	{"rules", FIELD_LIST, .list = &rule_list, .object = &rule_type, .help = "its rules"},
+	{.key = NULL},
+};
+
+static const struct object_type control_type = {
+	"control", "Control sockets (JSON-RPC 2.0; `sluicectl`).", .fields = control_fields};
+static const struct object_type log_type = {"log", "Logging.", .fields = log_fields};
+static const struct object_type datapath_type = {"datapath", "The workers.", .fields = datapath_fields};
+static const struct object_type offload_type = {"offload",
+	"When flows move to hardware; rates may be text: `10M`, `64k`, `1G`.", .fields = offload_fields};
+static const struct object_type class_type = {
+	"class", "A QoS class; the first is the default.", .fields = class_fields};
+static const struct object_type nic_type = {
+	"nic", "A NIC whose queues, VFs and embedded switch are managed.", .fields = nic_fields};
+static const struct object_type vm_type = {"vm", "A VM or container.", .fields = vm_fields};
+static const struct object_type switch_type = {"switch", "A virtual switch.", .fields = switch_fields};
+
+static const struct list_type class_list = {
+	LIST(classes, config_class, CONFIG_CLASSES_MAX, "classes"), .embedded = true};
+static const struct list_type nic_list = {LIST(nics, config_nic, CONFIG_NICS_MAX, "NICs")};
+static const struct list_type vm_list = {LIST(vms, config_vm, CONFIG_PORTS_MAX, "VMs")};
+static const struct list_type switch_list = {
+	LIST(switches, config_switch, CONFIG_SWITCHES_MAX, "switches")};
+
+static const struct field top_fields[] = {
+	{"control", FIELD_OBJECT, .offset = 0, .object = &control_type, .help = "control sockets"},
+	{"log", FIELD_OBJECT, .offset = 0, .object = &log_type, .help = "logging"},
+	{"eal", FIELD_TEXTS, AT(config, eal[0]), .min = 1, .max = 16,
+		.count = offsetof(struct config, n_eal),
+		.help = "further EAL arguments, `--no-huge`"},
+	{"drivers", FIELD_TEXTS, AT(config, drivers[0]), .min = 1, .max = 8,
+		.count = offsetof(struct config, n_drivers),
+		.help = "DPDK drivers to load, `librte_net_emunic.so`; looked for beside the "
+			"program too"},
+	{"datapath", FIELD_OBJECT, .offset = 0, .object = &datapath_type, .help = "the workers"},
+	{"offload", FIELD_OBJECT, TOP(offload), .object = &offload_type,
+		.help = "when flows move to hardware"},
+	{"classes", FIELD_LIST, .list = &class_list, .object = &class_type,
+		.dflt = "[{\"name\": \"default\"}]", .help = "QoS classes"},
+	{"nics", FIELD_LIST, .list = &nic_list, .object = &nic_type, .help = "NICs"},
+	{"vms", FIELD_LIST, .list = &vm_list, .object = &vm_type,
+		.help = "the VMs; left out: those that ports name"},
+	{"switches", FIELD_LIST, .list = &switch_list, .object = &switch_type, .help = "switches"},
+	{.key = NULL},
+};
+
+static const struct object_type top_type = {
+	"the file", "Everything has a default but what is marked required.", .fields = top_fields};
+// clang-format on
+
+const struct object_type *
+config_fields(void)
+{
+	return &top_type;
+}
+
+uint64_t
+config_uint_get(const void *at, size_t size)
+{
+	uint16_t v16;
+	uint32_t v32;
+	uint64_t v64;
+
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)at;
+	case 2:
+		memcpy(&v16, at, size);
+		return v16;
+	case 4:
+		memcpy(&v32, at, size);
+		return v32;
+	default:
+		memcpy(&v64, at, sizeof(v64));
+		return v64;
+	}
+}
+
+void
+config_uint_put(void *at, size_t size, uint64_t value)
+{
+	uint8_t v8 = (uint8_t)value;
+	uint16_t v16 = (uint16_t)value;
+	uint32_t v32 = (uint32_t)value;
+	const void *from = size == 1   ? (void *)&v8
+			   : size == 2 ? (void *)&v16
+			   : size == 4 ? (void *)&v32
+				       : (void *)&value;
+
+	memcpy(at, from, size);
+}
+
+uint32_t
+config_list_count(const struct config *cfg, const struct list_type *list)
+{
+	return (uint32_t)config_uint_get((const char *)cfg + list->count, list->count_size);
+}
+
+void *
+config_list_at(const struct config *cfg, const struct list_type *list, uint32_t i)
+{
+	const char *array = (const char *)cfg + list->array;
+	char *first;
+
+	if (list->embedded)
+		return (char *)(uintptr_t)array + i * list->size;
+	memcpy(&first, array, sizeof(first));
+	return first + i * list->size;
+}

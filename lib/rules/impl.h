@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "filter.h"
 #include "rules/rules.h"
 
 // What the writer and the look-up share: a rule, and a table frozen at a commit.
@@ -20,7 +21,6 @@
 // anew). Thread safety: a table is immutable; its references are counted atomically.
 
 #define RULES_NONE UINT32_MAX
-#define RULES_WORDS 8 // of a key
 
 struct rule {
 	struct rules_entry e;
@@ -42,10 +42,11 @@ struct rules_subtable {
 	uint64_t mask[RULES_WORDS]; // of the words that have one
 	uint8_t at[RULES_WORDS];    // which words of the key these are
 	uint8_t words;
-	uint32_t best;      // rank
-	uint32_t rules;     // in it
-	uint32_t slot_mask; // slots - 1
-	uint32_t slots;     // where its slots start
+	uint32_t best;                 // rank
+	uint32_t rules;                // in it
+	uint32_t slot_mask;            // slots - 1
+	uint32_t slots;                // where its slots start
+	uint16_t partial[RULES_WORDS]; // its masks in the filter
 };
 
 // An entry in its subtable, at the index of its rank.
@@ -74,6 +75,7 @@ struct rules_table {
 	struct rules_subtable *subtables;
 	struct rules_node *nodes;
 	struct rules_slot *slots;
+	struct rules_filter filter;
 };
 
 // list is sorted. NULL when out of memory.

@@ -63,26 +63,44 @@ in_range(const struct flow_range *r, uint16_t port_be)
 	return port >= r->lo && port <= r->hi;
 }
 
+// The rank of the first entry of a subtable that matches, if it is below best; else best.
+static inline uint32_t
+visit(const struct rules_table *t, const struct rules_subtable *st, const struct flow_key *key,
+	const uint64_t *words, uint32_t best)
+{
+	uint64_t masked[RULES_WORDS];
+	uint32_t hash = masked_hash(t, st, words, masked);
+	uint32_t n = slot_find(t, st, hash, masked)->node;
+
+	for (; n < best; n = t->nodes[n].next) {
+		const struct rules_node *node = &t->nodes[n];
+
+		if (!node->ranged || (in_range(&node->sport, key->l4_src) &&
+					     in_range(&node->dport, key->l4_dst)))
+			return n;
+	}
+	return best;
+}
+
 uint32_t
 rules_table_find(const struct rules_table *t, const struct flow_key *key)
 {
-	uint64_t words[RULES_WORDS], masked[RULES_WORDS];
-	uint32_t best = RULES_NONE;
+	uint16_t failed[RULES_PARTIALS];
+	uint64_t words[RULES_WORDS];
+	uint32_t best = RULES_NONE, n_failed;
 
 	key_words(key, words);
-	for (uint32_t s = 0; s < t->n_subtables && t->subtables[s].best < best; s++) {
-		const struct rules_subtable *st = &t->subtables[s];
-		uint32_t hash = masked_hash(t, st, words, masked);
-		uint32_t n = slot_find(t, st, hash, masked)->node;
+	n_failed = rules_filter_failed(&t->filter, words, failed);
+	for (uint32_t chunk = 0; chunk < t->filter.chunks; chunk++) {
+		uint64_t left = rules_filter_left(&t->filter, chunk, failed, n_failed);
 
-		for (; n < best; n = t->nodes[n].next) {
-			const struct rules_node *node = &t->nodes[n];
+		for (; left != 0; left &= left - 1) {
+			uint32_t s = chunk * 64 + (uint32_t)__builtin_ctzll(left);
 
-			if (node->ranged && !(in_range(&node->sport, key->l4_src) &&
-						    in_range(&node->dport, key->l4_dst)))
-				continue;
-			best = n;
-			break;
+			// Behind the last subtable, or all that is left ranks behind.
+			if (s >= t->n_subtables || t->subtables[s].best >= best)
+				return best;
+			best = visit(t, &t->subtables[s], key, words, best);
 		}
 	}
 	return best;
@@ -192,20 +210,25 @@ link_node(struct rules_table *t, const struct rules_subtable *st, uint32_t rank)
 	node->sport = e->match.sport;
 	node->dport = e->match.dport;
 	node->ranged = flow_match_has_range(&e->match);
+	rules_filter_add(&t->filter, st, node->key);
 	slot = slot_find(t, st, hash, node->key);
 	node->next = node->ranged ? slot->node : RULES_NONE;
 	slot->node = rank;
 	slot->hash = hash;
 }
 
-static void
+static int
 fill(struct rules_table *t, const struct rule_ref *list, const struct grouping *g)
 {
 	uint32_t slots = 0;
+	int rc;
 
 	for (uint32_t s = 0; s < g->n; s++)
 		subtable_init(&t->subtables[s], &list[g->first[s]].rule->e.match.mask, g->first[s],
 			g->count[s], &slots);
+	rc = rules_filter_build(&t->filter, t->subtables, g->n, t->secret[0]);
+	if (rc < 0)
+		return rc;
 	memset(t->slots, 0xff, slots * sizeof(*t->slots));
 	for (uint32_t rank = t->n; rank-- > 0;) {
 		struct rule *rule = list[rank].rule;
@@ -215,6 +238,7 @@ fill(struct rules_table *t, const struct rule_ref *list, const struct grouping *
 		t->fields |= rule->fields;
 		link_node(t, &t->subtables[g->of[rank]], rank);
 	}
+	return 0;
 }
 
 struct rules_table *
@@ -246,7 +270,12 @@ rules_table_build(
 		t->slots = (struct rules_slot *)(t->subtables + g.n);
 		for (unsigned i = 0; i < RULES_WORDS; i++)
 			t->secret[i] = sl_rng_next(&rng) | 1;
-		fill(t, list, &g);
+		if (fill(t, list, &g) < 0) {
+			free(t);
+			t = NULL;
+		} else {
+			t->memory += t->filter.memory;
+		}
 	}
 	free(g.of);
 	return t;
@@ -259,5 +288,6 @@ rules_table_put(struct rules_table *t)
 		return;
 	for (uint32_t i = 0; i < t->n; i++)
 		rule_put(t->nodes[i].rule);
+	rules_filter_free(&t->filter);
 	free(t);
 }

@@ -177,14 +177,6 @@ elect(struct qos_sched *s)
 	return cls;
 }
 
-static const void *
-head_of(const struct qos_sched *s, uint8_t cls)
-{
-	const struct ring *r = &s->rings[cls];
-
-	return r->slots[s->now.head[cls] & r->mask].pkt;
-}
-
 static struct slot *
 take(struct qos_sched *s, uint8_t cls)
 {
@@ -219,6 +211,19 @@ qos_sched_get(struct qos_sched *s, void **pkts, uint8_t *cls, uint16_t n)
 	return got;
 }
 
+// Is pkt what the next get begins with? Leaves the schedule as it is.
+static bool
+gives_next(struct qos_sched *s, const void *pkt)
+{
+	struct turn now = s->now;
+	uint8_t cls = elect(s);
+	const struct ring *r = &s->rings[cls];
+	bool same = r->slots[s->now.head[cls] & r->mask].pkt == pkt;
+
+	s->now = now;
+	return same;
+}
+
 void
 qos_sched_unget(struct qos_sched *s, void *const *pkts, const uint8_t *cls, uint16_t n)
 {
@@ -230,12 +235,12 @@ qos_sched_unget(struct qos_sched *s, void *const *pkts, const uint8_t *cls, uint
 	for (uint16_t i = 0; i < kept; i++)
 		take(s, elect(s));
 	for (uint16_t i = 0; i < n; i++) {
-		assert(i > 0 || pkts[0] == head_of(s, elect(s)));
 		s->rings[cls[i]].stats.dequeued--;
 		s->rings[cls[i]].stats.held++;
 	}
 	s->held += n;
 	s->given = kept;
+	assert(n == 0 || gives_next(s, pkts[0]));
 }
 
 uint32_t

@@ -10,8 +10,11 @@
 // One bounded ring per class. Classes have a strict level (0 is served first) and within a level a
 // weight: deficit round robin by bytes (Shreedhar and Varghese, SIGCOMM 1995). A target that does
 // not take its packets fills its own rings only. Holds opaque packets; the caller gives their
-// length. Cost: O(1) a packet. Thread safety: owner thread only (the worker that owns the output
-// queue). No heap after qos_sched_new.
+// length (a length of 0 counts as 1). Cost: O(1) a packet of up to 2048 bytes, the round of the
+// least weight; a longer one takes more rounds of its level. 16 bytes for each packet of depth.
+//
+// Thread safety: owner thread only (the worker that owns the output queue). No heap after
+// qos_sched_new.
 
 #define QOS_CLASSES_MAX 16
 
@@ -41,7 +44,8 @@ bool qos_sched_put(struct qos_sched *s, uint8_t cls, void *pkt, uint32_t len);
 // Up to n packets in scheduler order; class of each in cls (may be NULL).
 uint16_t qos_sched_get(struct qos_sched *s, void **pkts, uint8_t *cls, uint16_t n);
 // Puts back the last `n` packets that qos_sched_get gave out, because the output did not take them;
-// same order as given.
+// same order as given. Only between that get and the next put (asserted). The schedule is then as
+// if they had never been given.
 void qos_sched_unget(struct qos_sched *s, void *const *pkts, const uint8_t *cls, uint16_t n);
 uint32_t qos_sched_held(const struct qos_sched *s);
 void qos_sched_class_stats(const struct qos_sched *s, uint8_t cls, struct qos_class_stats *out);

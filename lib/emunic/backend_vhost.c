@@ -2,6 +2,7 @@
 #include "backend_kinds.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,33 +108,38 @@ vhost_rx(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n)
 	return got;
 }
 
-// Hash of a packet's flow; of its MACs when it is no untagged or single-tagged IP packet with its
-// headers in the first segment. Fragments have no ports.
+// Hash of a packet's flow: of addresses, protocol and, where it is no fragment and has no options,
+// ports; of its MACs when it is no untagged or single-tagged IP packet with its headers in the
+// first segment.
 static uint32_t
 flow_hash(const struct rte_mbuf *m)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t l3 = RTE_ETHER_HDR_LEN;
-	uint32_t hash;
-	bool ports;
+	const uint8_t *ip = p + RTE_ETHER_HDR_LEN;
+	uint32_t key[10] = {0}; // rte_jhash reads words
+	uint32_t left;
 
 	if (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH)
 		return m->hash.rss;
-	if (m->data_len < RTE_ETHER_HDR_LEN + 4)
+	if (m->data_len < RTE_ETHER_HDR_LEN + sizeof(struct rte_vlan_hdr))
 		return 0;
 	if (p[12] == 0x81 && p[13] == 0x00)
-		l3 += sizeof(struct rte_vlan_hdr);
-	if (p[l3 - 2] == 0x08 && p[l3 - 1] == 0x00 && m->data_len >= l3 + 24) {
-		hash = rte_jhash(p + l3 + 12, 8, p[l3 + 9]);
-		ports = p[l3] == RTE_IPV4_VHL_DEF && (p[l3 + 6] & 0x3f) == 0 && p[l3 + 7] == 0;
-		return ports ? rte_jhash(p + l3 + 20, 4, hash) : hash;
+		ip += sizeof(struct rte_vlan_hdr);
+	left = m->data_len - (ip - p);
+	if (ip[-2] == 0x08 && ip[-1] == 0x00 && left >= sizeof(struct rte_ipv4_hdr) + 4) {
+		key[0] = ip[9];
+		memcpy(key + 1, ip + 12, 8);
+		if (ip[0] == RTE_IPV4_VHL_DEF && (ip[6] & 0x3f) == 0 && ip[7] == 0)
+			memcpy(key + 3, ip + 20, 4);
+	} else if (ip[-2] == 0x86 && ip[-1] == 0xdd && left >= sizeof(struct rte_ipv6_hdr) + 4) {
+		key[0] = ip[6];
+		memcpy(key + 1, ip + 8, 32);
+		if (ip[6] == IPPROTO_TCP || ip[6] == IPPROTO_UDP)
+			memcpy(key + 9, ip + 40, 4);
+	} else {
+		memcpy(key, p, 12);
 	}
-	if (p[l3 - 2] == 0x86 && p[l3 - 1] == 0xdd && m->data_len >= l3 + 44) {
-		hash = rte_jhash(p + l3 + 8, 32, p[l3 + 6]);
-		ports = p[l3 + 6] == 6 || p[l3 + 6] == 17;
-		return ports ? rte_jhash(p + l3 + 40, 4, hash) : hash;
-	}
-	return rte_jhash(p, 12, 0);
+	return rte_jhash_32b(key, RTE_DIM(key), 0);
 }
 
 // The packet asks for an offload that this guest has not agreed to: it came between the NIC's

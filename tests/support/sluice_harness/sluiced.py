@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """sluiced under test, and sluicectl."""
 import json
-import os
 import pathlib
 import subprocess
 
-from .machine import build_dir, eal_memory, lcores
+from .machine import build_dir
 from .proc import Proc
 from .rpc import RpcClient
 from .wait import wait_for
@@ -20,24 +19,24 @@ def program(name):
 
 
 class Sluiced:
-    """A running switch. config is a dictionary or a path; a dictionary is written to `directory`
-    with its control socket there. The exit code is looked at when it stops."""
+    """A running switch. config is a path or a dictionary; a dictionary is written to `directory`,
+    with its control socket there. CPUs and memory are its own choice, unless `eal` says more. Its
+    exit code is looked at when it stops."""
 
-    def __init__(self, directory, config, eal=(), n_lcores=2, memory=512, huge=True, netns=None,
-                 name='sluiced', wait=True):
+    def __init__(self, directory, config, eal=(), netns=None, name='sluiced', wait=True):
         self.directory = pathlib.Path(directory)
+        self.config_path = self.directory / f'{name}.json'
         if isinstance(config, dict):
-            config = dict(config)
-            config.setdefault('socket', str(self.directory / f'{name}.sock'))
-            self.config_path = self.directory / f'{name}.json'
+            control = {'socket': str(self.directory / f'{name}.sock'), **config.get('control', {})}
+            config = {**config, 'control': control}
             self.write_config(config)
         else:
             self.config_path = pathlib.Path(config)
             config = json.loads(self.config_path.read_text())
-        self.socket = config['socket']
-        base = eal_memory(memory) if huge else ['-m', str(memory), '--no-huge', '--no-shconf']
-        self.argv = [program('sluiced'), '--lcores', lcores(n_lcores), *base, '--no-pci',
-                     '--no-telemetry', *eal, '--', '--config', self.config_path]
+        self.config = config
+        self.socket = config.get('control', {}).get('socket', '/run/sluice/sluice.sock')
+        self.argv = [program('sluiced'), '--no-pci', '--no-telemetry', *eal, '--', '--config',
+                     self.config_path]
         self.netns = netns
         self.log = self.directory / f'{name}.log'
         self.proc = None
@@ -45,13 +44,11 @@ class Sluiced:
         self.start(wait)
 
     def write_config(self, config):
+        """Writes the file anew, for a reload."""
         self.config_path.write_text(json.dumps(config, indent=2))
 
     def start(self, wait=True):
-        library_path = ':'.join(filter(None, [str(build_dir() / 'lib' / 'emunic'),
-                                              os.environ.get('LD_LIBRARY_PATH')]))
-        self.proc = Proc(self.argv, self.log, env={'LD_LIBRARY_PATH': library_path},
-                         netns=self.netns)
+        self.proc = Proc(self.argv, self.log, netns=self.netns)
         if wait:
             self.wait_ready()
 

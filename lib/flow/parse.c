@@ -156,11 +156,9 @@ parse_fast(const uint8_t *p, uint32_t head_len, uint32_t frame_len, const struct
 {
 	uint32_t l3 = RTE_ETHER_HDR_LEN;
 	uint64_t words[8], vlan = 0, ports, high;
-	uint32_t l4_len, l4_min;
+	uint32_t is_tcp, l4_len, l4_min, flags;
 	struct fast_l3 f;
 	uint16_t type;
-	uint8_t flags;
-	bool tcp;
 
 	if (unlikely(head_len < RTE_ETHER_HDR_LEN + IP4_LEN + TCP_LEN))
 		return false;
@@ -181,12 +179,13 @@ parse_fast(const uint8_t *p, uint32_t head_len, uint32_t frame_len, const struct
 	} else {
 		return false;
 	}
-	// TCP and UDP come mixed: no branch between them.
-	tcp = f.proto == IPPROTO_TCP;
-	l4_min = tcp ? TCP_LEN : UDP_LEN;
-	l4_len = tcp ? (p[f.l4 + 12] >> 4) * 4u : UDP_LEN;
-	flags = tcp ? p[f.l4 + 13] : 0;
-	if (unlikely((!tcp && f.proto != IPPROTO_UDP) || l4_len < l4_min || f.l4 + l4_len > f.end))
+	// TCP and UDP come mixed: no branch between them. is_tcp is all ones or 0.
+	is_tcp = -(uint32_t)(f.proto == IPPROTO_TCP);
+	l4_min = UDP_LEN + ((TCP_LEN - UDP_LEN) & is_tcp);
+	l4_len = (UDP_LEN & ~is_tcp) | ((p[f.l4 + 12] >> 4) * 4u & is_tcp);
+	flags = p[f.l4 + 13] & is_tcp;
+	if (unlikely((f.proto != IPPROTO_UDP && is_tcp == 0) || l4_len < l4_min ||
+		     f.l4 + l4_len > f.end))
 		return false;
 	ports = load32(p + f.l4);
 	words[0] = f.src[0];
@@ -206,7 +205,7 @@ parse_fast(const uint8_t *p, uint32_t head_len, uint32_t frame_len, const struct
 		.payload = (uint16_t)(f.l4 + l4_len),
 		.vlans = vlan != 0,
 		.frag = FLOW_FRAG_NO,
-		.tcp_flags = flags,
+		.tcp_flags = (uint8_t)flags,
 		.dscp = f.tos >> 2};
 	return true;
 }

@@ -243,13 +243,14 @@ enter_registry(struct emu_vhost_socket *s)
 
 	if (r == NULL)
 		return -ENOMEM;
+	// Asks rte_vhost for nothing, but fails where nobody has registered the path. Not under the
+	// lock: the callbacks take it while they hold rte_vhost's.
+	if (rte_vhost_driver_disable_features(s->path, 0) == 0)
+		return -EEXIST;
 	pthread_mutex_lock(&r->lock);
 	for (struct emu_vhost_socket *i = r->sockets; i != NULL; i = i->next)
 		if (strcmp(i->path, s->path) == 0)
 			rc = -EEXIST;
-	// Asks rte_vhost for nothing, but fails where the path is not registered: by others, then.
-	if (rc == 0 && rte_vhost_driver_disable_features(s->path, 0) == 0)
-		rc = -EEXIST;
 	if (rc == 0) {
 		s->next = r->sockets;
 		r->sockets = s;

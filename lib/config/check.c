@@ -173,7 +173,7 @@ check_nic_dev(struct walk *w, const struct config_nic *nic)
 {
 	char value[64];
 	unsigned long has;
-	unsigned top;
+	unsigned top, faults = w->n_faults;
 	int n;
 
 	if (strncmp(nic->dev, "net_emunic", 10) == 0) {
@@ -190,7 +190,7 @@ check_nic_dev(struct walk *w, const struct config_nic *nic)
 				"%u is above the %lu queues that dev gives the NIC", nic->queues,
 				has);
 	}
-	if (!devargs_value(nic->dev, "representor", value, sizeof(value)))
+	if (w->n_faults != faults || !devargs_value(nic->dev, "representor", value, sizeof(value)))
 		return;
 	n = devargs_representors(value, &top);
 	if (n >= 0 && (nic->vfs > (unsigned)n || nic->vfs > top))

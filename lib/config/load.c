@@ -41,6 +41,8 @@ explain_syntax(const json_error_t *why)
 	default:
 		break;
 	}
+	if (strstr(why->text, "near '/") != NULL || strstr(why->text, "near '#") != NULL)
+		return "JSON has no comments";
 	if (strncmp(why->text, "'}' expected", 12) == 0 ||
 		strncmp(why->text, "']' expected", 12) == 0)
 		return "a comma or the closing bracket is missing before this";
@@ -50,8 +52,6 @@ explain_syntax(const json_error_t *why)
 		return "expected a : after the key";
 	if (strncmp(why->text, "'[' or '{' expected", 19) == 0)
 		return "expected a { at the start";
-	if (strstr(why->text, "near '/") != NULL || strstr(why->text, "near '#") != NULL)
-		return "JSON has no comments";
 	return why->text;
 }
 

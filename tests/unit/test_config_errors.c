@@ -44,7 +44,7 @@ static const struct bad syntax[] = {
 	{"{\"log\" {}}", "f:1:8", "expected a : after the key"},
 	{"{\"log\":{},\n  \"log\":{}}", "f:2:7",
 		"the same key twice in one object, in: \"log\":{}}"},
-	{"{\"a\":\"\xff\"}", "f:1:5", "not valid UTF-8"},
+	{"{\"a\":\"\xff\"}", "f:1:6", "not valid UTF-8"},
 	{"{\"a\":99999999999999999999}", "f:1:25", "the number is too large"},
 	{"{\"a\":nil}", "f:1:8", "invalid token"},
 };

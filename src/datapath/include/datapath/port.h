@@ -35,9 +35,19 @@ struct dp_port_ops {
 	void (*close)(struct dp_port *p); // no worker uses it any more
 };
 
-struct dp_txbuf { // packets of this poll for one transmit queue
+struct dp_txrun { // neighbours of one origin
+	uint16_t origin;
 	uint16_t n;
+	uint32_t bytes;
+};
+
+struct dp_txbuf { // packets of this poll for one transmit queue; empty at the end of a loop
+	struct dp_port *port;
+	uint16_t queue;
+	uint16_t n, n_runs;
+	uint64_t mem; // buffer memory of them, for the account of the target
 	struct rte_mbuf *pkts[DP_TXBUF];
+	struct dp_txrun run[DP_TXBUF];
 };
 
 // What one worker keeps of one port; its own cache lines.
@@ -46,9 +56,7 @@ struct dp_port_worker {
 	_Atomic uint64_t rx_bytes;
 	_Atomic uint64_t tx_packets;
 	_Atomic uint64_t tx_bytes;
-	_Atomic uint32_t txbuf_held; // in txbuf now (0 at a burst boundary)
-	bool dirty;                  // is in the worker's list of buffers to flush
-	struct dp_txbuf *txbuf;      // [n_txq]
+	struct dp_txbuf *txbuf; // [n_txq]
 };
 
 struct dp_port {
@@ -59,9 +67,11 @@ struct dp_port {
 	uint16_t nic;      // index of the NIC, DP_NONE: not on a NIC
 	uint16_t nic_port; // 0: PF, 1 + n: representor of VF n
 	uint16_t mtu;
-	uint64_t tx_offloads; // RTE_ETH_TX_OFFLOAD_* that tx can be given; the rest is finished in
-			      // software
-	bool lro;             // may hand in and take whole segmentation-offload packets
+	_Atomic uint64_t tx_offloads; // RTE_ETH_TX_OFFLOAD_* that tx can be given; the rest is
+				      // finished in software; follows the guest at a vhost port
+	bool lro;                     // may hand in whole segmentation-offload packets
+	bool tso_sum_len; // with a segmentation request the pseudo header's sum holds the length
+			  // (virtio's way); false: it does not (DPDK's)
 	char name[64];
 	uint16_t ethdev; // DPDK port id, for ethdev ports
 	void *priv;
@@ -72,11 +82,18 @@ struct dp_port {
 	// Rings of this target, served by one worker.
 	struct qos_sched *sched;
 	uint8_t sched_owner;
+	uint8_t n_classes;
+	bool sched_listed;                           // the owner serves it at present
+	_Atomic uint32_t ring_held[QOS_CLASSES_MAX]; // packets in the rings, told by the owner
 	struct dp_port_worker *worker[DP_WORKERS_MAX];
 };
 
 // Wraps an ethdev that is configured and started. Returns 0 or -ENOMEM.
 int dp_port_ethdev(uint16_t ethdev, uint16_t n_rxq, uint16_t n_txq, struct dp_port **out);
+// Asks an ethdev for its link and keeps the answer for ops->link, which must not ask. For devices
+// that tell of changes by an interrupt this happens by itself; for others control calls it now and
+// then. Nothing for other kinds.
+void dp_port_poll_link(struct dp_port *p);
 
 struct dp_vhost_cfg {
 	const char *path;

@@ -29,8 +29,11 @@ enum dp_vlan_op { DP_VLAN_KEEP, DP_VLAN_PUSH, DP_VLAN_POP, DP_VLAN_SET };
 #define DP_PROG_RING 0x01      // rules ask for the ring of the class
 #define DP_PROG_HOST_RING 0x02 // control placed the flow on the ring
 #define DP_PROG_MAC_DEP 0x04   // depends on the MAC table
+#define DP_PROG_STORM 0x08     // counts against the storm limit of the port it came from
+#define DP_PROG_RATED 0x10     // one of .rule has a meter
+#define DP_PROG_LINGER 0x20    // the worker's: still goes the old way until that was seen empty
 
-#define DP_PROG_RULES 4 // matched rules that are counted by one program
+#define DP_PROG_RULES RULES_DEPTH // matched rules, each is counted
 
 struct dp_program {
 	uint8_t kind;  // enum dp_program_kind
@@ -39,29 +42,45 @@ struct dp_program {
 	uint8_t vlan_op; // enum dp_vlan_op, net of port VLAN modes and rules
 	uint8_t drop;    // enum dp_drop
 	uint8_t n_rules;
-	uint16_t vlan;    // of vlan_op
-	uint16_t out;     // vport
-	uint16_t txq;     // DP_TXQ_OWN or the transmit queue that control gave
-	uint16_t actions; // GENERAL: number of the worker's stored action list
-	uint16_t actions_epoch;
+	uint8_t next_flags; // LINGER: flags and txq afterwards
+	uint8_t reserved;
+	union {
+		uint16_t vlan;    // of vlan_op
+		uint16_t actions; // GENERAL: number of the worker's stored action list
+	};
+	uint16_t out; // vport
+	uint16_t txq; // DP_TXQ_OWN or the transmit queue that control gave
+	uint16_t next_txq;
 	uint16_t rule[DP_PROG_RULES]; // counter indices of the switch
-	uint32_t reserved;
 };
 static_assert(sizeof(struct dp_program) <= 32, "fits the value of a cache entry");
 
 // What compile found out beside the program; control needs it to judge a placement.
 struct dp_verdict {
-	struct flow_actions actions; // resolved: NORMAL became OUTPUT or FLOOD; for GENERAL the
-				     // list to carry out
-	uint32_t depends;            // FLOW_FIELD_*
-	uint16_t pinned_queue;       // action queue=N, DP_NONE: none
-	bool single_output;          // one OUTPUT and nothing that needs the host
-	bool rated;                  // has a rate
-	bool learn;                  // the source MAC is not known at this port
+	struct flow_actions actions; // resolved: NORMAL became OUTPUT or FLOOD, VLAN modes and
+				     // VLAN actions became what is to be done to the frame
+				     // before each OUTPUT; for GENERAL the list to carry out
+	uint32_t depends;      // FLOW_FIELD_*
+	uint16_t pinned_queue; // action queue=N, DP_NONE: none
+	bool single_output;    // one OUTPUT and nothing that needs the host
+	bool rated;            // has a rate
+	bool learn;            // NORMAL was asked and the source MAC is not known at this port
+	uint16_t learn_vlan;   // the VLAN that it is seen in, 0: none
 };
 
 // Port policy (VLAN, anti-spoof), rules, MAC table -> program. key as it came in (before any VLAN
-// operation).
+// operation); rules see the tags as they came in too, the MAC table and the egress modes see the
+// VLAN that the ingress mode gave.
+//
+// VLAN modes. access: takes untagged frames and those tagged with its VID or with VID 0, gives
+// untagged ones. native: the same for its VID, and tagged frames of the trunk's VIDs both ways.
+// trunk: the VIDs of its set, both ways as they are; VID 0 stands for untagged.
+//
+// Anti-spoof. MAC: the source must be one of the port's. IP: the source of IPv4 and IPv6 and the
+// sender of ARP must be in the port's prefixes. Always allowed: 0.0.0.0 of ARP probes (RFC 5227)
+// and of DHCP clients (UDP 68 to 67), :: of ICMPv6 (RFC 4862), and the link-local address that is
+// made of the frame's source MAC (RFC 4291, modified EUI-64), other link-local ones only when they
+// are listed. What hides its addresses (ARP of other kinds, a third VLAN tag) is refused.
 void dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct dp_program *prog,
 	struct dp_verdict *verdict);
 

@@ -20,14 +20,26 @@
 struct dp_mac_table; // datapath/mac.h
 struct dp_meter;     // datapath/meter.h
 
+enum dp_vlan_mode { DP_VLAN_TRUNK, DP_VLAN_ACCESS, DP_VLAN_NATIVE }; // as enum config_vlan_mode
+
+// Places as the packet path counts them, as enum offload_path.
+enum dp_path {
+	DP_PATH_SOFTWARE,
+	DP_PATH_RING,
+	DP_PATH_SHARED_QUEUE,
+	DP_PATH_EXCLUSIVE_QUEUE,
+	DP_PATH_ESWITCH,
+	DP_PATHS
+};
+
 struct dp_vport {
 	uint16_t id;
 	uint16_t sw;           // index of its switch in snapshot.sw
 	uint16_t vm;           // DP_NONE: none
 	struct dp_port *port;  // what carries it now, NULL: nothing
-	uint8_t vlan_mode;     // enum config_vlan_mode, same values
+	uint8_t vlan_mode;     // enum dp_vlan_mode
 	uint16_t vlan;         // access or native VID
-	const uint64_t *trunk; // 4096 bits of allowed VIDs
+	const uint64_t *trunk; // 4096 bits of allowed VIDs, NULL: all
 	bool mac_check, ip_check;
 	uint8_t n_macs, n_ips;
 	const uint8_t (*macs)[6];
@@ -35,8 +47,8 @@ struct dp_vport {
 		uint8_t addr[16];
 		uint8_t l3, prefix;
 	} * ips;
-	uint16_t mtu;
-	uint32_t storm_pps;
+	uint16_t mtu;       // longest IP packet, 0: no limit
+	uint32_t storm_pps; // 0: no limit
 };
 
 struct dp_switch {
@@ -54,7 +66,7 @@ struct dp_switch {
 // old one after a grace period, so that a lane changes without a new snapshot.
 struct dp_lane {
 	uint32_t gen;  // of the mark; another one is stale
-	uint8_t path;  // as enum offload_path, for path_packets
+	uint8_t path;  // enum dp_path, for path_packets
 	bool was_ring; // the flow was on the ring: goes on through it until it was seen empty once
 	uint16_t sw;   // index of the switch, for the rule counters
 	uint16_t origin; // vport
@@ -88,7 +100,7 @@ struct dp_snapshot {
 	const struct dp_lane *_Atomic *lanes; // [DP_LANES_MAX], NULL: not live
 	struct dp_worker_plan plan[DP_WORKERS_MAX];
 	uint32_t idle_ticks;  // software flows idle for longer leave the cache
-	uint32_t report_rate; // decayed bytes per tick window at which a flow is reported (min_bps)
+	uint32_t report_rate; // decayed bytes from which on a flow is reported: dp_report_rate(bps)
 };
 
 #endif

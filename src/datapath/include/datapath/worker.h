@@ -26,6 +26,15 @@
 
 #define DP_TICK_NS 16777216ULL // 2^24 ns, about 17 ms: the unit of last_tick and of idle_ticks
 
+// The decayed byte count of a flow that sends bps all the time: it halves every 12 ticks (0.2 s).
+static inline uint32_t
+dp_report_rate(uint64_t bps)
+{
+	uint64_t bytes = bps / 1000 * 290 / 8; // 12 ticks / ln 2 = 0.290 s
+
+	return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
 struct dp_datapath; // all workers and what they share
 
 struct dp_datapath_cfg {
@@ -49,10 +58,12 @@ struct dp_vport_counters {
 	_Atomic uint64_t sent_bytes;
 	_Atomic uint64_t delivered; // packets sent to this vport
 	_Atomic uint64_t delivered_bytes;
+	_Atomic uint64_t queued;   // put into a hand-over ring or a target's ring by this worker
+	_Atomic uint64_t dequeued; // taken out of one by this worker; held = sum of the difference
 	_Atomic uint64_t dropped[DP_DROP_COUNT];
-	_Atomic uint64_t
-		path_packets[5]; // received, by place: as enum offload_path (eswitch stays 0 here)
-	_Atomic uint64_t path_bytes[5];
+	_Atomic uint64_t path_packets[DP_PATHS]; // received, by place (eswitch stays 0 here), but
+						 // for what was dropped before it had one
+	_Atomic uint64_t path_bytes[DP_PATHS];
 };
 
 struct dp_count {
@@ -82,6 +93,9 @@ void dp_free(
 // caller to free.
 const struct dp_snapshot *dp_publish(struct dp_datapath *dp, const struct dp_snapshot *next);
 
+// Waits until no worker uses what was unpublished before the call (lanes, parts of a snapshot).
+void dp_synchronize(struct dp_datapath *dp);
+
 // false: the ring is full, try later.
 bool dp_order_put(struct dp_datapath *dp, uint16_t worker, const struct dp_order *order);
 // Up to n events of all workers. Returns the number.
@@ -106,8 +120,9 @@ const struct dp_count *dp_rule_counts(const struct dp_datapath *dp, uint16_t wor
 // (when it is deleted).
 int dp_rule_counts_new(struct dp_datapath *dp, uint16_t sw, uint32_t max_rules);
 void dp_rule_counts_reset(struct dp_datapath *dp, uint16_t sw, uint32_t rule);
-// Packets inside: hand-over rings and rings of ports, by origin (adds to out[DP_VPORTS_MAX]). Exact
-// when workers are at a burst boundary and nothing moves.
+// Packets inside: counted in the hand-over rings and in the rings of the ports of the snapshot.
+// Exact when workers are at a burst boundary and nothing moves; then it equals the sum of queued
+// less dequeued.
 uint64_t dp_held(const struct dp_datapath *dp);
 
 #endif

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_DATAPATH_CLASSIFY_H
+#define SLUICE_DATAPATH_CLASSIFY_H
+
+#include "lcore.h"
+
+// The stages that give each packet of a burst its program: by its MARK when that names a live lane,
+// else by parse, cache and, where the cache has nothing or something stale, a decision.
+// Thread safety: owner thread only.
+
+void classify(struct dp_worker *w, struct dp_burst *b);
+// After the burst was handled: its new decisions enter the cache.
+void classify_keep(struct dp_worker *w, struct dp_burst *b);
+
+// lane.c: gives marked packets their program; the rest goes into pkts and b->at. Returns how many.
+uint16_t lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **rest);
+
+// decide.c: compiles, and stores what has to be stored. False: the decision is good for this packet
+// alone, its list is in *direct.
+bool decide(struct dp_worker *w, const struct flow_key *key, struct dp_program *prog,
+	struct flow_actions *direct);
+// Decides an entry anew, keeping what control gave it.
+bool decide_again(struct dp_worker *w, struct cache_entry *e, struct dp_program *prog,
+	struct flow_actions *direct);
+// A program that still goes the old way: may it go the new one?
+void decide_linger(struct dp_worker *w, struct dp_program *prog);
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "classify.h"
+#include "handover.h"
+#include "report.h"
+#include "ring.h"
+#include "store.h"
+
+#define ANY_RING (DP_PROG_RING | DP_PROG_HOST_RING)
+
+bool
+decide(struct dp_worker *w, const struct flow_key *key, struct dp_program *prog,
+	struct flow_actions *direct)
+{
+	struct dp_verdict verdict;
+	int number;
+
+	dp_compile(w->snap, key, prog, &verdict);
+	if (prog->flags & DP_PROG_MAC_DEP) {
+		if (verdict.learn)
+			report_mac(w, key, verdict.learn_vlan);
+		else
+			report_mac_used(w, key);
+	}
+	if (prog->kind != DP_PROG_GENERAL)
+		return true;
+	number = dp_store_put(w->store, &verdict.actions);
+	if (number >= 0) {
+		prog->actions = (uint16_t)number;
+		return true;
+	}
+	w->store_full = true;
+	lcore_add(&w->counters.uncached, 1);
+	*direct = verdict.actions;
+	return false;
+}
+
+// Packets of the flow may lie on the way that it leaves.
+static void
+keep_order(const struct dp_program *old, struct dp_program *prog)
+{
+	uint8_t ring = old->flags & ANY_RING;
+
+	if (old->out != prog->out || prog->kind != DP_PROG_OUTPUT || (prog->flags & ANY_RING))
+		return;
+	if (ring == 0 && !(old->flags & DP_PROG_LINGER))
+		return;
+	prog->next_flags = 0;
+	prog->next_txq = prog->txq;
+	prog->flags |= DP_PROG_LINGER | (ring != 0 ? DP_PROG_HOST_RING : 0);
+	prog->txq = old->txq;
+	prog->cls = old->cls;
+}
+
+bool
+decide_again(struct dp_worker *w, struct cache_entry *e, struct dp_program *prog,
+	struct flow_actions *direct)
+{
+	const struct dp_program *old = (const void *)e->value;
+	uint8_t host = old->flags & DP_PROG_LINGER ? old->next_flags : old->flags;
+	bool keep = decide(w, &e->key, prog, direct);
+
+	prog->txq = old->flags & DP_PROG_LINGER ? old->next_txq : old->txq;
+	prog->flags |= host & DP_PROG_HOST_RING;
+	keep_order(old, prog);
+	return keep;
+}
+
+void
+decide_linger(struct dp_worker *w, struct dp_program *prog)
+{
+	const struct dp_port *p = prog->out < DP_VPORTS_MAX ? w->out[prog->out].port : NULL;
+
+	if (p != NULL) {
+		if (prog->flags & ANY_RING) {
+			if (!ring_drained(w, p, prog->cls))
+				return;
+		} else if (prog->txq < p->n_txq && p->txq_owner[prog->txq] != w->id &&
+			   !handover_done(w, p->txq_owner[prog->txq])) {
+			return;
+		}
+	}
+	prog->flags &= (uint8_t) ~(DP_PROG_HOST_RING | DP_PROG_LINGER);
+	prog->flags |= prog->next_flags;
+	prog->txq = prog->next_txq;
+}

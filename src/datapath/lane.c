@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "classify.h"
+#include "offload.h"
+#include "ring.h"
+
+#define LANE_INDEX_MASK (DP_LANES_MAX - 1)
+
+static const struct dp_lane *
+lane_of(const struct dp_worker *w, const struct dp_burst *b, uint32_t mark)
+{
+	const struct dp_lane *lane;
+
+	if (w->snap->lanes == NULL || mark >> (DP_LANE_INDEX_BITS + DP_LANE_GEN_BITS) != 0)
+		return NULL;
+	lane = atomic_load_explicit(&w->snap->lanes[mark & LANE_INDEX_MASK], memory_order_acquire);
+	if (lane == NULL || lane->gen != mark >> DP_LANE_INDEX_BITS || lane->origin != b->origin ||
+		lane->sw != b->sw)
+		return NULL;
+	return lane;
+}
+
+// A flow that was on the ring goes by it until it was seen empty once, then never again.
+static bool
+by_ring(struct dp_worker *w, const struct dp_lane *lane, uint32_t index)
+{
+	const struct dp_program *prog = &lane->program;
+	const struct dp_port *p;
+
+	if (prog->flags & DP_PROG_RING)
+		return true;
+	if (!lane->was_ring || w->lane_drained[index] == lane->gen)
+		return false;
+	p = prog->out < DP_VPORTS_MAX ? w->out[prog->out].port : NULL;
+	if (p != NULL && !ring_drained(w, p, prog->cls))
+		return true;
+	w->lane_drained[index] = lane->gen;
+	return false;
+}
+
+// An offload request needs to know where the headers are.
+static bool
+settle(const struct dp_burst *b, struct rte_mbuf *m)
+{
+	struct flow_offsets off;
+	struct flow_key key;
+
+	return flow_parse(m, b->sw, b->origin, 0, &key, &off) == FLOW_OK &&
+	       offload_settle(m, &key, &off);
+}
+
+static void
+lane_take(struct dp_worker *w, struct dp_burst *b, uint16_t i, const struct dp_lane *lane,
+	uint32_t index)
+{
+	struct rte_mbuf *m = b->pkts[i];
+
+	lcore_add(&w->lanes[index].packets, 1);
+	lcore_add(&w->lanes[index].bytes, m->pkt_len);
+	if (unlikely(m->ol_flags & OFFLOAD_REQUESTS) && !settle(b, m)) {
+		b->prog[i] = NULL;
+		lcore_drop(w, m, b->origin, DP_DROP_MALFORMED_OFFLOAD);
+		return;
+	}
+	b->prog[i] = &lane->program;
+	b->list[i] = lane->actions;
+	b->path[i] = lane->path;
+	b->by_ring[i] = unlikely((lane->program.flags & DP_PROG_RING) || lane->was_ring) &&
+			by_ring(w, lane, index);
+}
+
+uint16_t
+lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **rest)
+{
+	uint16_t n = 0, hits = 0, stale = 0;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkts[i];
+		const struct dp_lane *lane = NULL;
+
+		if (m->ol_flags & RTE_MBUF_F_RX_FDIR_ID) {
+			lane = lane_of(w, b, m->hash.fdir.hi);
+			stale += lane == NULL;
+			m->ol_flags &= ~(uint64_t)RTE_MBUF_F_RX_FDIR_ID;
+		}
+		if (likely(lane != NULL)) {
+			hits++;
+			lane_take(w, b, i, lane, m->hash.fdir.hi & LANE_INDEX_MASK);
+			continue;
+		}
+		b->at[n] = (uint8_t)i;
+		rest[n++] = m;
+	}
+	lcore_add(&w->counters.lane_hits, hits);
+	lcore_add(&w->counters.lane_stale, stale);
+	return n;
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_DATAPATH_LCORE_H
+#define SLUICE_DATAPATH_LCORE_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "cache/cache.h"
+#include "datapath/packet.h"
+#include "datapath/worker.h"
+#include "flow/parse.h"
+#include "qos/account.h"
+
+// What one worker owns, and what the workers share. Thread safety: struct dp_worker: owner thread
+// only, but for the rings, the published pointer and the counters; struct dp_datapath: see each
+// member.
+
+#define LCORE_RXQ_MAX 1024  // queues of a plan whose polling can back off; others never do
+#define LCORE_DIRTY_MAX 256 // transmit buffers with something in them
+#define LCORE_SCHEDS_MAX DP_PORTS_MAX
+#define LCORE_HANDOVER 1024 // packets in the ring between two workers
+#define LCORE_ORDERS 1024
+#define LCORE_EVENTS 8192
+#define LCORE_INJECT 256
+#define LCORE_REPORTS 65535 // flows that can be reported at a time, at most
+#define LCORE_ORIGINATED (DP_VPORTS_MAX - 1)
+
+struct dp_store; // store.h
+
+// An output as this worker reaches it, from the snapshot.
+struct lcore_out {
+	struct dp_port *port;
+	struct dp_txbuf *own; // of the worker's own transmit queue, NULL: goes through another one
+	uint32_t max_len;     // longest untagged frame
+	uint16_t mtu;         // 0: no limit
+};
+
+// How a queue that had nothing is left alone for a while.
+struct lcore_rxq {
+	uint64_t next; // cycles: not before
+	uint32_t wait; // cycles
+};
+
+// A flow that control was told about: what it was told.
+struct lcore_report {
+	uint64_t packets;
+	uint64_t bytes;
+	uint32_t tick; // free slots: the next free one
+};
+
+// Packets for another worker, gathered in one loop.
+struct lcore_handover {
+	uint16_t n;
+	struct rte_mbuf *pkts[DP_BURST];
+	uint64_t put; // all that ever went into the ring
+};
+
+// A decision that is not in the cache. It enters it after the burst was handled, so that no entry
+// that the burst uses leaves meanwhile.
+struct dp_miss {
+	struct dp_program program;
+	struct flow_actions direct; // GENERAL that could not be stored
+	const struct flow_key *key; // NULL: not to be cached
+	uint64_t hash;
+	uint32_t packets;
+	uint32_t bytes;
+};
+
+// One burst on its way through the stages, in the order of arrival.
+struct dp_burst {
+	uint16_t n;
+	uint16_t origin;
+	uint16_t sw;
+	uint16_t n_miss;
+	bool injected; // originated, not received
+	struct rte_mbuf **pkts;
+	const struct dp_program *prog[DP_BURST];   // NULL: the packet is gone (dropped)
+	const struct flow_actions *list[DP_BURST]; // GENERAL
+	uint8_t path[DP_BURST];
+	bool by_ring[DP_BURST];
+	// Of the packets that are parsed, in order; at[]: their place in the burst.
+	uint8_t at[DP_BURST];
+	struct flow_key keys[DP_BURST];
+	struct flow_offsets offs[DP_BURST];
+	uint64_t hashes[DP_BURST];
+	struct cache_entry *entries[DP_BURST];
+	struct dp_miss miss[DP_BURST];
+};
+
+struct dp_worker {
+	struct dp_datapath *dp;
+	uint16_t id;
+	unsigned lcore;
+	int socket;
+	int packet_at; // of struct dp_packet in an mbuf
+	bool online;
+
+	const struct dp_snapshot *snap; // in force in this loop; NULL: none is used
+	uint64_t adopted;               // its number, as dp_datapath.published
+	uint32_t snap_gen;
+	uint32_t gen;    // of this worker's decisions: moves with snap->gen and when the store of
+			 // action lists starts anew
+	bool store_full; // to be started anew after the burst
+	uint32_t tick;
+	uint32_t report_rate;
+	uint64_t now;       // cycles, at the start of the burst
+	uint64_t next_tick; // cycles
+	uint32_t expire_credit;
+	uint32_t expire_per_tick; // buckets
+	uint64_t empty;           // loops in a row that found nothing
+	uint8_t move_mode;
+	uint16_t move_at; // first assigned queue of the next loop's held read
+	_Atomic uint32_t *move_done;
+
+	struct cache *cache;
+	struct dp_store *store;
+	struct lcore_report *reports;
+	uint32_t n_reports, reports_free;
+	uint64_t evicted;
+
+	struct dp_txbuf *dirty[LCORE_DIRTY_MAX];
+	uint16_t n_dirty;
+	uint16_t n_freed;
+	struct rte_mbuf *freed[DP_TXBUF];
+	struct dp_port *scheds[LCORE_SCHEDS_MAX]; // whose rings hold something
+	uint16_t n_scheds;
+	struct lcore_out out[DP_VPORTS_MAX];
+	uint64_t storm_cost[DP_VPORTS_MAX]; // cycles of a packet
+	uint32_t *lane_drained;             // [DP_LANES_MAX]: generation whose ring was seen empty
+	struct lcore_rxq rxq[LCORE_RXQ_MAX];
+	struct lcore_handover to[DP_WORKERS_MAX];
+	struct dp_burst burst;
+	struct rte_mbuf **held; // [LCORE_HELD][DP_BURST], of the move modes
+
+	struct rte_ring *orders;
+	struct rte_ring *events;
+	struct rte_ring *inject;
+
+	struct dp_worker_counters counters;
+	struct dp_vport_counters *vports; // [DP_VPORTS_MAX]
+	struct qos_account *accounts;     // [DP_VPORTS_MAX]
+	struct dp_count *lanes;           // [DP_LANES_MAX]
+	struct dp_count *_Atomic rules[DP_SWITCHES_MAX];
+	uint32_t max_rules[DP_SWITCHES_MAX];
+};
+
+#define LCORE_HELD 64 // queues that a move mode reads ahead in one loop
+
+// Packets from one worker to another. One producer, one consumer.
+struct lcore_link {
+	struct rte_ring *ring;
+	alignas(64) _Atomic uint64_t done; // handled by the consumer so far
+};
+
+struct dp_datapath {
+	struct dp_datapath_cfg cfg;
+	_Atomic(const struct dp_snapshot *) snapshot;
+	_Atomic uint64_t published; // how often
+	struct rte_rcu_qsbr *qsbr;
+	atomic_bool stop;
+	bool running;
+	uint64_t hz;
+	uint64_t us_cycles;
+	uint64_t tick_cycles;
+	int packet_at;
+	struct dp_worker *worker[DP_WORKERS_MAX];
+	struct lcore_link link[DP_WORKERS_MAX][DP_WORKERS_MAX]; // [from][to]
+	_Atomic uint64_t storm_next[DP_VPORTS_MAX];             // meter_gcra
+};
+
+static inline void
+lcore_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	qos_account_add(counter, n);
+}
+
+static inline uint16_t
+lcore_origin(uint16_t origin)
+{
+	return origin < DP_VPORTS_MAX ? origin : LCORE_ORIGINATED;
+}
+
+// Buffer memory that a packet occupies.
+static inline uint32_t
+lcore_mem(const struct rte_mbuf *m)
+{
+	uint32_t mem = m->buf_len;
+
+	while (unlikely((m = m->next) != NULL))
+		mem += m->buf_len;
+	return mem;
+}
+
+static inline struct dp_packet *
+lcore_packet(const struct dp_worker *w, struct rte_mbuf *m)
+{
+	return dp_packet(m, w->packet_at);
+}
+
+// Frees what was dropped since, in bulk.
+static inline void
+lcore_free_flush(struct dp_worker *w)
+{
+	rte_pktmbuf_free_bulk(w->freed, w->n_freed);
+	w->n_freed = 0;
+}
+
+static inline void
+lcore_free_later(struct dp_worker *w, struct rte_mbuf *m)
+{
+	w->freed[w->n_freed++] = m;
+	if (unlikely(w->n_freed == DP_TXBUF))
+		lcore_free_flush(w);
+}
+
+// The end of a packet here, with its name.
+static inline void
+lcore_drop(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, enum dp_drop why)
+{
+	lcore_add(&w->vports[lcore_origin(origin)].dropped[why], 1);
+	lcore_free_later(w, m);
+}
+
+#endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "obey.h"
+
+#include <rte_ring_elem.h>
+
+#include "ring.h"
+#include "tick.h"
+
+#define OBEY_MAX 32 // orders of one loop
+
+static void
+done(_Atomic uint32_t *counter)
+{
+	if (counter != NULL)
+		atomic_fetch_add_explicit(counter, 1, memory_order_release);
+}
+
+static void
+set_host(struct dp_worker *w, const struct dp_order *o)
+{
+	struct cache_entry *e = cache_lookup(w->cache, &o->key);
+	uint8_t host = o->flags & DP_PROG_HOST_RING;
+	struct dp_program *prog;
+	bool by_ring, leaves;
+
+	if (e == NULL)
+		return;
+	prog = (void *)e->value;
+	by_ring = (prog->flags & (DP_PROG_RING | DP_PROG_HOST_RING)) != 0;
+	leaves = by_ring ? host == 0 : prog->txq != DP_TXQ_OWN && prog->txq != o->txq;
+	if (leaves || (prog->flags & DP_PROG_LINGER)) {
+		// Its packets may lie on the old way still.
+		prog->next_flags = host;
+		prog->next_txq = o->txq;
+		prog->flags |= DP_PROG_LINGER;
+		return;
+	}
+	prog->flags = (uint8_t)((prog->flags & ~DP_PROG_HOST_RING) | host);
+	prog->txq = o->txq;
+}
+
+static void
+dump_one(void *ctx, const struct cache_entry *e)
+{
+	struct dp_flow_dump *d = ctx;
+
+	d->entries[d->n++] = *e;
+}
+
+static void
+lane_reset(struct dp_worker *w, uint32_t index)
+{
+	if (index >= DP_LANES_MAX)
+		return;
+	atomic_store_explicit(&w->lanes[index].packets, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->lanes[index].bytes, 0, memory_order_relaxed);
+	w->lane_drained[index] = 0;
+}
+
+static void
+obey(struct dp_worker *w, struct dp_order *o)
+{
+	switch (o->type) {
+	case DP_ORD_SET_HOST:
+		set_host(w, o);
+		break;
+	case DP_ORD_MOVE_MODE:
+		// An earlier one that did not see the end of its loop has been overtaken by this.
+		done(w->move_done);
+		w->move_mode = o->mode;
+		w->move_done = o->done;
+		return;
+	case DP_ORD_DUMP:
+		o->dump->n = 0;
+		o->dump->more =
+			cache_walk(w->cache, &o->dump->cursor, o->dump->size, dump_one, o->dump);
+		break;
+	case DP_ORD_LANE_RESET:
+		lane_reset(w, o->index);
+		break;
+	case DP_ORD_SYNC:
+		tick_publish(w);
+		break;
+	case DP_ORD_DRAIN_PORT:
+		ring_drain(w, o->port);
+		lcore_free_flush(w);
+		break;
+	default:
+		break;
+	}
+	done(o->done);
+}
+
+uint32_t
+obey_orders(struct dp_worker *w)
+{
+	struct dp_order o;
+	uint32_t n = 0;
+
+	if (likely(rte_ring_empty(w->orders)))
+		return 0;
+	while (n < OBEY_MAX && rte_ring_sc_dequeue_elem(w->orders, &o, sizeof(o)) == 0) {
+		obey(w, &o);
+		n++;
+	}
+	return n;
+}
+
+void
+obey_loop_end(struct dp_worker *w)
+{
+	if (likely(w->move_done == NULL))
+		return;
+	done(w->move_done);
+	w->move_done = NULL;
+}

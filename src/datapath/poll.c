@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "poll.h"
+
+#include "act.h"
+#include "classify.h"
+
+static void
+drop_all(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin)
+{
+	uint16_t i;
+
+	for (i = 0; i < n; i++)
+		lcore_drop(w, pkts[i], origin, DP_DROP_NO_RULE);
+}
+
+// The stages. origin < DP_VPORTS_MAX.
+static void
+handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin, bool injected)
+{
+	const struct dp_vport *v = w->snap->vport[origin];
+	struct dp_burst *b = &w->burst;
+
+	if (unlikely(v == NULL || v->sw >= w->snap->n_switches)) {
+		drop_all(w, pkts, n, origin);
+		return;
+	}
+	b->n = n;
+	b->pkts = pkts;
+	b->origin = origin;
+	b->sw = v->sw;
+	b->injected = injected;
+	classify(w, b);
+	act(w, b);
+	classify_keep(w, b);
+	lcore_free_flush(w);
+}
+
+static void
+handle_received(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct dp_port_worker *pw = p->worker[w->id];
+	uint16_t origin = lcore_origin(p->vport);
+	struct dp_vport_counters *from = &w->vports[origin];
+	uint64_t bytes = 0;
+	uint16_t i;
+
+	for (i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	lcore_add(&from->received, n);
+	lcore_add(&from->received_bytes, bytes);
+	lcore_add(&pw->rx_packets, n);
+	lcore_add(&pw->rx_bytes, bytes);
+	handle(w, pkts, n, origin, false);
+}
+
+static inline uint16_t
+receive(const struct dp_rxq *q, struct rte_mbuf **pkts)
+{
+	return q->port->ops->rx(q->port, q->queue, pkts, DP_BURST);
+}
+
+static void
+back_off(struct dp_worker *w, struct lcore_rxq *state, uint16_t n)
+{
+	uint64_t us = w->dp->us_cycles;
+
+	if (n != 0) {
+		state->wait = 0;
+		state->next = 0;
+		return;
+	}
+	state->wait =
+		(uint32_t)RTE_MIN(state->wait * 2 + us * POLL_WAIT_MIN_US, us * POLL_WAIT_MAX_US);
+	state->next = w->now + state->wait;
+}
+
+static uint32_t
+poll_each(struct dp_worker *w, const struct dp_worker_plan *plan)
+{
+	struct rte_mbuf *pkts[DP_BURST];
+	bool rest = plan->n_rxq > POLL_ALWAYS;
+	uint32_t all = 0;
+	uint16_t i, n;
+
+	for (i = 0; i < plan->n_rxq; i++) {
+		struct lcore_rxq *state = i < LCORE_RXQ_MAX ? &w->rxq[i] : NULL;
+
+		if (rest && state != NULL && state->next > w->now)
+			continue;
+		n = receive(&plan->rxq[i], pkts);
+		if (rest && state != NULL)
+			back_off(w, state, n);
+		if (n == 0)
+			continue;
+		handle_received(w, plan->rxq[i].port, pkts, n);
+		all += n;
+	}
+	return all;
+}
+
+static uint32_t
+empty_queue(struct dp_worker *w, const struct dp_rxq *q)
+{
+	struct rte_mbuf *pkts[DP_BURST];
+	uint32_t all = 0;
+	unsigned i;
+	uint16_t n;
+
+	for (i = 0; i < POLL_EMPTY_BURSTS; i++) {
+		n = receive(q, pkts);
+		if (n == 0)
+			break;
+		handle_received(w, q->port, pkts, n);
+		all += n;
+	}
+	return all;
+}
+
+// first: the kind of queue that flows go to. When there are more of it than can be held, the next
+// loop goes on where this one stopped.
+static uint32_t
+poll_moving(struct dp_worker *w, const struct dp_worker_plan *plan, enum dp_rxq_kind first)
+{
+	uint16_t queue[LCORE_HELD], n[LCORE_HELD];
+	uint16_t held = 0, i, at;
+	uint32_t all = 0;
+
+	for (i = 0; i < plan->n_rxq && held < LCORE_HELD; i++) {
+		at = (uint16_t)((w->move_at + i) % plan->n_rxq);
+		if (plan->rxq[at].kind != first)
+			continue;
+		n[held] = receive(&plan->rxq[at], w->held + (size_t)held * DP_BURST);
+		queue[held++] = at;
+	}
+	w->move_at = plan->n_rxq != 0 ? (uint16_t)((w->move_at + i) % plan->n_rxq) : 0;
+	for (i = 0; i < plan->n_rxq; i++)
+		if (plan->rxq[i].kind != first)
+			all += empty_queue(w, &plan->rxq[i]);
+	for (i = 0; i < held; i++) {
+		if (n[i] == 0)
+			continue;
+		handle_received(w, plan->rxq[queue[i]].port, w->held + (size_t)i * DP_BURST, n[i]);
+		all += n[i];
+	}
+	return all;
+}
+
+uint32_t
+poll_queues(struct dp_worker *w)
+{
+	const struct dp_worker_plan *plan = &w->snap->plan[w->id];
+
+	switch (w->move_mode) {
+	case DP_MOVE_IN:
+		return poll_moving(w, plan, DP_RXQ_ASSIGNED);
+	case DP_MOVE_OUT:
+		return poll_moving(w, plan, DP_RXQ_DEFAULT);
+	default:
+		return poll_each(w, plan);
+	}
+}
+
+uint32_t
+poll_inject(struct dp_worker *w)
+{
+	uint32_t all = 0;
+	struct rte_mbuf *m;
+	uint16_t origin;
+
+	if (likely(rte_ring_empty(w->inject)))
+		return 0;
+	while (all < DP_BURST && rte_ring_sc_dequeue(w->inject, (void **)&m) == 0) {
+		origin = lcore_origin(lcore_packet(w, m)->origin);
+		lcore_add(&w->vports[origin].originated, 1);
+		m->ol_flags &= ~(uint64_t)RTE_MBUF_F_RX_FDIR_ID;
+		handle(w, &m, 1, origin, true);
+		all++;
+	}
+	return all;
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "report.h"
+
+#include <string.h>
+
+#include <rte_ring_elem.h>
+
+#include "datapath/mac.h"
+#include "vlan.h"
+
+#define HALF_LIFE 12
+#define MAC_TICKS 64 // about a second
+
+static bool
+event_put(struct dp_worker *w, const struct dp_event *ev)
+{
+	if (rte_ring_sp_enqueue_elem(w->events, (void *)(uintptr_t)ev, sizeof(*ev)) == 0)
+		return true;
+	lcore_add(&w->counters.events_lost, 1);
+	return false;
+}
+
+void
+report_init(struct dp_worker *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->n_reports; i++)
+		w->reports[i].tick = i + 1;
+	w->reports_free = 0;
+}
+
+static uint32_t
+decayed(uint32_t rate, uint32_t ticks)
+{
+	// 2^16 * 2^(-i/12)
+	static const uint32_t factor[HALF_LIFE] = {
+		65536, 61858, 58386, 55109, 52016, 49097, 46341, 43740, 41285, 38968, 36781, 34716};
+	uint32_t halves = ticks / HALF_LIFE;
+
+	if (halves >= 32)
+		return 0;
+	return (uint32_t)((uint64_t)rate * factor[ticks % HALF_LIFE] >> 16) >> halves;
+}
+
+static bool
+report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_report *r, uint8_t type)
+{
+	const struct dp_program *prog = (const void *)e->value;
+	struct dp_event ev;
+
+	memset(&ev, 0, sizeof(ev));
+	ev.type = type;
+	ev.worker = (uint8_t)w->id;
+	ev.path =
+		prog->flags & (DP_PROG_RING | DP_PROG_HOST_RING) ? DP_PATH_RING : DP_PATH_SOFTWARE;
+	ev.packets = (uint32_t)(e->packets - r->packets);
+	ev.bytes = e->bytes - r->bytes;
+	ev.key = e->key;
+	if (!event_put(w, &ev))
+		return false;
+	r->packets = e->packets;
+	r->bytes = e->bytes;
+	return true;
+}
+
+void
+report_first(struct dp_worker *w, struct cache_entry *e)
+{
+	struct lcore_report *r;
+	uint32_t slot = w->reports_free;
+
+	if (slot == w->n_reports) {
+		e->flags = REPORT_NO_SLOT;
+		lcore_add(&w->counters.events_lost, 1);
+		return;
+	}
+	r = &w->reports[slot];
+	w->reports_free = r->tick;
+	r->packets = 0;
+	r->bytes = 0;
+	if (!report_flow(w, e, r, DP_EV_FLOW)) {
+		r->tick = w->reports_free;
+		w->reports_free = slot;
+		e->flags = REPORT_NO_SLOT;
+		return;
+	}
+	r->tick = w->tick;
+	e->flags = (uint16_t)(slot + 1);
+}
+
+void
+report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
+{
+	const struct dp_program *prog = (const void *)e->value;
+	struct lcore_report *r;
+
+	e->rate = decayed(e->rate, ticks);
+	if (unlikely((w->tick ^ e->last_tick) >= MAC_TICKS) && (prog->flags & DP_PROG_MAC_DEP))
+		report_mac_used(w, &e->key);
+	e->last_tick = w->tick;
+	if (e->flags == REPORT_NO_SLOT)
+		e->flags = 0;
+	if (e->flags == 0)
+		return;
+	r = &w->reports[e->flags - 1];
+	if (w->tick - r->tick >= REPORT_TICKS && report_flow(w, e, r, DP_EV_FLOW))
+		r->tick = w->tick;
+}
+
+void
+report_gone(void *ctx, const struct cache_entry *e)
+{
+	struct dp_worker *w = ctx;
+	struct lcore_report *r;
+
+	w->evicted++;
+	if (e->flags == 0 || e->flags == REPORT_NO_SLOT)
+		return;
+	r = &w->reports[e->flags - 1];
+	report_flow(w, e, r, DP_EV_FLOW_GONE);
+	r->tick = w->reports_free;
+	w->reports_free = e->flags - 1u;
+}
+
+void
+report_mac(struct dp_worker *w, const struct flow_key *key, uint16_t vlan)
+{
+	struct dp_event ev;
+
+	memset(&ev, 0, sizeof(ev));
+	ev.type = DP_EV_MAC;
+	ev.worker = (uint8_t)w->id;
+	ev.key.switch_id = key->switch_id;
+	ev.key.vport = key->vport;
+	ev.key.vlan[0] = vlan;
+	memcpy(ev.key.eth_src, key->eth_src, sizeof(key->eth_src));
+	event_put(w, &ev);
+}
+
+void
+report_mac_used(struct dp_worker *w, const struct flow_key *key)
+{
+	const struct dp_vport *v = key->vport < DP_VPORTS_MAX ? w->snap->vport[key->vport] : NULL;
+	const struct dp_mac *m;
+	struct vlan_tags tags;
+
+	if (v == NULL)
+		return;
+	vlan_tags_of_key(key, &tags);
+	if (!vlan_ingress(v, &tags))
+		return;
+	m = dp_mac_find(w->snap->sw[v->sw].macs, key->eth_src, vlan_outer(&tags));
+	if (m != NULL && m->vport == v->id && m->used != NULL)
+		atomic_store_explicit(m->used, w->tick, memory_order_relaxed);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_DATAPATH_REPORT_H
+#define SLUICE_DATAPATH_REPORT_H
+
+#include "lcore.h"
+
+// What a worker tells control of its flows, and the flows' rate.
+//
+// Idea: an entry's `rate` is a byte count that halves every 12 ticks, brought up to date at the
+// first packet of each tick. A flow whose rate passes the snapshot's report_rate is reported at
+// once, then at most every 6 ticks (100 ms) while it has packets; `flags` of its entry then holds
+// 1 + the slot of what was told. Refuses: to report more than LCORE_REPORTS flows at a time.
+// Thread safety: owner thread only.
+
+#define REPORT_TICKS 6
+#define REPORT_NO_SLOT UINT16_MAX // flags: no slot was free, again at the next tick
+
+void report_init(struct dp_worker *w);
+void report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks);
+void report_first(struct dp_worker *w, struct cache_entry *e);
+// An entry leaves the cache (cache_evict_fn, ctx is the worker).
+void report_gone(void *ctx, const struct cache_entry *e);
+void report_mac(struct dp_worker *w, const struct flow_key *key, uint16_t vlan);
+// Tells the MAC table that the source of key is in use, in the VLAN that its port puts it in.
+void report_mac_used(struct dp_worker *w, const struct flow_key *key);
+
+// A packet of len bytes hit e.
+static inline void
+report_packet(struct dp_worker *w, struct cache_entry *e, uint32_t len)
+{
+	uint32_t ticks = w->tick - e->last_tick;
+	uint32_t rate;
+
+	e->packets++;
+	e->bytes += len;
+	if (unlikely(ticks != 0))
+		report_tick(w, e, ticks);
+	rate = e->rate + len;
+	e->rate = likely(rate >= len) ? rate : UINT32_MAX;
+	if (unlikely(e->flags == 0 && e->rate >= w->report_rate))
+		report_first(w, e);
+}
+
+#endif

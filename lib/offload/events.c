@@ -11,6 +11,7 @@ same_end(const struct offload_end *a, const struct offload_end *b)
 	return a->nic == b->nic && a->port == b->port && a->vport == b->vport && a->vm == b->vm;
 }
 
+// But for gen, which alone changes nothing.
 static bool
 same_decision(const struct offload_decision *a, const struct offload_decision *b)
 {
@@ -19,8 +20,7 @@ same_decision(const struct offload_decision *a, const struct offload_decision *b
 	       a->eswitch_ok == b->eswitch_ok && a->drop == b->drop &&
 	       a->fragments == b->fragments && a->pinned_queue == b->pinned_queue &&
 	       a->share == b->share && a->vm_max_queues == b->vm_max_queues &&
-	       a->vm_max_entries == b->vm_max_entries && a->gen == b->gen &&
-	       a->actions.n == b->actions.n &&
+	       a->vm_max_entries == b->vm_max_entries && a->actions.n == b->actions.n &&
 	       memcmp(a->actions.list, b->actions.list,
 		       a->actions.n * sizeof(a->actions.list[0])) == 0;
 }
@@ -28,9 +28,17 @@ same_decision(const struct offload_decision *a, const struct offload_decision *b
 static void
 redecide(struct offload *o, struct of_flow *f, const struct offload_decision *d)
 {
+	struct of_side *in = &f->side[OFFLOAD_IN];
 	int i;
 
+	if (same_decision(d, &f->d)) {
+		f->d.gen = d->gen;
+		return;
+	}
 	f->d = *d;
+	// Whether the rule that is being made follows the old or the new decision is not known.
+	if (in->state == OFFLOAD_ST_INSTALLING && in->sig != offload_sig(f, in->path))
+		in->sig = 0;
 	// Heaps belong to the NIC of the old decision.
 	for (i = 0; i < 2; i++) {
 		struct of_side *s = &f->side[i];
@@ -40,8 +48,8 @@ redecide(struct offload *o, struct of_flow *f, const struct offload_decision *d)
 		offload_wait_leave(s);
 	}
 	offload_table_link(o, f);
-	if (f->side[OFFLOAD_IN].has_entry)
-		f->side[OFFLOAD_IN].reason = OFFLOAD_R_STALE;
+	if (in->state == OFFLOAD_ST_PLACED && in->sig != offload_sig(f, in->path))
+		in->reason = OFFLOAD_R_STALE;
 	offload_todo(o, f, f->kept ? OF_URGENT : OF_DIRTY);
 }
 
@@ -85,7 +93,7 @@ offload_flow_report(struct offload *o, const struct flow_key *key, uint8_t worke
 			return UINT32_MAX;
 	} else {
 		change_worker(o, f, worker);
-		if ((int32_t)(d->gen - f->d.gen) >= 0 && !same_decision(d, &f->d))
+		if ((int32_t)(d->gen - f->d.gen) >= 0)
 			redecide(o, f, d);
 	}
 	f->gone = false;
@@ -152,8 +160,7 @@ offload_flow_redecide(struct offload *o, uint32_t id, const struct offload_decis
 	if (!f)
 		return;
 	o->now = sl_now(o->clock);
-	if (!same_decision(d, &f->d))
-		redecide(o, f, d);
+	redecide(o, f, d);
 }
 
 int

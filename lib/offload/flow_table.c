@@ -113,22 +113,23 @@ may_leave(const struct offload *o, const struct of_flow *f)
 	return true;
 }
 
+// The lightest of the oldest: a flood of unknown flows throws out itself, not who is getting busy.
 static bool
 make_room(struct offload *o)
 {
-	struct of_flow *f;
+	struct of_flow *f, *least = NULL;
 	unsigned looks = 0;
 
 	TAILQ_FOREACH(f, &o->host, lru)
 	{
-		if (may_leave(o, f)) {
-			offload_forget(o, f);
-			return true;
-		}
+		if (may_leave(o, f) && (!least || offload_rank(f) < offload_rank(least)))
+			least = f;
 		if (++looks == LEAVE_LOOK)
-			return false;
+			break;
 	}
-	return false;
+	if (least)
+		offload_forget(o, least);
+	return least;
 }
 
 static void
@@ -137,6 +138,7 @@ side_init(struct of_side *s, enum offload_side idx, uint64_t now)
 	s->idx = idx;
 	s->nic = OFFLOAD_NONE;
 	s->resident = OF_NEVER;
+	s->queue.nic = OFFLOAD_NONE;
 	s->wait.pos = OF_NOWHERE;
 	s->timer.pos = OF_NOWHERE;
 	s->since_ns = now;

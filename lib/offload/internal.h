@@ -69,11 +69,12 @@ struct of_side {
 	uint8_t want;   // best path that it may have
 	bool moving;    // OF_HOLD_NEXT or the entry is kept for its next place
 	bool has_entry;
-	bool resend;         // a REMOVE failed, to be given again at retry_ns
-	bool fresh;          // waits, and was not looked at yet
-	uint8_t fails;       // transient failures in a row
-	uint16_t nic;        // of entry and rule
-	uint16_t charged_vm; // for the entry
+	bool resend;                   // a REMOVE failed, to be given again at retry_ns
+	bool fresh;                    // waits, and was not looked at yet
+	uint8_t fails;                 // transient failures in a row
+	uint16_t nic;                  // of entry and rule
+	uint16_t charged_vm;           // for the entry
+	struct offload_queue_id queue; // that the rule steers to; nic OFFLOAD_NONE: none
 	uint32_t reasons_ever;
 	uint32_t resident; // index in the NIC's residents, OF_NEVER: none
 	uint64_t sig;      // of the decision that the rule was made for

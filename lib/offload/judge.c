@@ -104,9 +104,7 @@ judge_removing(struct offload *o, struct of_flow *f, struct of_side *s, const st
 		.side = s->idx,
 		.worker = f->worker,
 		.flow = f->id.index,
-		.place = {.path = s->path, .queue = {.nic = s->nic, .index = OFFLOAD_NONE}}};
-	if (s->hold[OF_HOLD_PLACE].account)
-		o->orders.out[o->orders.n - 1].place.queue = s->hold[OF_HOLD_PLACE].account->q.id;
+		.place = {.path = s->path, .queue = s->queue}};
 	o->nic[s->nic].inflight++;
 	f->order_tick = o->tick;
 	return true;

@@ -103,8 +103,7 @@ give(struct offload *o, struct of_flow *f, const struct of_side *s, uint8_t type
 	if (a)
 		order->place.queue = a->q.id;
 	else if (type != OFFLOAD_SET_HOST)
-		order->place.queue =
-			(struct offload_queue_id){.nic = s->nic, .index = OFFLOAD_NONE};
+		order->place.queue = s->queue;
 	f->order_tick = o->tick;
 }
 
@@ -142,12 +141,15 @@ offload_order_install(struct offload *o, struct of_flow *f, struct of_side *s)
 	s->moving = false;
 	s->path = s->want;
 	s->sig = offload_sig(f, s->path);
+	s->queue = (struct offload_queue_id){.nic = OFFLOAD_NONE};
+	if (s->hold[OF_HOLD_PLACE].account)
+		s->queue = s->hold[OF_HOLD_PLACE].account->q.id;
 	offload_wait_leave(s);
 	offload_timer(o, s, 0);
 	offload_set_state(o, s, OFFLOAD_ST_INSTALLING);
 	offload_set_reason(o, f, s, OFFLOAD_R_NONE);
 	o->nic[s->nic].inflight++;
-	give(o, f, s, OFFLOAD_INSTALL, s->path, s->hold[OF_HOLD_PLACE].account);
+	give(o, f, s, OFFLOAD_INSTALL, s->path, NULL);
 	offload_sort(o, f);
 	return true;
 }
@@ -168,7 +170,7 @@ offload_order_remove(struct offload *o, struct of_flow *f, struct of_side *s, ui
 	offload_set_reason(o, f, s, reason);
 	n->inflight++;
 	n->leaving++;
-	give(o, f, s, OFFLOAD_REMOVE, s->path, s->hold[OF_HOLD_PLACE].account);
+	give(o, f, s, OFFLOAD_REMOVE, s->path, NULL);
 	return true;
 }
 
@@ -181,6 +183,8 @@ offload_order_move(struct offload *o, struct of_flow *f, struct of_side *s, uint
 	o->nic[s->nic].leaving--;
 	s->moving = true;
 	s->want = want;
+	if (a && a == s->hold[OF_HOLD_PLACE].account)
+		offload_queue_release(o, s, OF_HOLD_PLACE); // held again, in another way
 	if (a)
 		offload_queue_hold(o, s, OF_HOLD_NEXT, a, want);
 	return true;

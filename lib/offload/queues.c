@@ -151,6 +151,16 @@ pick_shared(const struct search *s)
 	return s->share ? s->any : NULL;
 }
 
+// The side's own shared queue, on which it is alone. Mode share leaves it open for others.
+static bool
+shares_with_nobody(const struct of_side *s, const struct search *look_for)
+{
+	const struct of_account *a = s->hold[OF_HOLD_PLACE].account;
+
+	return a && !look_for->share && a->q.state == OFFLOAD_Q_SHARED && a->q.flows == 1 &&
+	       a->leaving == OFFLOAD_Q_STATES;
+}
+
 static struct of_account *
 pick_pinned(const struct offload *o, const struct of_flow *f, const struct search *s)
 {
@@ -191,6 +201,9 @@ offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s, uint
 		} else if (alone_allowed(o, &look_for)) {
 			*got = OFFLOAD_EXCLUSIVE_QUEUE;
 			return look_for.unused;
+		} else if (shares_with_nobody(s, &look_for)) {
+			*got = OFFLOAD_EXCLUSIVE_QUEUE;
+			return s->hold[OF_HOLD_PLACE].account;
 		}
 		if (only_better)
 			return NULL;

@@ -23,6 +23,7 @@ struct model {
 	uint64_t inserts;
 	uint64_t left;   // told by the callback
 	uint32_t may_go; // how many the running call may evict
+	bool expiring;
 	uint8_t seen[UNIVERSE];
 };
 
@@ -45,6 +46,13 @@ number_of(const struct flow_key *key)
 	return n;
 }
 
+// Below 0: the last packet is ahead of the clock.
+static int32_t
+idle_of(const struct model *m, uint32_t n)
+{
+	return (int32_t)(m->now - m->tick[n]);
+}
+
 static void
 model_left(void *ctx, const struct cache_entry *e)
 {
@@ -53,6 +61,7 @@ model_left(void *ctx, const struct cache_entry *e)
 
 	expect(&m->t, n < UNIVERSE && m->entry[n] == e && m->may_go > 0);
 	expect(&m->t, e->packets == m->packets[n] && e->last_tick == m->tick[n]);
+	expect(&m->t, !m->expiring || idle_of(m, n) > IDLE);
 	m->entry[n] = NULL;
 	m->used--;
 	m->left++;
@@ -106,10 +115,10 @@ model_burst(struct model *m)
 		expect(&m->t, cache_lookup(m->cache, &keys[i]) == out[i]);
 		if (out[i] == NULL)
 			continue;
-		out[i]->packets++;
-		out[i]->last_tick = m->now;
 		m->packets[k]++;
-		m->tick[k] = m->now;
+		m->tick[k] = m->now + (below(&m->t, 10) == 0);
+		out[i]->packets++;
+		out[i]->last_tick = m->tick[k];
 	}
 	expect(&m->t, n == 64 || (hits >> n) == 0);
 }
@@ -122,12 +131,14 @@ model_expire(struct model *m)
 	uint32_t gone;
 
 	m->may_go = m->used;
+	m->expiring = true;
 	gone = cache_expire(m->cache, m->now, IDLE, max);
+	m->expiring = false;
 	expect(&m->t, gone == m->left - before);
 	if (max <= m->cache->bucket_mask)
 		return;
 	for (uint32_t n = 0; n < UNIVERSE; n++)
-		expect(&m->t, m->entry[n] == NULL || m->now - m->tick[n] <= IDLE);
+		expect(&m->t, m->entry[n] == NULL || idle_of(m, n) <= IDLE);
 }
 
 static void
@@ -151,6 +162,34 @@ model_walk(struct model *m)
 	for (uint32_t n = 0; n < UNIVERSE; n++)
 		seen += m->seen[n];
 	expect(&m->t, seen == m->used);
+}
+
+// Each entry is in one of its two buckets under its signature, and each bucket knows how many of
+// its own are in their second one.
+static void
+check_buckets(struct model *m)
+{
+	uint32_t moved[128] = {0}, used = 0, n_buckets = (uint32_t)m->cache->bucket_mask + 1;
+
+	assert_true(n_buckets <= 128);
+	for (uint32_t i = 0; i < n_buckets * CACHE_WAYS; i++) {
+		const struct cache_bucket *b = &m->cache->buckets[i / CACHE_WAYS];
+		unsigned slot = i % CACHE_WAYS;
+		uint64_t hash;
+
+		if ((b->used & 1u << slot) == 0)
+			continue;
+		hash = cache_hash(&m->cache->secret, &m->cache->entries[b->idx[slot]].key);
+		expect(&m->t, b->sig[slot] == cache_sig(hash));
+		expect(&m->t,
+			b == cache_first(m->cache, hash) || b == cache_second(m->cache, hash));
+		if (b != cache_first(m->cache, hash))
+			moved[cache_first(m->cache, hash) - m->cache->buckets]++;
+		used++;
+	}
+	for (uint32_t i = 0; i < n_buckets; i++)
+		expect(&m->t, m->cache->buckets[i].moved == moved[i]);
+	expect(&m->t, used == m->used);
 }
 
 static void
@@ -201,6 +240,7 @@ test_model(void **state)
 			cache_stats_get(m->cache, &st);
 			expect(&m->t, st.used == m->used && st.inserts == m->inserts);
 			expect(&m->t, st.used <= st.size);
+			check_buckets(m);
 		}
 		cache_free(m->cache);
 		free(m);

@@ -196,6 +196,34 @@ test_shares(void **state)
 	drain(s);
 }
 
+// A class that sent little saves nothing up for later.
+static void
+test_no_hoarding(void **state)
+{
+	static const struct qos_class_cfg cfg[2] = {
+		{.level = 0, .weight = 5, .depth = 64}, {.level = 0, .weight = 5, .depth = 64}};
+	void *pkts[40];
+	uint8_t cls[40];
+	struct qos_sched *s;
+	unsigned second = 0;
+	(void)state;
+
+	assert_int_equal(qos_sched_new(cfg, 2, SOCKET_ID_ANY, &s), 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		while (qos_sched_put(s, 0, handle(i), 1500))
+			;
+		(void)qos_sched_put(s, 1, handle(i), 64);
+		assert_int_equal(qos_sched_get(s, pkts, NULL, 8), 8);
+	}
+	while (qos_sched_put(s, 1, handle(1), 1500))
+		;
+	assert_int_equal(qos_sched_get(s, pkts, cls, 40), 40);
+	for (unsigned i = 0; i < 40; i++)
+		second += cls[i];
+	assert_in_range(second, 17, 23);
+	drain(s);
+}
+
 static void
 test_arguments(void **state)
 {
@@ -240,6 +268,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_no_hoarding),
 		cmocka_unit_test(test_arguments),
 	};
 

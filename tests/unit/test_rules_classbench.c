@@ -5,21 +5,9 @@
 #include "engine_test.h"
 
 // The rule sets beside the repository (SLUICE_SHARED, or ../shared from its top level): each header
-// must meet the rule that the trace says. Sanitised builds are slow and take the sets of about 1000
-// rules and two of the large ones; SLUICE_CLASSBENCH=all takes all.
+// must meet the rule that the trace says.
 
 #define PATH_BYTES 1024
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITISED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITISED true
-#endif
-#endif
-#ifndef SANITISED
-#define SANITISED false
-#endif
 
 static void
 rules_glob(char *out, size_t len)
@@ -33,16 +21,6 @@ rules_glob(char *out, size_t len)
 		snprintf(out, len, "%.*s/../../../shared/data/rules/*.hdr.gz",
 			slash != NULL ? (int)(slash - __FILE__) : 1,
 			slash != NULL ? __FILE__ : ".");
-}
-
-static bool
-wanted(const char *path)
-{
-	const char *env = getenv("SLUICE_CLASSBENCH");
-
-	return !SANITISED || (env != NULL && strcmp(env, "all") == 0) ||
-	       strstr(path, "_1k") != NULL || strstr(path, "acl1_10k") != NULL ||
-	       strstr(path, "fw1_10k") != NULL;
 }
 
 static struct rules_set *
@@ -109,8 +87,7 @@ test_sets(void **state)
 		return;
 	}
 	for (size_t i = 0; i < found.gl_pathc; i++)
-		if (wanted(found.gl_pathv[i]))
-			check_set(found.gl_pathv[i]);
+		check_set(found.gl_pathv[i]);
 	globfree(&found);
 }
 

@@ -62,7 +62,7 @@ test_flatten(void **state)
 {
 	char long_text[SL_ERR_TEXT_MAX + 10];
 	struct sl_err err;
-	unsigned i;
+	unsigned i, at;
 
 	sl_err_init(&err);
 	sl_err_set(&err, EINVAL, "a\nb",
@@ -74,9 +74,9 @@ test_flatten(void **state)
 	// Cut in the middle of a character, at every phase.
 	for (i = 0; i < 4; i++) {
 		memset(long_text, 'z', i);
-		long_text[i] = '\0';
-		while (strlen(long_text) + 4 < sizeof(long_text))
-			strcat(long_text, "\xf0\x9f\x98\x80");
+		for (at = i; at + 4 < sizeof(long_text); at += 4)
+			memcpy(long_text + at, "\xf0\x9f\x98\x80", 4);
+		long_text[at] = '\0';
 		sl_err_init(&err);
 		sl_err_set(&err, EINVAL, NULL, "%s", long_text);
 		assert_int_equal(strlen(err.text), SL_ERR_TEXT_MAX - 1);

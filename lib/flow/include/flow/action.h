@@ -16,16 +16,14 @@ enum flow_action_type {
 	FLOW_ACT_DROP,
 	FLOW_ACT_PUSH_VLAN, // .vlan: VID 0-4094
 	FLOW_ACT_POP_VLAN,
-	FLOW_ACT_SET_VLAN,    // .vlan: rewrites the VID of the outer tag, pushes one where there is
-			      // none
+	FLOW_ACT_SET_VLAN,    // .vlan: the VID of the outer tag; pushes one where there is none
 	FLOW_ACT_SET_ETH_SRC, // .mac
 	FLOW_ACT_SET_ETH_DST, // .mac
 	FLOW_ACT_CLASS,       // .index: QoS class
 	FLOW_ACT_RING,  // the target's receive ring of the flow's class, also when policy would not
 			// ask for one
 	FLOW_ACT_QUEUE, // .index: the receive queue of the NIC that this flow is to sit on
-	FLOW_ACT_RATE,  // .rate: bit/s for all packets of the rule together, above it they are
-			// dropped
+	FLOW_ACT_RATE,  // .rate: for all packets of the rule together; above it: dropped
 	FLOW_ACT_GOTO,  // .index: table, above the rule's own; last in its list
 	FLOW_ACTS
 };
@@ -38,8 +36,8 @@ struct flow_action {
 		uint16_t index;
 		uint8_t mac[6];
 		struct {
-			uint32_t kbps;
-			uint16_t burst_kb;
+			uint32_t kbps;     // 1000 bit/s
+			uint16_t burst_kb; // 1000 bytes; 0: the default
 		} __attribute__((packed)) rate;
 	};
 } __attribute__((aligned(2)));

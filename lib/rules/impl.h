@@ -15,7 +15,7 @@
 // in order of priority and age); subtables are visited by their best rank, and the visit ends when
 // the best entry found is ahead of all that is left (as in OVS: Pfaff et al., NSDI 2015). Entries
 // of one masked key form a chain by rank; port ranges, which no mask can say, are checked on the
-// chain. Cost: one hash and one probe for each subtable visited; 150 to 220 bytes an entry beside
+// chain. Cost: one hash and one probe for each subtable visited; about 130 bytes an entry beside
 // the entry itself; a build sorts, then touches each entry once. Refuses: to split ranges into
 // prefixes (the memory would no longer be linear), to change a table in place (a commit builds it
 // anew). Thread safety: a table is immutable; its references are counted atomically.

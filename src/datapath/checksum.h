@@ -9,7 +9,8 @@
 
 // Checksums of a packet with a settled request (offload.h) whose headers lie in the first segment
 // of a buffer of our own. The pseudo header is made anew from the packet, whatever the sender left
-// in the field (RFC 1071, RFC 8200 section 8.1). Thread safety: the packet's holder.
+// in the field (RFC 1071, RFC 8200 section 8.1). Thread safety: owner thread only (who holds the
+// packet).
 
 // Bytes of the frame that belong to the IP packet: without padding.
 uint32_t checksum_ip_end(const struct rte_mbuf *m);

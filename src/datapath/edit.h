@@ -12,7 +12,7 @@
 // Changes to a frame's Ethernet header and tags. Each may put another packet in the place of *m,
 // when the buffer was shared with somebody or had no room; false: there was no buffer for that, and
 // *m is still a whole packet, and the caller's. l2_len of a settled offload request follows the
-// tags. Thread safety: the packet's holder.
+// tags. Thread safety: owner thread only (who holds the packet).
 
 // Makes *m a packet of our own whose first `head` bytes lie in one piece. dp_packet and requests
 // are kept.

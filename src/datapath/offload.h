@@ -17,8 +17,8 @@
 // device says (LRO with a segment size; L4 checksum "none", which stands for a partial one: DPDK
 // programmer's guide, "Mbuf library", and virtio 1.1, 5.1.6) into a request without lengths;
 // offload_settle, after the parser, either makes it whole (l2_len, l3_len, l4_len, type) or refuses
-// it. What an output cannot do is finished in software (finish.h). Thread safety: the packet's
-// holder.
+// it. What an output cannot do is finished in software (output.c). Thread safety: owner thread
+// only (who holds the packet).
 
 // Set by receiving; which L4 checksum it is, the parser says.
 #define OFFLOAD_SUM RTE_MBUF_F_TX_UDP_CKSUM

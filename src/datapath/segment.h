@@ -13,8 +13,8 @@
 // of the headers and its part of the payload; lengths, IPv4 identification, sequence number and
 // flags are set as RFC 9293 and RFC 3168 want them (FIN and PSH in the last one, CWR in the first
 // one alone). Cost: one copy of the payload, which a guest's output makes anyway. Refuses: more
-// than OFFLOAD_SEGMENTS_MAX segments (offload_settle sees to that). Thread safety: the packet's
-// holder.
+// than OFFLOAD_SEGMENTS_MAX segments (offload_settle sees to that). Thread safety: owner thread
+// only (who holds the packet).
 
 struct segment {
 	const struct rte_mbuf *m; // settled, headers in the first segment; stays the caller's

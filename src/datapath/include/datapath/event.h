@@ -7,7 +7,7 @@
 #include "flow/key.h"
 
 // Worker -> control: small events in one bounded single-producer ring per worker. A full ring is
-// counted, never waited for. Thread safety: plain values; see worker.h for the rings.
+// counted, never waited for. Thread safety: any thread (plain values); see worker.h for the rings.
 
 enum dp_event_type {
 	DP_EV_FLOW, // a flow is busy (above report_rate) for the first time, or reports again (at

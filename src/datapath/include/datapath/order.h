@@ -10,8 +10,8 @@
 #include "flow/key.h"
 
 // Control -> worker: orders in one bounded single-producer ring per worker; what an order points to
-// stays control's, and `done` tells when the worker has let go of it. Thread safety: plain values;
-// done is written by the worker (release), read by control (acquire).
+// stays control's, and `done` tells when the worker has let go of it. Thread safety: any thread
+// (plain values); done is written by the worker (release), read by control (acquire).
 
 enum dp_order_type {
 	DP_ORD_SET_HOST, // the flow `key` is handled as flags (DP_PROG_HOST_RING) and txq say; kept

@@ -9,7 +9,7 @@
 #include <rte_mbuf_dyn.h>
 
 // What travels with a packet inside sluice, in an mbuf dynamic field (DPDK programmer's guide,
-// "Dynamic fields"). Thread safety: the packet's holder.
+// "Dynamic fields"). Thread safety: owner thread only (who holds the packet).
 
 struct dp_packet {
 	uint16_t origin; // vport that it came from, or DP_ORIGINATED

@@ -21,8 +21,8 @@
 //
 // One loop: quiescent state, snapshot, orders, receive queues (lanes; parse, cache, rules, act),
 // hand-overs from other workers, rings, transmit, and once per tick the ageing of a slice of the
-// cache. Thread safety: new, start, stop, free and the readers of counters: control.
-// dp_worker_loop: the lcore.
+// cache. Thread safety: owner thread only, which is control's; counters
+// may be read by any thread.
 
 #define DP_TICK_NS 16777216ULL // 2^24 ns, about 17 ms: the unit of last_tick and of idle_ticks
 

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "port_vhost.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <bsd/string.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_vhost.h>
+
+#include "memory.h"
+#include "offload.h"
+
+// UDP fragmentation offload has no counterpart in DPDK's requests.
+#define VHOST_NOT_OFFERED ((1ULL << VIRTIO_NET_F_HOST_UFO) | (1ULL << VIRTIO_NET_F_GUEST_UFO))
+
+static uint16_t
+rx_pairs_of(struct vhost_port *v, const struct dp_port *p, uint16_t queue, int vid,
+	struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t pairs = atomic_load_explicit(&v->rx_pairs, memory_order_acquire);
+	struct vhost_gate *gate = &v->rx[queue];
+	uint16_t pair = gate->next;
+	uint16_t got = 0, tried;
+
+	// A guest may use more pairs than the port has queues: each queue serves every n-th.
+	for (tried = queue; tried < pairs && got < n; tried += p->n_rxq) {
+		if (pair >= pairs || pair < queue)
+			pair = queue;
+		got += rte_vhost_dequeue_burst(
+			vid, (uint16_t)(pair * 2 + 1), v->pool, pkts + got, n - got);
+		pair += p->n_rxq;
+	}
+	gate->next = pair;
+	return got;
+}
+
+static uint16_t
+vhost_rx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct vhost_port *v = p->priv;
+	int vid = vhost_enter(v, &v->rx[queue]);
+	uint16_t got, i;
+
+	if (vid < 0)
+		return 0;
+	got = rx_pairs_of(v, p, queue, vid, pkts, n);
+	vhost_leave(&v->rx[queue]);
+	for (i = 0; i < got; i++)
+		pkts[i]->ol_flags = offload_from_rx(pkts[i]->ol_flags);
+	return got;
+}
+
+static uint16_t
+vhost_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct vhost_port *v = p->priv;
+	int vid = vhost_enter(v, &v->tx[queue]);
+	uint16_t pairs, sent = 0;
+
+	if (vid < 0)
+		return 0;
+	pairs = atomic_load_explicit(&v->tx_pairs, memory_order_acquire);
+	if (pairs != 0) {
+		if (queue >= pairs)
+			queue %= pairs;
+		sent = rte_vhost_enqueue_burst(vid, (uint16_t)(queue * 2), pkts, n);
+	}
+	vhost_leave(&v->tx[queue]);
+	rte_pktmbuf_free_bulk(pkts, sent);
+	return sent;
+}
+
+static bool
+vhost_link(const struct dp_port *p)
+{
+	const struct vhost_port *v = p->priv;
+
+	return atomic_load_explicit(&v->vid, memory_order_relaxed) >= 0 &&
+	       atomic_load_explicit(&v->tx_pairs, memory_order_relaxed) != 0;
+}
+
+// The library keeps none of its own: what the workers moved.
+static void
+vhost_counters(const struct dp_port *p, struct dp_port_counters *out)
+{
+	unsigned w;
+
+	memset(out, 0, sizeof(*out));
+	for (w = 0; w < DP_WORKERS_MAX; w++) {
+		const struct dp_port_worker *pw = p->worker[w];
+
+		if (pw == NULL)
+			continue;
+		out->rx_packets += atomic_load_explicit(&pw->rx_packets, memory_order_relaxed);
+		out->rx_bytes += atomic_load_explicit(&pw->rx_bytes, memory_order_relaxed);
+		out->tx_packets += atomic_load_explicit(&pw->tx_packets, memory_order_relaxed);
+		out->tx_bytes += atomic_load_explicit(&pw->tx_bytes, memory_order_relaxed);
+	}
+}
+
+static void
+vhost_close(struct dp_port *p)
+{
+	struct vhost_port *v = p->priv;
+
+	rte_vhost_driver_unregister(v->path);
+	vhost_guests_forget(v);
+	dp_free_mem(v);
+	p->priv = NULL;
+}
+
+static const struct dp_port_ops vhost_ops = {
+	.kind = "vhost-user",
+	.rx = vhost_rx,
+	.tx = vhost_tx,
+	.link = vhost_link,
+	.counters = vhost_counters,
+	.close = vhost_close,
+};
+
+// A socket that nobody listens at is what a process left behind; anything else is not ours.
+static int
+remove_stale(const char *path, struct sl_err *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(path, &st) != 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return sl_err_set(err, EEXIST, NULL, "%s is there and is not a socket", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return sl_err_set(err, errno, NULL, "cannot look at %s: %s", path, strerror(errno));
+	strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
+	rc = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	rc = rc == 0 ? 0 : errno;
+	close(fd);
+	if (rc != ECONNREFUSED)
+		return sl_err_set(err, EADDRINUSE, NULL, "another process listens at %s", path);
+	if (unlink(path) != 0)
+		return sl_err_set(err, errno, NULL, "cannot remove the stale socket %s: %s", path,
+			strerror(errno));
+	return 0;
+}
+
+static int
+start_socket(struct vhost_port *v, const struct dp_vhost_cfg *cfg, struct sl_err *err)
+{
+	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
+	int rc;
+
+	if (cfg->client)
+		flags |= RTE_VHOST_USER_CLIENT;
+	else if ((rc = remove_stale(v->path, err)) != 0)
+		return rc;
+	if (rte_vhost_driver_register(v->path, flags) != 0)
+		return sl_err_set(err, EIO, NULL, "cannot make a vhost-user socket at %s", v->path);
+	rc = vhost_guests_serve(v);
+	if (rc != 0) {
+		sl_err_set(err, -rc, NULL, "cannot serve %s: %s", v->path, strerror(-rc));
+	} else if (rte_vhost_driver_disable_features(v->path, VHOST_NOT_OFFERED) != 0 ||
+		   rte_vhost_driver_start(v->path) != 0) {
+		vhost_guests_forget(v);
+		rc = sl_err_set(err, EIO, NULL, "cannot %s %s",
+			cfg->client ? "connect to" : "listen at", v->path);
+	}
+	if (rc != 0)
+		rte_vhost_driver_unregister(v->path);
+	return rc;
+}
+
+static struct dp_port *
+port_new(const struct dp_vhost_cfg *cfg)
+{
+	struct dp_port *p = dp_zalloc(sizeof(*p), SOCKET_ID_ANY);
+	struct vhost_port *v = dp_zalloc(sizeof(*v), SOCKET_ID_ANY);
+
+	if (p == NULL || v == NULL) {
+		dp_free_mem(p);
+		dp_free_mem(v);
+		return NULL;
+	}
+	v->port = p;
+	v->pool = cfg->pool;
+	strlcpy(v->path, cfg->path, sizeof(v->path));
+	atomic_store(&v->vid, -1);
+	p->ops = &vhost_ops;
+	p->priv = v;
+	p->vport = DP_NONE;
+	p->nic = DP_NONE;
+	p->n_rxq = cfg->queues;
+	p->n_txq = cfg->queues;
+	p->mtu = cfg->mtu;
+	p->lro = true;
+	p->tso_sum_len = true;
+	atomic_store(&p->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+	snprintf(p->name, sizeof(p->name), "%s", cfg->path);
+	return p;
+}
+
+int
+dp_port_vhost(const struct dp_vhost_cfg *cfg, struct dp_port **out, struct sl_err *err)
+{
+	struct dp_port *p;
+	int rc;
+
+	if (cfg->queues == 0 || cfg->queues > VHOST_VRINGS_MAX / 2)
+		return sl_err_set(err, EINVAL, NULL, "1 to %u queue pairs, not %u",
+			VHOST_VRINGS_MAX / 2, cfg->queues);
+	if (strlen(cfg->path) >= sizeof(((struct vhost_port *)0)->path))
+		return sl_err_set(err, ENAMETOOLONG, NULL,
+			"%s is longer than a socket's name may be", cfg->path);
+	p = port_new(cfg);
+	if (p == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "no memory for %s", cfg->path);
+	rc = start_socket(p->priv, cfg, err);
+	if (rc != 0) {
+		dp_free_mem(p->priv);
+		dp_free_mem(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_DATAPATH_PORT_VHOST_H
+#define SLUICE_DATAPATH_PORT_VHOST_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_branch_prediction.h>
+
+#include "datapath/port.h"
+
+// A vhost-user port between the workers, which move its packets, and rte_vhost's event thread, on
+// which guests come and go (DPDK programmer's guide, "Vhost Library").
+//
+// A worker says that it is at a queue before it looks whether there is a guest; the event thread
+// takes the guest away before it looks whether a worker is at a queue, and waits until none is.
+// One of the two sees the other. Cost: one exchange for a burst. Thread safety: any thread for the
+// atomic members; each vhost_gate: the worker that owns the queue enters and leaves.
+
+#define VHOST_VRINGS_MAX 256
+
+struct vhost_gate {
+	alignas(64) atomic_bool busy;
+	uint16_t next; // receive: pair that the next burst begins with
+};
+
+struct vhost_port {
+	struct dp_port *port;
+	struct rte_mempool *pool;
+	char path[108];
+	_Atomic int vid;           // -1: there is no guest
+	_Atomic uint16_t rx_pairs; // pairs whose ring from the guest is enabled, from the first on
+	_Atomic uint16_t tx_pairs; // likewise, to the guest
+	atomic_bool enabled[VHOST_VRINGS_MAX];
+	struct vhost_port *next; // in the registry
+	struct vhost_gate rx[DP_QUEUES_MAX];
+	struct vhost_gate tx[DP_QUEUES_MAX];
+};
+
+// The guest's number, or -1; unless it is -1 the guest stays until vhost_leave.
+static inline int
+vhost_enter(struct vhost_port *v, struct vhost_gate *gate)
+{
+	int vid = atomic_load_explicit(&v->vid, memory_order_relaxed);
+
+	if (vid < 0)
+		return -1;
+	atomic_exchange(&gate->busy, true);
+	vid = atomic_load(&v->vid);
+	if (unlikely(vid < 0))
+		atomic_store_explicit(&gate->busy, false, memory_order_release);
+	return vid;
+}
+
+static inline void
+vhost_leave(struct vhost_gate *gate)
+{
+	atomic_store_explicit(&gate->busy, false, memory_order_release);
+}
+
+// Makes v known to the callbacks of its socket, which must be registered with rte_vhost. Returns 0
+// or -errno.
+int vhost_guests_serve(struct vhost_port *v);
+// v is not known any more; no callback of it runs.
+void vhost_guests_forget(struct vhost_port *v);
+
+#endif

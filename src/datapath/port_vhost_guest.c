@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+#include <rte_vhost.h>
+
+#include "port_vhost.h"
+
+#define WAIT_US 10
+
+// rte_vhost's callbacks get a number and no context of ours: they find the port by its socket.
+struct vhost_registry {
+	pthread_mutex_t lock;
+	struct vhost_port *first;
+};
+static struct vhost_registry *vhost_registry; // made by the first port, goes with the last
+
+static struct vhost_port *
+port_of(int vid)
+{
+	char path[PATH_MAX];
+	struct vhost_port *v;
+
+	if (vhost_registry == NULL || rte_vhost_get_ifname(vid, path, sizeof(path)) != 0)
+		return NULL;
+	pthread_mutex_lock(&vhost_registry->lock);
+	for (v = vhost_registry->first; v != NULL && strcmp(v->path, path) != 0; v = v->next)
+		;
+	pthread_mutex_unlock(&vhost_registry->lock);
+	return v;
+}
+
+static uint16_t
+enabled_pairs(const struct vhost_port *v, unsigned which)
+{
+	uint16_t pairs = 0;
+
+	while (pairs < VHOST_VRINGS_MAX / 2 && atomic_load(&v->enabled[pairs * 2 + which]))
+		pairs++;
+	return pairs;
+}
+
+static void
+tell_pairs(struct vhost_port *v)
+{
+	atomic_store_explicit(&v->tx_pairs, enabled_pairs(v, 0), memory_order_release);
+	atomic_store_explicit(&v->rx_pairs, enabled_pairs(v, 1), memory_order_release);
+}
+
+// What the guest agreed to take unfinished.
+static uint64_t
+offloads_of(uint64_t features)
+{
+	const uint64_t tso = 1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6;
+	uint64_t can = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
+	if (features & 1ULL << VIRTIO_NET_F_GUEST_CSUM) {
+		can |= RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+		if ((features & tso) == tso)
+			can |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
+	}
+	return can;
+}
+
+static int
+guest_came(int vid)
+{
+	struct vhost_port *v = port_of(vid);
+	uint64_t features = 0;
+	uint16_t i, n;
+
+	if (v == NULL)
+		return -1;
+	// Its rings are polled: its kicks would be for nothing.
+	n = rte_vhost_get_vring_num(vid);
+	for (i = 0; i < n; i++)
+		rte_vhost_enable_guest_notification(vid, i, 0);
+	rte_vhost_get_negotiated_features(vid, &features);
+	atomic_store(&v->port->tx_offloads, offloads_of(features));
+	tell_pairs(v);
+	atomic_store(&v->vid, vid);
+	return 0;
+}
+
+// rte_vhost frees the rings after this returns. A worker is at a queue for one burst; going on
+// while it is would let it touch what is freed, so there is no other end to this wait.
+static void
+wait_for_workers(struct vhost_port *v)
+{
+	uint16_t q;
+
+	for (q = 0; q < v->port->n_rxq; q++)
+		while (atomic_load(&v->rx[q].busy))
+			usleep(WAIT_US);
+	for (q = 0; q < v->port->n_txq; q++)
+		while (atomic_load(&v->tx[q].busy))
+			usleep(WAIT_US);
+}
+
+static void
+guest_went(int vid)
+{
+	struct vhost_port *v = port_of(vid);
+
+	if (v == NULL || atomic_load(&v->vid) != vid)
+		return;
+	atomic_store(&v->vid, -1);
+	wait_for_workers(v);
+	atomic_store(&v->port->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+}
+
+static int
+ring_changed(int vid, uint16_t ring, int enable)
+{
+	struct vhost_port *v = port_of(vid);
+
+	if (v == NULL || ring >= VHOST_VRINGS_MAX)
+		return 0;
+	atomic_store(&v->enabled[ring], enable != 0);
+	tell_pairs(v);
+	return 0;
+}
+
+static int
+features_changed(int vid, uint64_t features)
+{
+	struct vhost_port *v = port_of(vid);
+
+	if (v != NULL)
+		atomic_store(&v->port->tx_offloads, offloads_of(features));
+	return 0;
+}
+
+static void
+connection_ended(int vid)
+{
+	struct vhost_port *v = port_of(vid);
+	unsigned i;
+
+	for (i = 0; v != NULL && i < VHOST_VRINGS_MAX; i++)
+		atomic_store(&v->enabled[i], false);
+	if (v != NULL)
+		tell_pairs(v);
+}
+
+static const struct rte_vhost_device_ops vhost_callbacks = {
+	.new_device = guest_came,
+	.destroy_device = guest_went,
+	.vring_state_changed = ring_changed,
+	.features_changed = features_changed,
+	.destroy_connection = connection_ended,
+};
+
+int
+vhost_guests_serve(struct vhost_port *v)
+{
+	if (vhost_registry == NULL) {
+		vhost_registry = calloc(1, sizeof(*vhost_registry));
+		if (vhost_registry == NULL)
+			return -ENOMEM;
+		pthread_mutex_init(&vhost_registry->lock, NULL);
+	}
+	pthread_mutex_lock(&vhost_registry->lock);
+	v->next = vhost_registry->first;
+	vhost_registry->first = v;
+	pthread_mutex_unlock(&vhost_registry->lock);
+	if (rte_vhost_driver_callback_register(v->path, &vhost_callbacks) == 0)
+		return 0;
+	vhost_guests_forget(v);
+	return -EIO;
+}
+
+void
+vhost_guests_forget(struct vhost_port *v)
+{
+	struct vhost_port **at;
+	bool last;
+
+	pthread_mutex_lock(&vhost_registry->lock);
+	for (at = &vhost_registry->first; *at != NULL && *at != v; at = &(*at)->next)
+		;
+	if (*at == v)
+		*at = v->next;
+	last = vhost_registry->first == NULL;
+	pthread_mutex_unlock(&vhost_registry->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&vhost_registry->lock);
+	free(vhost_registry);
+	vhost_registry = NULL;
+}

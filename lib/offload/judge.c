@@ -128,7 +128,11 @@ judge_host(struct offload *o, struct of_flow *f, struct of_side *s, const struct
 			v->reason == OFFLOAD_R_UNSUPPORTED ? OFFLOAD_ST_REFUSED
 							   : OFFLOAD_ST_SOFTWARE);
 		offload_set_reason(o, f, s, v->reason);
-		return offload_order_host(o, f, s, v->host, NULL);
+		if (offload_order_host(o, f, s, v->host, NULL))
+			return true;
+		if (v->reason == OFFLOAD_R_NONE)
+			offload_set_reason(o, f, s, OFFLOAD_R_BUDGET);
+		return false;
 	}
 	s->want = v->path;
 	if (s->state == OFFLOAD_ST_REFUSED && s->retry_ns > o->now) {

@@ -283,8 +283,8 @@ test_two_nics_two_places(void **state)
 	assert_int_equal(info.side[OFFLOAD_IN].actual.queue.kind, OFFLOAD_RX);
 	assert_int_equal(info.side[OFFLOAD_OUT].actual.queue.nic, 1);
 	assert_int_equal(info.side[OFFLOAD_OUT].actual.queue.kind, OFFLOAD_TX);
-	assert_memory_equal(&f->host[OFFLOAD_OUT], &info.side[OFFLOAD_OUT].actual,
-		sizeof(f->host[OFFLOAD_OUT]));
+	assert_int_equal(
+		f->host[OFFLOAD_OUT].queue.index, info.side[OFFLOAD_OUT].actual.queue.index);
 }
 
 static void

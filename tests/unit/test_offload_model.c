@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Random reports, rule changes, answers, losses and rounds, and after each of them the books are
+// compared with what a worker and a NIC that do as they are told have:
+//
+//   random operation -> placement manager -> orders -> open[] -> random answer -> rule[]
+//                              ^--------------------------------------/
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+
+#include "offload_fixture.h"
+
+#define IDS 128
+#define KEYS 200
+#define NICS 2
+
+struct rule { // of one flow id at its side IN
+	bool have, open;
+	uint8_t open_type, worker;
+	uint16_t nic;
+	struct offload_place place;
+	struct flow_key key;
+};
+
+struct model {
+	struct sl_rng rng;
+	uint64_t seed;
+	unsigned step;
+	struct sl_clock clock;
+	struct offload_cfg cfg;
+	struct offload *o;
+	struct offload_nic_cfg nic[NICS];
+	bool present[NICS], gone[NICS];
+	unsigned capacity[NICS], in_nic[NICS];
+	struct rule rule[IDS];
+	struct offload_place tx[IDS]; // what SET_HOST said of side OUT
+	uint32_t gen;
+	bool quiet; // no failures
+};
+
+static uint32_t
+below(struct model *m, uint32_t n)
+{
+	return sl_rng_below(&m->rng, n);
+}
+
+static void __attribute__((format(printf, 2, 3), noreturn))
+wrong(const struct model *m, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fail_msg("seed %llu step %u: %s", (unsigned long long)m->seed, m->step, text);
+	abort();
+}
+
+static struct flow_key
+random_key(struct model *m, uint16_t *from)
+{
+	static const uint16_t vports[] = {1, 2, 3, 4, 9, 19};
+	unsigned n = below(m, KEYS);
+
+	*from = vports[n % 6];
+	return w_key(*from, n);
+}
+
+static struct offload_decision
+random_decision(struct model *m, uint16_t from)
+{
+	static const uint16_t vports[] = {1, 2, 3, 4, 9, 19, 3, 4, OFFLOAD_NONE};
+	struct offload_decision d;
+	uint16_t to;
+
+	do
+		to = vports[below(m, 9)];
+	while (to == from);
+	d = w_decision(from, to);
+	d.gen = m->gen;
+	d.depends = below(m, 20) == 0;
+	d.fragments = below(m, 20) == 0;
+	d.lane_ok = below(m, 10) > 0;
+	d.eswitch_ok = below(m, 4) > 0;
+	d.wants_ring = below(m, 5) == 0;
+	d.share = m->seed & 1 ? below(m, 2) : 0;
+	d.pinned_queue = below(m, 15) == 0 ? (uint16_t)below(m, 6) : OFFLOAD_NONE;
+	d.vm_max_queues = (uint16_t)below(m, 4);
+	d.vm_max_entries = below(m, 3) ? 0 : 1 + below(m, 8);
+	return d;
+}
+
+static bool
+same_queue(const struct offload_queue_id *a, const struct offload_queue_id *b)
+{
+	return a->nic == b->nic && a->port == b->port && a->kind == b->kind && a->index == b->index;
+}
+
+static bool
+same_place(const struct offload_place *a, const struct offload_place *b)
+{
+	return a->path == b->path &&
+	       (same_queue(&a->queue, &b->queue) ||
+		       (a->queue.nic == OFFLOAD_NONE && b->queue.nic == OFFLOAD_NONE));
+}
+
+// ---- operations
+
+static void
+op_report(struct model *m)
+{
+	uint16_t from;
+	struct flow_key key = random_key(m, &from);
+	struct offload_decision d = random_decision(m, from);
+	uint8_t worker = (uint8_t)below(m, 2);
+	uint64_t bytes = (uint64_t)64 << below(m, 16);
+	struct offload_flow_info info;
+	uint32_t id;
+
+	if (offload_find(m->o, &key, &id) == 0) {
+		assert_true(offload_flow_get(m->o, id, &info));
+		if (below(m, 4)) {
+			d = info.decision;
+			worker = info.worker;
+		}
+		if (m->rule[id].have && below(m, 2)) {
+			offload_flow_count(m->o, id, 1, bytes);
+			return;
+		}
+	} else {
+		id = UINT32_MAX;
+	}
+	id = offload_flow_report(
+		m->o, &key, worker, &d, below(m, 8) > 0, bytes, (enum offload_path)below(m, 5));
+	if (id != UINT32_MAX && !offload_flow_get(m->o, id, &info))
+		wrong(m, "f%u was reported and is not known", id);
+}
+
+static void
+op_gone(struct model *m)
+{
+	uint16_t from;
+	struct flow_key key = random_key(m, &from);
+	uint32_t id;
+
+	if (offload_find(m->o, &key, &id) < 0)
+		return;
+	if (!m->rule[id].have && !m->rule[id].open)
+		m->tx[id].queue.nic = OFFLOAD_NONE;
+	offload_flow_gone(m->o, &key, 1, 100);
+}
+
+static void
+op_redecide(struct model *m)
+{
+	uint32_t id = below(m, IDS);
+	struct offload_flow_info info;
+	struct offload_decision d;
+
+	m->gen++;
+	if (!offload_flow_get(m->o, id, &info))
+		return;
+	d = random_decision(m, info.key.vport);
+	offload_flow_redecide(m->o, id, &d);
+}
+
+static void
+op_hint(struct model *m)
+{
+	uint16_t from;
+	struct flow_key key = random_key(m, &from);
+
+	(void)offload_hint(m->o, &key, (int8_t)(below(m, 3) - 1));
+}
+
+static void
+forget_nic(struct model *m, uint16_t nic)
+{
+	uint32_t id;
+
+	m->gone[nic] = true;
+	m->in_nic[nic] = 0;
+	for (id = 0; id < IDS; id++) {
+		if ((m->rule[id].have || m->rule[id].open) && m->rule[id].nic == nic)
+			m->rule[id] = (struct rule){0};
+		if (m->tx[id].queue.nic == nic)
+			m->tx[id].queue.nic = OFFLOAD_NONE;
+	}
+}
+
+static void
+op_nic(struct model *m)
+{
+	uint16_t nic = (uint16_t)below(m, NICS);
+	uint32_t id = below(m, IDS);
+
+	if (!m->present[nic]) {
+		assert_int_equal(offload_nic_add(m->o, nic, &m->nic[nic]), 0);
+		m->present[nic] = true;
+		m->gone[nic] = false;
+	} else if (m->gone[nic]) {
+		offload_done(m->o, id, OFFLOAD_OUT, OFFLOAD_OK, 0, NULL, 0, 0);
+		offload_nic_del(m->o, nic);
+		m->present[nic] = false;
+	} else if (below(m, 10) == 0) {
+		offload_nic_gone(m->o, nic);
+		forget_nic(m, nic);
+	}
+}
+
+static void
+op_reserve(struct model *m)
+{
+	static const uint8_t states[] = {OFFLOAD_Q_FREE, OFFLOAD_Q_FREE, OFFLOAD_Q_STOPPED,
+		OFFLOAD_Q_STANDBY, OFFLOAD_Q_MONITOR};
+	struct offload_queue_id q = {.nic = (uint16_t)below(m, NICS),
+		.port = (uint16_t)below(m, 3),
+		.kind = (uint8_t)below(m, 3),
+		.index = (uint16_t)below(m, 8)};
+
+	(void)offload_queue_reserve(m->o, q, states[below(m, 5)]);
+}
+
+static void
+op_reconfigure(struct model *m)
+{
+	m->cfg.enabled = below(m, 6) > 0;
+	m->cfg.shared_flows = (uint16_t)(1 + below(m, 5));
+	m->cfg.orders_per_tick = 1 + below(m, 30);
+	m->cfg.residency_ms = below(m, 500);
+	offload_reconfigure(m->o, &m->cfg);
+}
+
+static void
+answer_one(struct model *m, uint32_t id)
+{
+	struct rule *r = &m->rule[id];
+	enum offload_outcome outcome = OFFLOAD_OK;
+	bool install = r->open_type == OFFLOAD_INSTALL;
+
+	if (!m->quiet && below(m, 12) == 0)
+		outcome = below(m, 50) == 0  ? OFFLOAD_GONE
+			  : below(m, 4) == 0 ? OFFLOAD_UNSUPPORTED
+					     : OFFLOAD_TRANSIENT;
+	if (install && outcome == OFFLOAD_OK && m->in_nic[r->nic] >= m->capacity[r->nic])
+		outcome = OFFLOAD_FULL;
+	r->open = false;
+	if (outcome == OFFLOAD_OK) {
+		r->have = install;
+		m->in_nic[r->nic] += install ? 1 : -1;
+	}
+	if (outcome == OFFLOAD_GONE)
+		forget_nic(m, r->nic);
+	offload_done(m->o, id, OFFLOAD_IN, outcome, outcome ? 5 : 0, outcome ? "so" : NULL,
+		below(m, 3), below(m, 3000));
+}
+
+static void
+op_answers(struct model *m)
+{
+	uint32_t id;
+
+	for (id = 0; id < IDS; id++) {
+		if (m->rule[id].open && (m->quiet || below(m, 3)))
+			answer_one(m, id);
+	}
+}
+
+static void
+take_order(struct model *m, const struct offload_order *order)
+{
+	struct rule *r = &m->rule[order->flow];
+	struct offload_flow_info info;
+
+	if (!offload_flow_get(m->o, order->flow, &info))
+		wrong(m, "an order for f%u, which is not known", order->flow);
+	if (order->worker != info.worker)
+		wrong(m, "an order of f%u for another worker", order->flow);
+	if (order->type == OFFLOAD_SET_HOST) {
+		if (order->side == OFFLOAD_OUT)
+			m->tx[order->flow] = order->place;
+		else if (order->place.path > OFFLOAD_RING)
+			wrong(m, "f%u is told a queue at side IN", order->flow);
+		return;
+	}
+	if (order->side != OFFLOAD_IN || r->open)
+		wrong(m, "f%u has two orders open, or one at side OUT", order->flow);
+	if (r->have != (order->type == OFFLOAD_REMOVE))
+		wrong(m, "f%u: order %u, and it has %d rules", order->flow, order->type, r->have);
+	if (order->type == OFFLOAD_REMOVE && !same_place(&order->place, &r->place))
+		wrong(m, "f%u: the place to remove is not the one that was installed", order->flow);
+	if (order->type == OFFLOAD_INSTALL) {
+		r->nic = info.decision.in.nic;
+		r->place = order->place;
+		r->worker = order->worker;
+		r->key = info.key;
+		if (r->nic >= NICS || !m->present[r->nic] || m->gone[r->nic])
+			wrong(m, "f%u is installed in a NIC that is gone", order->flow);
+	}
+	r->open = true;
+	r->open_type = order->type;
+}
+
+static void
+op_tick(struct model *m)
+{
+	struct offload_order out[64];
+	uint32_t max = m->quiet || below(m, 4) ? 64 : below(m, 6);
+	uint32_t n = offload_tick(m->o, out, max), i;
+
+	if (n > max || n > m->cfg.orders_per_tick)
+		wrong(m, "%u orders", n);
+	for (i = 0; i < n; i++)
+		take_order(m, &out[i]);
+}
+
+// ---- books
+
+struct books {
+	struct model *m;
+	unsigned queue[NICS][3][3][16]; // flows on it, by what the flows say
+	unsigned entries[NICS], maybe[NICS];
+	unsigned flows;
+};
+
+static void
+book_queue(struct books *b, const struct offload_queue_id *q)
+{
+	if (q->nic == OFFLOAD_NONE)
+		return;
+	assert_true(q->nic < NICS && q->port < 3 && q->kind < 3 && q->index < 16);
+	b->queue[q->nic][q->port][q->kind][q->index]++;
+}
+
+static void
+book_side(struct books *b, const struct offload_flow_info *info, unsigned side)
+{
+	const struct offload_side_info *s = &info->side[side];
+	struct model *m = b->m;
+
+	book_queue(b, &s->actual.queue);
+	if (!same_queue(&s->actual.queue, &s->wanted.queue))
+		book_queue(b, &s->wanted.queue);
+	if (s->actual.path != s->wanted.path && s->reason == OFFLOAD_R_NONE &&
+		s->state != OFFLOAD_ST_INSTALLING && s->state != OFFLOAD_ST_REMOVING)
+		wrong(m, "f%u side %u is in %s, wants %s, %s, for no reason", info->id, side,
+			offload_path_name(s->actual.path), offload_path_name(s->wanted.path),
+			offload_state_name(s->state));
+	if (s->state == OFFLOAD_ST_WANTED && s->reason == OFFLOAD_R_NONE)
+		wrong(m, "f%u side %u waits for no reason", info->id, side);
+	if ((s->actual.path == OFFLOAD_SHARED_QUEUE || s->actual.path == OFFLOAD_EXCLUSIVE_QUEUE) !=
+		(s->actual.queue.nic != OFFLOAD_NONE))
+		wrong(m, "f%u side %u: path and queue do not agree", info->id, side);
+}
+
+static void
+book_flow(void *ctx, const struct offload_flow_info *info)
+{
+	const struct offload_side_info *in = &info->side[OFFLOAD_IN],
+				       *out = &info->side[OFFLOAD_OUT];
+	struct books *b = ctx;
+	struct model *m = b->m;
+	struct rule *r = &m->rule[info->id];
+	char why[256];
+
+	b->flows++;
+	book_side(b, info, OFFLOAD_IN);
+	book_side(b, info, OFFLOAD_OUT);
+	offload_explain(m->o, info->id, OFFLOAD_IN, why, sizeof(why));
+	assert_true(strlen(why) > 5);
+	if (r->have || r->open) {
+		if (!flow_key_equal(&r->key, &info->key))
+			wrong(m, "f%u is another flow now", info->id);
+		b->entries[r->nic]++;
+	} else if (in->state == OFFLOAD_ST_WANTED && info->decision.in.nic < NICS) {
+		b->maybe[0]++; // it may keep an entry for a move
+		b->maybe[1]++;
+	}
+	if ((in->state == OFFLOAD_ST_INSTALLING) != (r->open && r->open_type == OFFLOAD_INSTALL))
+		wrong(m, "f%u: installing, or not", info->id);
+	if ((in->state == OFFLOAD_ST_PLACED) && (!r->have || r->open))
+		wrong(m, "f%u is placed, and no NIC has its rule", info->id);
+	if (r->have && in->state != OFFLOAD_ST_PLACED && in->state != OFFLOAD_ST_REMOVING)
+		wrong(m, "f%u has a rule and is %s", info->id, offload_state_name(in->state));
+	if (r->have && !same_place(&in->actual, &r->place))
+		wrong(m, "f%u is not where its rule is", info->id);
+	if (out->actual.queue.nic != OFFLOAD_NONE &&
+		!same_queue(&out->actual.queue, &m->tx[info->id].queue))
+		wrong(m, "f%u sends by a queue that its worker was not told", info->id);
+}
+
+static void
+check_queue(void *ctx, const struct offload_queue *q)
+{
+	struct books *b = ctx;
+	struct model *m = b->m;
+	unsigned flows = b->queue[q->id.nic][q->id.port][q->id.kind][q->id.index];
+	char name[64];
+
+	offload_queue_name(m->o, q->id, name, sizeof(name));
+	if (flows != q->flows)
+		wrong(m, "%s has %u flows, its account says %u", name, flows, q->flows);
+	if (q->state == OFFLOAD_Q_EXCLUSIVE && flows != 1)
+		wrong(m, "%s is exclusive, of %u flows", name, flows);
+	if ((q->state == OFFLOAD_Q_SHARED || q->state == OFFLOAD_Q_EXCLUSIVE) != (flows > 0))
+		wrong(m, "%s is %s with %u flows", name, offload_queue_state_name(q->state), flows);
+}
+
+// Who steers to a queue, as the NICs see it.
+static void
+check_rules(struct model *m)
+{
+	struct offload_flow_info info;
+	uint32_t a, b;
+
+	for (a = 0; a < IDS; a++) {
+		const struct rule *ra = &m->rule[a];
+
+		if (!ra->have && !ra->open)
+			continue;
+		if (!offload_flow_get(m->o, a, &info))
+			wrong(m, "f%u has a rule and is not known", a);
+		for (b = a + 1; b < IDS && ra->place.queue.nic != OFFLOAD_NONE; b++) {
+			const struct rule *rb = &m->rule[b];
+
+			if ((!rb->have && !rb->open) ||
+				!same_queue(&ra->place.queue, &rb->place.queue))
+				continue;
+			if (ra->place.path == OFFLOAD_EXCLUSIVE_QUEUE ||
+				rb->place.path == OFFLOAD_EXCLUSIVE_QUEUE)
+				wrong(m, "f%u and f%u on one exclusive queue", a, b);
+			if (ra->worker != rb->worker)
+				wrong(m, "f%u and f%u on one queue, of two workers", a, b);
+		}
+	}
+}
+
+static void
+check_books(struct model *m)
+{
+	struct books b = {.m = m};
+	struct offload_nic_stats ns;
+	struct offload_stats st;
+	unsigned sum = 0, i;
+
+	offload_flow_each(m->o, book_flow, &b);
+	offload_queue_each(m->o, check_queue, &b);
+	check_rules(m);
+	for (i = 0; i < NICS; i++) {
+		if (!offload_nic_stats_get(m->o, (uint16_t)i, &ns))
+			continue;
+		if (ns.entries < b.entries[i] || ns.entries > b.entries[i] + b.maybe[i])
+			wrong(m, "NIC %u has %u entries, its account says %u", i, b.entries[i],
+				ns.entries);
+		if (m->nic[i].rule_limit && ns.entries > m->nic[i].rule_limit)
+			wrong(m, "NIC %u has more entries than it may", i);
+	}
+	offload_stats_get(m->o, &st);
+	for (i = 0; i < OFFLOAD_PATHS; i++)
+		sum += st.by_path[i];
+	if (st.flows != b.flows || sum != b.flows || st.flows > m->cfg.flows_max)
+		wrong(m, "%u flows, %u in places, %u known", b.flows, sum, st.flows);
+}
+
+// ---- the run
+
+static void
+model_init(struct model *m, uint64_t seed)
+{
+	unsigned i, p;
+
+	*m = (struct model){.seed = seed, .rng = {.state = seed}, .cfg = w_cfg()};
+	m->clock = sl_clock_manual(seed * SL_NS_PER_S);
+	m->cfg.flows_max = 64 + below(m, IDS - 64);
+	m->cfg.orders_per_tick = 1 + below(m, 40);
+	assert_int_equal(offload_new(&m->cfg, &m->clock, &m->o), 0);
+	for (i = 0; i < NICS; i++) {
+		struct offload_nic_cfg *c = &m->nic[i];
+
+		c->name = i ? "b" : "a";
+		c->eswitch = below(m, 8) > 0;
+		c->mark = below(m, 8) > 0;
+		c->rule_limit = below(m, 2) ? 0 : 1 + below(m, 30);
+		c->ports = 3;
+		m->capacity[i] = 1 + below(m, 40);
+		for (p = 0; p < 3; p++)
+			c->port[p] = (struct offload_nic_port_cfg){
+				.rx_queues = (uint16_t)(1 + below(m, 8)),
+				.rx_default = 1,
+				.tx_queues = (uint16_t)(2 + below(m, 7)),
+				.tx_default = 2};
+		assert_int_equal(offload_nic_add(m->o, (uint16_t)i, c), 0);
+		m->present[i] = true;
+	}
+	for (i = 0; i < IDS; i++)
+		m->tx[i].queue.nic = OFFLOAD_NONE;
+}
+
+static void
+random_step(struct model *m)
+{
+	unsigned op = below(m, 1000);
+
+	if (op < 550)
+		op_report(m);
+	else if (op < 700)
+		op_tick(m);
+	else if (op < 850)
+		op_answers(m);
+	else if (op < 870)
+		op_gone(m);
+	else if (op < 900)
+		op_redecide(m);
+	else if (op < 915)
+		op_hint(m);
+	else if (op < 920)
+		op_nic(m);
+	else if (op < 930)
+		op_reserve(m);
+	else if (op < 932)
+		op_reconfigure(m);
+	else
+		m->clock.manual_ns += (op == 999 ? 5000 : below(m, 60)) * SL_NS_PER_MS;
+}
+
+static void
+settle(struct model *m)
+{
+	struct offload_nic_stats ns;
+	struct offload_stats st;
+	unsigned i;
+
+	m->quiet = true;
+	for (i = 0; i < 1000; i++) {
+		m->clock.manual_ns += 100 * SL_NS_PER_MS;
+		op_answers(m);
+		op_tick(m);
+		m->step++;
+	}
+	check_books(m);
+	offload_stats_get(m->o, &st);
+	if (st.flows)
+		wrong(m, "%u flows are left", st.flows);
+	for (i = 0; i < NICS; i++) {
+		if (offload_nic_stats_get(m->o, (uint16_t)i, &ns) &&
+			(ns.entries || ns.waiting || m->in_nic[i]))
+			wrong(m, "NIC %u: %u entries, %u waiting, %u rules are left", i, ns.entries,
+				ns.waiting, m->in_nic[i]);
+	}
+}
+
+static void
+test_random(void **state)
+{
+	static struct model m;
+	const char *only = getenv("OFFLOAD_SEED");
+	uint64_t first = only ? strtoull(only, NULL, 10) : 1;
+	uint64_t last = only ? first : 12, seed;
+
+	for (seed = first; seed <= last; seed++) {
+		struct offload_stats st;
+
+		model_init(&m, seed);
+		for (m.step = 0; m.step < 4000; m.step++) {
+			random_step(&m);
+			check_books(&m);
+		}
+		settle(&m);
+		offload_stats_get(m.o, &st);
+		// It was worth it: flows got about.
+		if (m.cfg.enabled && st.ever_by_path[OFFLOAD_RING] +
+						     st.ever_by_path[OFFLOAD_ESWITCH] +
+						     st.ever_by_path[OFFLOAD_SHARED_QUEUE] <
+					     50)
+			wrong(&m, "hardly a flow was placed");
+		offload_free(m.o);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_random)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

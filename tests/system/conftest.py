@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 
-from sluice_harness import RUN, short_dir  # noqa: E402
+from sluice_harness import RUN, VM, NetNs, Sluiced, short_dir  # noqa: E402
 from sluice_harness.sweep import sweep  # noqa: E402
 
 
@@ -43,3 +43,54 @@ def work(request):
                 lines = log.read_text(errors='replace').splitlines()
                 print(f'--- {log.name}', *lines[-40:], sep='\n')
     shutil.rmtree(path, ignore_errors=True)
+
+
+def failed(request):
+    report = getattr(request.node, 'report_call', None)
+    return report is None or report.failed
+
+
+@pytest.fixture
+def sluiced(work, request):
+    """Starts switches, sluiced(CONFIG, ...); those still running must end well with the test."""
+    started = []
+
+    def start(config, **options):
+        options.setdefault('name', f'sluiced{len(started) or ""}')
+        started.append(Sluiced(work, config, **options))
+        return started[-1]
+
+    yield start
+    for switch in reversed(started):
+        if failed(request):
+            switch.kill()
+        elif switch.proc.running:
+            switch.stop()
+
+
+@pytest.fixture
+def guest(work):
+    """Makes guests, guest(NAME, [Nic, ...]); start() boots one. They end with the test."""
+    made = []
+
+    def make(name, nics, **options):
+        made.append(VM(work, name, nics, **options))
+        return made[-1]
+
+    yield make
+    for vm in made:
+        vm.stop()
+
+
+@pytest.fixture
+def netns():
+    """Makes network namespaces, netns(NAME); they end with the test."""
+    made = []
+
+    def make(name):
+        made.append(NetNs(name))
+        return made[-1]
+
+    yield make
+    for ns in made:
+        ns.delete()

@@ -9,24 +9,24 @@ import sys
 
 import pytest
 
-from sluice_harness import NetNs, Proc, Testpmd, wait_for
+from sluice_harness import Proc, Testpmd, wait_for
 from sluice_harness.sweep import alive
 
 pytestmark = pytest.mark.plain_only
 
 
-def test_ping_between_namespaces_over_testpmd(work):
-    with NetNs('a') as a, NetNs('b') as b:
-        ends = [a.veth(address='10.0.0.1/24'), b.veth(address='10.0.0.2/24')]
-        a.ip('addr', 'add', 'fd00::1/64', 'dev', 'eth0', 'nodad')
-        b.ip('addr', 'add', 'fd00::2/64', 'dev', 'eth0', 'nodad')
-        eal = [f'--vdev=net_af_packet{i},iface={end}' for i, end in enumerate(ends)]
-        with Testpmd(work, eal) as pmd:
-            pmd.cmd('start')
-            assert ' 0% packet loss' in a.run('ping', '-c', 3, '-i', 0.1, '-W', 2, '10.0.0.2')
-            assert ' 0% packet loss' in b.run('ping', '-c', 3, '-i', 0.1, '-W', 2, 'fd00::1')
-            assert pmd.port_stats(0)['RX-packets'] >= 6
-            assert 'Bad arguments' in pmd.cmd('show nothing')
+def test_ping_between_namespaces_over_testpmd(work, netns):
+    a, b = netns('a'), netns('b')
+    ends = [a.veth(address='10.0.0.1/24'), b.veth(address='10.0.0.2/24')]
+    a.ip('addr', 'add', 'fd00::1/64', 'dev', 'eth0', 'nodad')
+    b.ip('addr', 'add', 'fd00::2/64', 'dev', 'eth0', 'nodad')
+    eal = [f'--vdev=net_af_packet{i},iface={end}' for i, end in enumerate(ends)]
+    with Testpmd(work, eal) as pmd:
+        pmd.cmd('start')
+        assert ' 0% packet loss' in a.run('ping', '-c', 3, '-i', 0.1, '-W', 2, '10.0.0.2')
+        assert ' 0% packet loss' in b.run('ping', '-c', 3, '-i', 0.1, '-W', 2, 'fd00::1')
+        assert pmd.port_stats(0)['RX-packets'] >= 6
+        assert 'Bad arguments' in pmd.cmd('show nothing')
 
 
 def test_children_end_with_their_parent(work):

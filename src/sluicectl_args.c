@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "sluicectl.h"
 
 struct words {
@@ -148,30 +149,34 @@ take_option(struct words *w, const char *word, const struct ctl_command *c, stru
 	return value != NULL ? put_value(params, arg, value, err) : err->code;
 }
 
+static int
+join_words(const struct ctl_arg *arg, char **words, int n, json_t *params, struct sl_err *err)
+{
+	struct sl_strbuf joined;
+	int ret;
+
+	sl_strbuf_init(&joined, 0);
+	for (int i = 0; i < n; i++)
+		sl_strbuf_addf(&joined, "%s%s", i > 0 ? " " : "", words[i]);
+	ret = put_value(params, arg, sl_strbuf_str(&joined), err);
+	sl_strbuf_fini(&joined);
+	return ret;
+}
+
 // The words that are left over to the positional arguments in turn. A command with a single one
 // takes all words for it: `flow explain tcp dport=80`.
 static int
 place_words(const struct ctl_command *c, char **words, int n, json_t *params, struct sl_err *err)
 {
 	const struct ctl_arg *places[CTL_ARGS_MAX];
-	char joined[1024];
 	int n_places = 0;
 
 	for (unsigned i = 0; i < CTL_ARGS_MAX && c->args[i].name != NULL; i++) {
 		if (c->args[i].positional && json_object_get(params, c->args[i].name) == NULL)
 			places[n_places++] = &c->args[i];
 	}
-	if (n_places == 1 && n > 1 && places[0]->type == CTL_STR) {
-		joined[0] = '\0';
-		for (int i = 0; i < n; i++) {
-			if (strlen(joined) + strlen(words[i]) + 2 > sizeof(joined))
-				return sl_err_set(
-					err, EINVAL, NULL, "%s is too long", places[0]->name);
-			strcat(joined, i > 0 ? " " : "");
-			strcat(joined, words[i]);
-		}
-		return put_value(params, places[0], joined, err);
-	}
+	if (n_places == 1 && n > 1 && places[0]->type == CTL_STR)
+		return join_words(places[0], words, n, params, err);
 	if (n > n_places)
 		return sl_err_set(err, EINVAL, NULL, "%s: \"%s\" is one word too many", c->name,
 			words[n_places]);
@@ -190,10 +195,8 @@ find_command(char **words, int n, int *used)
 	char name[64];
 
 	*used = 2;
-	if (n >= 2 && strlen(words[0]) + strlen(words[1]) + 2 <= sizeof(name)) {
-		strcpy(name, words[0]);
-		strcat(name, " ");
-		strcat(name, words[1]);
+	if (n >= 2) {
+		snprintf(name, sizeof(name), "%s %s", words[0], words[1]);
 		c = ctl_command_find(ctl_commands(), name);
 	}
 	if (c == NULL && n >= 1) {

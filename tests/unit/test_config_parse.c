@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/strbuf.h"
 #include "config/config.h"
 
 static struct config *
@@ -280,18 +281,19 @@ static void
 test_full_of_ports(void **state)
 {
 	struct config *cfg = NULL, *next;
-	char *text = malloc(CONFIG_PORTS_MAX * 32);
 
-	assert_non_null(text);
 	for (unsigned round = 0; round < 3; round++) {
 		bool seen[CONFIG_PORTS_MAX] = {false};
-		size_t len = (size_t)sprintf(text, "{\"switches\":[{\"name\":\"s\",\"ports\":[");
+		struct sl_strbuf text;
 
+		sl_strbuf_init(&text, 0);
+		sl_strbuf_add(&text, "{\"switches\":[{\"name\":\"s\",\"ports\":[");
 		for (unsigned i = 0; i < CONFIG_PORTS_MAX; i++)
-			len += (size_t)sprintf(text + len, "%s{\"name\":\"p%u\"}", i > 0 ? "," : "",
-				i + round * 100);
-		sprintf(text + len, "]}]}");
-		next = parse(text, cfg);
+			sl_strbuf_addf(
+				&text, "%s{\"name\":\"p%u\"}", i > 0 ? "," : "", i + round * 100);
+		sl_strbuf_add(&text, "]}]}");
+		next = parse(text.data, cfg);
+		sl_strbuf_fini(&text);
 		for (unsigned i = 0; i < CONFIG_PORTS_MAX; i++) {
 			assert_true(next->ports[i].id < CONFIG_PORTS_MAX);
 			assert_false(seen[next->ports[i].id]);
@@ -304,7 +306,6 @@ test_full_of_ports(void **state)
 		cfg = next;
 	}
 	config_free(cfg);
-	free(text);
 }
 
 static void

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include "answer.h"
+#include "commands.h"
+#include "flow_json.h"
+#include "mover.h"
+
+struct free_ctx {
+	uint16_t nic;
+	unsigned total, free;
+};
+
+static void
+count_queue(void *ctx, const struct offload_queue *q)
+{
+	struct free_ctx *f = ctx;
+
+	if (q->id.nic != f->nic || q->id.kind != OFFLOAD_RX)
+		return;
+	f->total++;
+	f->free += q->state == OFFLOAD_Q_FREE;
+}
+
+static json_t *
+nic_json(struct control *c, const struct nic *nic)
+{
+	struct free_ctx f = {.nic = nic->index};
+	struct offload_nic_stats st = {0};
+	json_t *refused = json_object();
+	int i;
+
+	offload_nic_stats_get(c->offload, nic->index, &st);
+	offload_queue_each(c->offload, count_queue, &f);
+	for (i = 1; i < OFFLOAD_REASONS; i++) {
+		if (st.refused[i] != 0)
+			json_object_set_new(refused, offload_reason_name(i),
+				json_integer((json_int_t)st.refused[i]));
+	}
+	return json_pack("{ss ss ss sb sb si si si si si sI sI sI so}", "nic", nic->name, "driver",
+		nic->driver, "ops", nic->ops->name, "mark", nic->mark, "eswitch", nic->eswitch,
+		"rules", (int)st.entries, "rule_limit", (int)st.limit, "queues", (int)f.total,
+		"queues_free", (int)f.free, "waiting", (int)st.waiting, "installed",
+		(json_int_t)st.installed, "removed", (json_int_t)st.removed, "moves_eswitch",
+		(json_int_t)st.moves_eswitch, "refused", refused);
+}
+
+COMMAND(cmd_offload_status)
+{
+	struct control *c = app;
+	const char *name = arg_str(args, "nic");
+	json_t *items;
+	int only = -1, i;
+
+	if (name != NULL) {
+		only = find_nic(c, name);
+		if (only < 0)
+			return sl_err_set(err, ENOENT, "nic", "there is no NIC named \"%s\"", name);
+	}
+	items = json_array();
+	for (i = 0; i < CONFIG_NICS_MAX; i++) {
+		if (c->nics[i] != NULL && (only < 0 || only == i))
+			json_array_append_new(items, nic_json(c, c->nics[i]));
+	}
+	*result = json_items(items, 0);
+	json_object_set_new(*result, "enabled", json_boolean(c->cfg->offload.enabled));
+	json_object_set_new(*result, "pending", json_integer(mover_pending(c)));
+	return 0;
+}
+
+// ---- top
+
+struct top {
+	struct control *c;
+	struct offload_flow_info *list; // the heaviest so far, heaviest first
+	size_t n, max;
+	uint64_t total;
+};
+
+static void
+consider(void *ctx, const struct offload_flow_info *fi)
+{
+	struct top *t = ctx;
+	size_t i;
+
+	t->total++;
+	if (t->n == t->max && t->list[t->n - 1].rate_fast_bps >= fi->rate_fast_bps)
+		return;
+	if (t->n < t->max)
+		t->n++;
+	for (i = t->n - 1; i > 0 && t->list[i - 1].rate_fast_bps < fi->rate_fast_bps; i--)
+		t->list[i] = t->list[i - 1];
+	t->list[i] = *fi;
+}
+
+COMMAND(cmd_offload_top)
+{
+	struct control *c = app;
+	int64_t limit = arg_int(args, "limit", 20);
+	struct top t = {.c = c, .max = limit <= 0 || limit > 1000 ? 1000 : (size_t)limit};
+	json_t *items;
+	size_t i;
+
+	t.list = calloc(t.max, sizeof(*t.list));
+	if (t.list == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	offload_flow_each(c->offload, consider, &t);
+	items = json_array();
+	for (i = 0; i < t.n; i++)
+		json_array_append_new(items, flow_json(c, &t.list[i]));
+	free(t.list);
+	*result = json_items(items, t.total);
+	return 0;
+}

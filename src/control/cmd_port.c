@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "apply.h"
+#include "commands.h"
+#include "ledger.h"
+#include "macs.h"
+#include "ports.h"
+
+static const char *
+state_of(const struct control_vport *v)
+{
+	if (v->port == NULL)
+		return "detached";
+	return v->port->ops->link(v->port) ? "up" : "down";
+}
+
+static json_t *
+vlan_json(const struct config_port *p)
+{
+	char text[32];
+
+	if (p->vlan_mode == CONFIG_VLAN_TRUNK)
+		return json_string("trunk");
+	snprintf(text, sizeof(text), "%s %u",
+		p->vlan_mode == CONFIG_VLAN_ACCESS ? "access" : "native", p->vlan);
+	return json_string(text);
+}
+
+static json_t *
+port_json(struct control *c, const struct control_vport *v, const struct ledger *l)
+{
+	char attachment[256];
+	const uint16_t id = v->cfg.id;
+
+	ports_attachment_text(c, &v->cfg.attach, attachment, sizeof(attachment));
+	return json_pack("{ss ss si ss ss ss si so si sI sI sI sI sI}", "name", v->cfg.name,
+		"switch", c->cfg->switches[v->cfg.sw].name, "id", (int)id, "vm",
+		vm_name(c, v->cfg.vm), "attachment", attachment, "state", state_of(v), "queues",
+		v->port == NULL ? 0 : (int)v->port->n_rxq, "vlan", vlan_json(&v->cfg), "mtu",
+		(int)v->cfg.mtu, "rx_packets", (json_int_t)l->vport[id].received, "tx_packets",
+		(json_int_t)l->delivered[id], "rx_bytes", (json_int_t)l->received_bytes[id],
+		"tx_bytes", (json_int_t)l->delivered_bytes[id], "dropped",
+		(json_int_t)l->vport[id].dropped);
+}
+
+COMMAND(cmd_port_list)
+{
+	struct control *c = app;
+	const char *vm = arg_str(args, "vm");
+	const char *sw = arg_str(args, "switch");
+	struct ledger *l = malloc(sizeof(*l));
+	json_t *items = json_array();
+	unsigned i;
+
+	if (l == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	ledger_read(c, l, NULL);
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct control_vport *v = &c->vports[i];
+
+		if (!v->used || (vm != NULL && strcmp(vm_name(c, v->cfg.vm), vm) != 0) ||
+			(sw != NULL && strcmp(c->cfg->switches[v->cfg.sw].name, sw) != 0))
+			continue;
+		json_array_append_new(items, port_json(c, v, l));
+	}
+	free(l);
+	*result = json_items(items, 0);
+	return 0;
+}
+
+static struct qos_held
+held_for(const struct control *c, uint16_t vport)
+{
+	const struct qos_account *accounts[DP_WORKERS_MAX];
+	uint16_t w;
+
+	for (w = 0; w < c->n_workers; w++)
+		accounts[w] = &dp_accounts(c->dp, w)[vport];
+	return qos_account_held(accounts, c->n_workers);
+}
+
+COMMAND(cmd_port_show)
+{
+	struct control *c = app;
+	struct control_vport *v = arg_port(c, args, err);
+	struct qos_held held;
+	struct ledger *l;
+
+	if (v == NULL)
+		return err->code;
+	l = malloc(sizeof(*l));
+	if (l == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	ledger_read(c, l, NULL);
+	held = held_for(c, v->cfg.id);
+	*result = port_json(c, v, l);
+	json_object_set_new(*result, "drops", ledger_drops(&l->vport[v->cfg.id]));
+	json_object_set_new(*result, "held_packets", json_integer(held.packets));
+	json_object_set_new(*result, "held_bytes", json_integer(held.bytes));
+	json_object_set_new(*result, "mac_check", json_boolean(v->cfg.mac_check));
+	json_object_set_new(*result, "ip_check", json_boolean(v->cfg.ip_check));
+	json_object_set_new(*result, "storm_pps", json_integer(v->cfg.storm_pps));
+	json_object_set_new(*result, "max_queues", json_integer(v->cfg.max_queues));
+	free(l);
+	return 0;
+}
+
+static int
+vf_in_use(const struct control *c, const struct config_attachment *a)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct config_attachment *o = &c->vports[i].cfg.attach;
+
+		if (c->vports[i].used && c->vports[i].port != NULL && o->kind == a->kind &&
+			o->nic == a->nic && (a->kind != CONFIG_ATTACH_VF || o->vf == a->vf) &&
+			(a->kind == CONFIG_ATTACH_VF || a->kind == CONFIG_ATTACH_NIC))
+			return (int)i;
+	}
+	return -1;
+}
+
+static int
+nic_args(const struct control *c, const json_t *args, struct config_attachment *a,
+	struct sl_err *err)
+{
+	const char *nic = arg_str(args, "nic");
+	int index = nic == NULL ? -ENOENT : find_nic(c, nic), user;
+
+	if (index < 0)
+		return sl_err_set(
+			err, ENOENT, "nic", "there is no NIC named \"%s\"", nic == NULL ? "" : nic);
+	a->nic = (uint16_t)index;
+	a->vf = (uint16_t)arg_int(args, "vf", 0);
+	if (a->kind == CONFIG_ATTACH_VF && a->vf >= c->cfg->nics[index].vfs)
+		return sl_err_set(err, EINVAL, "vf", "%u is above %d (%s has %u VFs)", a->vf,
+			c->cfg->nics[index].vfs - 1, nic, c->cfg->nics[index].vfs);
+	user = vf_in_use(c, a);
+	if (user >= 0)
+		return sl_err_set(err, EBUSY, "nic", "port %s has it", c->vports[user].cfg.name);
+	return 0;
+}
+
+static int
+attach_args(const struct control *c, const json_t *args, struct config_attachment *a,
+	struct sl_err *err)
+{
+	const char *kind = arg_str(args, "kind"), *path = arg_str(args, "path"),
+		   *dev = arg_str(args, "dev");
+	const char *mode = arg_str(args, "mode");
+	int64_t queues = arg_int(args, "queues", 1);
+
+	memset(a, 0, sizeof(*a));
+	if (queues < 1 || queues > DP_QUEUES_MAX)
+		return sl_err_set(err, EINVAL, "queues", "1 to %u are possible", DP_QUEUES_MAX);
+	a->queues = (uint16_t)queues;
+	if (strcmp(kind, "nic") == 0 || strcmp(kind, "vf") == 0) {
+		a->kind = kind[0] == 'n' ? CONFIG_ATTACH_NIC : CONFIG_ATTACH_VF;
+		a->queues = 0;
+		return nic_args(c, args, a, err);
+	}
+	if (strcmp(kind, "vhost-user") == 0) {
+		a->kind = CONFIG_ATTACH_VHOST;
+		if (path == NULL || path[0] == '\0' || strlen(path) >= sizeof(a->path))
+			return sl_err_set(err, EINVAL, "path",
+				"the path of the socket is needed, below %zu characters",
+				sizeof(a->path));
+		if (mode != NULL && strcmp(mode, "server") != 0 && strcmp(mode, "client") != 0)
+			return sl_err_set(
+				err, EINVAL, "mode", "\"%s\" is not server or client", mode);
+		snprintf(a->path, sizeof(a->path), "%s", path);
+		a->client = mode != NULL && strcmp(mode, "client") == 0;
+		return 0;
+	}
+	if (strcmp(kind, "ethdev") == 0) {
+		a->kind = CONFIG_ATTACH_ETHDEV;
+		if (dev == NULL || dev[0] == '\0' || strlen(dev) >= sizeof(a->dev))
+			return sl_err_set(err, EINVAL, "dev",
+				"device arguments are needed, below %zu characters",
+				sizeof(a->dev));
+		snprintf(a->dev, sizeof(a->dev), "%s", dev);
+		return 0;
+	}
+	return sl_err_set(err, EINVAL, "kind", "\"%s\" is not nic, vf, vhost-user or ethdev", kind);
+}
+
+static json_t *
+attach_answer(const struct control *c, const struct control_vport *v)
+{
+	char attachment[256];
+
+	ports_attachment_text(c, &v->cfg.attach, attachment, sizeof(attachment));
+	return json_pack(
+		"{ss ss ss}", "name", v->cfg.name, "attachment", attachment, "state", state_of(v));
+}
+
+COMMAND(cmd_port_attach)
+{
+	struct control *c = app;
+	struct control_vport *v = arg_port(c, args, err);
+	struct config_attachment a;
+	int rc;
+
+	if (v == NULL)
+		return err->code;
+	if (v->port != NULL)
+		return sl_err_set(
+			err, EEXIST, "port", "%s has an attachment: detach it first", v->cfg.name);
+	rc = attach_args(c, args, &a, err);
+	if (rc == 0)
+		rc = ports_attach(c, v, &a, err);
+	if (rc == 0)
+		rc = apply_decisions(c);
+	if (rc != 0)
+		return sl_err_set(err, rc, NULL, "out of memory");
+	*result = attach_answer(c, v);
+	return 0;
+}
+
+COMMAND(cmd_port_detach)
+{
+	struct control *c = app;
+	struct control_vport *v = arg_port(c, args, err);
+	struct dp_port *port;
+
+	if (v == NULL)
+		return err->code;
+	port = ports_detach(c, v);
+	if (port == NULL)
+		return sl_err_set(err, ENOENT, "port", "%s has no attachment", v->cfg.name);
+	apply_decisions(c);
+	ports_close(c, v, port);
+	*result = attach_answer(c, v);
+	return 0;
+}

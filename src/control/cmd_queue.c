@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+
+#include "answer.h"
+#include "commands.h"
+
+struct queue_ctx {
+	struct control *c;
+	json_t *items;
+	int nic;
+	const char *kind, *use;
+};
+
+static const char *const kinds[] = {"rx", "tx", "vf"};
+
+static void
+port_label(uint16_t port, char *buf, size_t len)
+{
+	if (port == 0)
+		snprintf(buf, len, "pf");
+	else
+		snprintf(buf, len, "vf%u", port - 1u);
+}
+
+static void
+list_queue(void *ctx, const struct offload_queue *q)
+{
+	struct queue_ctx *l = ctx;
+	const struct nic *nic = l->c->nics[q->id.nic];
+	const char *use = offload_queue_state_name(q->state);
+	struct rte_eth_stats st = {0};
+	uint64_t packets = 0, bytes = 0, dropped = 0;
+	char port[16];
+
+	if ((l->nic >= 0 && q->id.nic != l->nic) ||
+		(l->kind != NULL && strcmp(l->kind, kinds[q->id.kind]) != 0) ||
+		(l->use != NULL && strcmp(l->use, use) != 0) || nic == NULL)
+		return;
+	if (q->id.port < nic->n_ports && q->id.index < RTE_ETHDEV_QUEUE_STAT_CNTRS &&
+		rte_eth_stats_get(nic->ports[q->id.port].ethdev, &st) == 0) {
+		packets = q->id.kind == OFFLOAD_TX ? st.q_opackets[q->id.index]
+						   : st.q_ipackets[q->id.index];
+		bytes = q->id.kind == OFFLOAD_TX ? st.q_obytes[q->id.index]
+						 : st.q_ibytes[q->id.index];
+		dropped = q->id.kind == OFFLOAD_TX ? 0 : st.q_errors[q->id.index];
+	}
+	port_label(q->id.port, port, sizeof(port));
+	json_array_append_new(l->items,
+		json_pack("{ss ss ss si ss ss si sI sI sI si}", "nic", nic->name, "port", port,
+			"kind", kinds[q->id.kind], "queue", (int)q->id.index, "use", use, "owner",
+			q->vm == OFFLOAD_NONE ? "-" : vm_name(l->c, q->vm), "flows", (int)q->flows,
+			"packets", (json_int_t)packets, "bytes", (json_int_t)bytes, "dropped",
+			(json_int_t)dropped, "worker", (int)q->worker));
+}
+
+COMMAND(cmd_queue_list)
+{
+	struct control *c = app;
+	struct queue_ctx l = {
+		.c = c, .nic = -1, .kind = arg_str(args, "kind"), .use = arg_str(args, "use")};
+	const char *nic = arg_str(args, "nic");
+
+	if (nic != NULL) {
+		l.nic = find_nic(c, nic);
+		if (l.nic < 0)
+			return sl_err_set(err, ENOENT, "nic", "there is no NIC named \"%s\"", nic);
+	}
+	l.items = json_array();
+	offload_queue_each(c->offload, list_queue, &l);
+	*result = json_items(l.items, 0);
+	return 0;
+}
+
+static json_t *
+ring_json(const struct control *c, const struct dp_port *p, uint8_t cls)
+{
+	const struct config_class *k = &c->cfg->classes[cls];
+	struct qos_class_stats st;
+
+	qos_sched_class_stats(p->sched, cls, &st);
+	return json_pack("{ss ss si si si si si sI sI sI si}", "target", p->name, "class", k->name,
+		"level", (int)k->level, "weight", (int)k->weight, "depth", (int)k->depth, "held",
+		(int)st.held, "held_max", (int)st.held_max, "enqueued", (json_int_t)st.enqueued,
+		"dequeued", (json_int_t)st.dequeued, "dropped", (json_int_t)st.full, "worker",
+		(int)p->sched_owner);
+}
+
+COMMAND(cmd_ring_list)
+{
+	struct control *c = app;
+	const char *port = arg_str(args, "port"), *cls = arg_str(args, "class");
+	json_t *items;
+	int only = -1;
+	unsigned i;
+	uint8_t k;
+
+	if (port != NULL && find_port(c, port) == NULL)
+		return sl_err_set(err, ENOENT, "port", "there is no port named \"%s\"", port);
+	if (cls != NULL) {
+		only = find_class(c, cls);
+		if (only < 0)
+			return sl_err_set(
+				err, ENOENT, "class", "there is no class named \"%s\"", cls);
+	}
+	items = json_array();
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct dp_port *p = c->vports[i].used ? c->vports[i].port : NULL;
+
+		if (p == NULL || (port != NULL && strcmp(port, p->name) != 0))
+			continue;
+		for (k = 0; k < c->cfg->n_classes; k++) {
+			if (only < 0 || only == k)
+				json_array_append_new(items, ring_json(c, p, k));
+		}
+	}
+	*result = json_items(items, 0);
+	return 0;
+}

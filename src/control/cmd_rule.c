@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "apply.h"
+#include "commands.h"
+#include "pending.h"
+#include "placements.h"
+#include "rule_book.h"
+
+#define WAIT_MS 30000
+
+static const char *
+table_name(const struct control *c, uint16_t sw, uint16_t table, char *buf, size_t len)
+{
+	uint16_t i;
+
+	for (i = 0; i < c->cfg->n_tables; i++) {
+		if (c->cfg->tables[i].sw == sw && c->cfg->tables[i].id == table &&
+			c->cfg->tables[i].name[0] != '\0')
+			return c->cfg->tables[i].name;
+	}
+	snprintf(buf, len, "%u", table);
+	return buf;
+}
+
+static json_t *
+rule_json(struct control *c, uint16_t sw, const struct rule_info *info)
+{
+	const struct config_rule *r = info->rule;
+	uint64_t packets, bytes;
+	const char *match;
+	json_t *text = json_match(c, sw, &r->match), *o;
+	char buf[16], with_vm[1200];
+
+	match = json_string_value(text);
+	if (r->vm >= 0)
+		snprintf(with_vm, sizeof(with_vm), "vm=%s %s", vm_name(c, r->vm), match);
+	rule_book_counters(c->book[sw], r->id, &packets, &bytes);
+	o = json_pack("{si ss ss ss si ss so sI sI sb}", "id", (int)r->id, "name", r->name,
+		"switch", c->cfg->switches[sw].name, "table",
+		table_name(c, sw, r->table, buf, sizeof(buf)), "priority", (int)r->priority,
+		"match", r->vm >= 0 ? with_vm : match, "actions", json_actions(c, sw, &r->actions),
+		"packets", (json_int_t)packets, "bytes", (json_int_t)bytes, "live",
+		!info->from_config);
+	json_decref(text);
+	return o;
+}
+
+// ---- how a rule stands in hardware: the flows that rest on it
+
+struct standing {
+	struct control *c;
+	uint16_t sw;
+	uint32_t rule;
+	uint32_t placed, pending;
+};
+
+static void
+stand_one(void *ctx, const struct offload_flow_info *fi)
+{
+	struct standing *s = ctx;
+	struct rules_result res;
+	unsigned i, side;
+
+	if (fi->key.switch_id != s->c->cfg->switches[s->sw].id || s->c->set[s->sw] == NULL)
+		return;
+	rules_lookup(s->c->set[s->sw], &fi->key, &res);
+	for (i = 0; i < res.n; i++) {
+		const struct config_rule *r = rule_book_of_entry(s->c->book[s->sw], res.rule[i]);
+
+		if (r == NULL || r->id != s->rule)
+			continue;
+		for (side = 0; side < 2; side++) {
+			s->placed += fi->side[side].state == OFFLOAD_ST_PLACED;
+			s->pending += fi->side[side].state == OFFLOAD_ST_INSTALLING ||
+				      fi->side[side].state == OFFLOAD_ST_REMOVING;
+		}
+		return;
+	}
+}
+
+static json_t *
+hardware_json(struct control *c, uint16_t sw, uint32_t rule)
+{
+	struct standing s = {.c = c, .sw = sw, .rule = rule};
+	char text[64];
+
+	offload_flow_each(c->offload, stand_one, &s);
+	snprintf(text, sizeof(text), "%u flows placed, %u pending", s.placed, s.pending);
+	return json_string(text);
+}
+
+struct list_ctx {
+	struct control *c;
+	json_t *items;
+	uint16_t sw;
+	int table;
+	uint64_t total, limit;
+	const struct config_rule *only;
+};
+
+static void
+list_rule(void *ctx, const struct rule_info *info)
+{
+	struct list_ctx *l = ctx;
+	json_t *o;
+
+	if ((l->table >= 0 && info->rule->table != l->table) ||
+		(l->only != NULL && l->only != info->rule))
+		return;
+	l->total++;
+	if (l->limit != 0 && json_array_size(l->items) >= l->limit)
+		return;
+	o = rule_json(l->c, l->sw, info);
+	json_object_set_new(o, "hardware", hardware_json(l->c, l->sw, info->rule->id));
+	json_array_append_new(l->items, o);
+}
+
+static int
+table_arg(const struct control *c, int sw, const json_t *args, int otherwise, struct sl_err *err)
+{
+	const char *text = arg_str(args, "table");
+	unsigned long n;
+	char *end;
+	uint16_t i;
+
+	if (text == NULL)
+		return otherwise;
+	for (i = 0; i < c->cfg->n_tables; i++) {
+		if ((sw < 0 || c->cfg->tables[i].sw == sw) &&
+			strcmp(c->cfg->tables[i].name, text) == 0)
+			return c->cfg->tables[i].id;
+	}
+	n = strtoul(text, &end, 10);
+	if (*text == '\0' || *end != '\0' || n >= RULES_TABLES)
+		return sl_err_set(err, ENOENT, "table",
+			"there is no table \"%s\" (a name, or a number below %u)", text,
+			RULES_TABLES);
+	return (int)n;
+}
+
+COMMAND(cmd_rule_list)
+{
+	struct control *c = app;
+	struct list_ctx l = {.c = c, .limit = (uint64_t)arg_int(args, "limit", 100)};
+	int only = -1;
+	uint16_t sw;
+
+	if (arg_str(args, "switch") != NULL) {
+		only = arg_switch(c, args, err);
+		if (only < 0)
+			return only;
+	}
+	l.table = table_arg(c, only, args, -1, err);
+	if (l.table < -1)
+		return l.table;
+	l.items = json_array();
+	for (sw = 0; sw < c->cfg->n_switches; sw++) {
+		l.sw = sw;
+		if (only < 0 || only == sw)
+			rule_book_each(c->book[sw], list_rule, &l);
+	}
+	*result = json_items(l.items, l.total);
+	return 0;
+}
+
+static const struct config_rule *
+rule_arg(struct control *c, const json_t *args, int *sw, struct sl_err *err)
+{
+	const struct config_rule *r;
+
+	*sw = arg_switch(c, args, err);
+	if (*sw < 0)
+		return NULL;
+	r = rule_book_find(c->book[*sw], arg_str(args, "rule"));
+	if (r == NULL)
+		sl_err_set(err, ENOENT, "rule", "there is no rule \"%s\" in %s",
+			arg_str(args, "rule"), c->cfg->switches[*sw].name);
+	return r;
+}
+
+COMMAND(cmd_rule_show)
+{
+	struct control *c = app;
+	int sw;
+	const struct config_rule *r = rule_arg(c, args, &sw, err);
+	struct list_ctx l = {.c = c, .table = -1, .only = r, .items = json_array()};
+
+	if (r == NULL) {
+		json_decref(l.items);
+		return err->code;
+	}
+	l.sw = (uint16_t)sw;
+	rule_book_each(c->book[sw], list_rule, &l);
+	*result = json_incref(json_array_get(l.items, 0));
+	json_decref(l.items);
+	return 0;
+}
+
+// ---- changes
+
+struct waiting {
+	struct ctl_call *call;
+	json_t *answer;
+};
+
+static bool
+wait_step(struct control *c, void *state, bool expired)
+{
+	struct waiting *w = state;
+	uint32_t n = placements_contradicted(c);
+	char text[32];
+
+	if (n > 0 && !expired)
+		return false;
+	snprintf(text, sizeof(text), "pending %u", n);
+	json_object_set_new(w->answer, "hardware", json_string(n == 0 ? "in-force" : text));
+	ctl_call_reply(w->call, w->answer);
+	free(w);
+	return true;
+}
+
+// The change is in the book: puts it in force and answers.
+static int
+in_force(struct control *c, uint16_t sw, struct ctl_call *call, bool wait, json_t *answer,
+	json_t **result, struct sl_err *err)
+{
+	struct waiting *w;
+	uint32_t n;
+	char text[32];
+
+	c->rules_dirty[sw] = true;
+	if (apply_decisions(c) != 0) {
+		json_decref(answer);
+		return sl_err_set(err, ENOMEM, NULL,
+			"out of memory: the change is kept and comes into force with the next one");
+	}
+	n = placements_contradicted(c);
+	snprintf(text, sizeof(text), "pending %u", n);
+	json_object_set_new(answer, "software", json_string("in-force"));
+	json_object_set_new(answer, "hardware", json_string(n == 0 ? "in-force" : text));
+	if (wait && n > 0) {
+		w = calloc(1, sizeof(*w));
+		if (w != NULL && pending_add(c, wait_step, w, WAIT_MS) == 0) {
+			w->call = call;
+			w->answer = answer;
+			return CTL_LATER;
+		}
+		free(w);
+	}
+	*result = answer;
+	return 0;
+}
+
+COMMAND(cmd_rule_add)
+{
+	struct control *c = app;
+	const char *name = arg_str(args, "name");
+	struct config_rule rule;
+	int64_t priority = arg_int(args, "priority", 0);
+	int sw = arg_switch(c, args, err), table, rc;
+	uint32_t id;
+
+	if (sw < 0)
+		return sw;
+	table = table_arg(c, sw, args, 0, err);
+	if (table < 0)
+		return table;
+	if (priority < 0 || priority > RULES_PRIORITY_MAX)
+		return sl_err_set(
+			err, EINVAL, "priority", "0 to %u are possible", RULES_PRIORITY_MAX);
+	if (name != NULL && strlen(name) >= sizeof(rule.name))
+		return sl_err_set(
+			err, EINVAL, "name", "at most %zu characters", sizeof(rule.name) - 1);
+	rc = config_rule_parse(
+		c->cfg, (uint16_t)sw, arg_str(args, "match"), arg_str(args, "actions"), &rule, err);
+	if (rc != 0)
+		return rc;
+	rule.table = (uint16_t)table;
+	rule.priority = (uint16_t)priority;
+	snprintf(rule.name, sizeof(rule.name), "%s", name == NULL ? "" : name);
+	rc = rule_book_add(c->book[sw], &rule, false, &id, err);
+	if (rc != 0)
+		return rc;
+	return in_force(c, (uint16_t)sw, call, arg_bool(args, "wait"),
+		json_pack("{si ss}", "id", (int)id, "name", rule.name), result, err);
+}
+
+COMMAND(cmd_rule_del)
+{
+	struct control *c = app;
+	int sw;
+	const struct config_rule *r = rule_arg(c, args, &sw, err);
+	json_t *answer;
+
+	if (r == NULL)
+		return err->code;
+	answer = json_pack("{si ss}", "id", (int)r->id, "name", r->name);
+	rule_book_del(c->book[sw], r->id);
+	return in_force(c, (uint16_t)sw, call, arg_bool(args, "wait"), answer, result, err);
+}

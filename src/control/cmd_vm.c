@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "commands.h"
+#include "datapath/worker.h"
+#include "flow/text.h"
+
+struct vm_count {
+	struct control *c;
+	uint16_t vm;
+	uint32_t flows[OFFLOAD_PATHS], entries;
+	uint32_t queues;
+};
+
+static void
+count_flow(void *ctx, const struct offload_flow_info *fi)
+{
+	struct vm_count *v = ctx;
+	unsigned side = fi->decision.in.nic != OFFLOAD_NONE ? OFFLOAD_IN : OFFLOAD_OUT;
+	uint8_t path = fi->side[side].actual.path;
+
+	if (fi->decision.in.vm != v->vm && fi->decision.out.vm != v->vm)
+		return;
+	v->flows[path]++;
+	v->entries += path == OFFLOAD_ESWITCH || path == OFFLOAD_SHARED_QUEUE ||
+		      path == OFFLOAD_EXCLUSIVE_QUEUE;
+}
+
+static void
+count_queue(void *ctx, const struct offload_queue *q)
+{
+	struct vm_count *v = ctx;
+
+	v->queues +=
+		q->vm == v->vm && (q->state == OFFLOAD_Q_EXCLUSIVE || q->state == OFFLOAD_Q_SHARED);
+}
+
+static int64_t
+held_bytes(const struct control *c, uint16_t vport)
+{
+	const struct qos_account *accounts[DP_WORKERS_MAX];
+	uint16_t w;
+
+	for (w = 0; w < c->n_workers; w++)
+		accounts[w] = &dp_accounts(c->dp, w)[vport];
+	return qos_account_held(accounts, c->n_workers).bytes;
+}
+
+static json_t *
+vm_json(struct control *c, uint16_t vm)
+{
+	struct vm_count n = {.c = c, .vm = vm};
+	json_t *ports = json_array(), *flows = json_object();
+	int64_t held = 0;
+	unsigned i;
+
+	offload_flow_each(c->offload, count_flow, &n);
+	offload_queue_each(c->offload, count_queue, &n);
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (!c->vports[i].used || c->vports[i].cfg.vm != vm)
+			continue;
+		json_array_append_new(ports, json_string(c->vports[i].cfg.name));
+		held += held_bytes(c, (uint16_t)i);
+	}
+	for (i = 0; i < OFFLOAD_PATHS; i++)
+		json_object_set_new(flows, offload_path_name(i), json_integer(n.flows[i]));
+	return json_pack("{ss so so si si sI}", "name", c->cfg->vms[vm].name, "ports", ports,
+		"flows", flows, "queues", (int)n.queues, "entries", (int)n.entries, "held_bytes",
+		(json_int_t)held);
+}
+
+COMMAND(cmd_vm_list)
+{
+	struct control *c = app;
+	json_t *items = json_array();
+	uint16_t i;
+
+	for (i = 0; i < c->cfg->n_vms; i++)
+		json_array_append_new(items, vm_json(c, i));
+	*result = json_items(items, 0);
+	return 0;
+}
+
+static int
+vm_arg(const struct control *c, const json_t *args, struct sl_err *err)
+{
+	int vm = find_vm(c, arg_str(args, "vm"));
+
+	return vm >= 0 ? vm
+		       : sl_err_set(err, ENOENT, "vm", "there is no VM named \"%s\"",
+				 arg_str(args, "vm"));
+}
+
+COMMAND(cmd_vm_show)
+{
+	struct control *c = app;
+	int vm = vm_arg(c, args, err);
+
+	if (vm < 0)
+		return vm;
+	*result = vm_json(c, (uint16_t)vm);
+	return 0;
+}
+
+// ---- hints
+
+struct hint_ctx {
+	struct control *c;
+	struct flow_match match;
+	uint16_t vm;
+	int8_t hint;
+	struct flow_key *keys;
+	uint32_t n, cap;
+	uint32_t refused;
+};
+
+// Only the VM's own flows, from vports whose hints are followed.
+static void
+hint_flow(void *ctx, const struct offload_flow_info *fi)
+{
+	struct hint_ctx *h = ctx;
+	const struct offload_decision *d = &fi->decision;
+	uint16_t vport = d->in.vm == h->vm    ? d->in.vport
+			 : d->out.vm == h->vm ? d->out.vport
+					      : OFFLOAD_NONE;
+
+	if (vport == OFFLOAD_NONE || !flow_match_hits(&h->match, &fi->key))
+		return;
+	if (!h->c->vports[vport].cfg.hints) {
+		h->refused++;
+		return;
+	}
+	if (h->n < h->cap)
+		h->keys[h->n++] = fi->key;
+}
+
+static int
+hint_match(struct control *c, int vm, const char *text, struct flow_match *out, struct sl_err *err)
+{
+	struct config_names ctx = {.cfg = c->cfg};
+	struct flow_names names;
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (c->vports[i].used && c->vports[i].cfg.vm == vm)
+			ctx.sw = c->vports[i].cfg.sw;
+	}
+	config_flow_names(&ctx, &names);
+	return flow_match_parse(text, &names, out, err);
+}
+
+COMMAND(cmd_vm_hint)
+{
+	struct control *c = app;
+	const char *place = arg_str(args, "place");
+	struct hint_ctx h = {.c = c};
+	int vm = vm_arg(c, args, err), rc;
+	struct offload_stats os;
+	uint32_t i;
+
+	if (vm < 0)
+		return vm;
+	h.vm = (uint16_t)vm;
+	if (arg_str(args, "class") != NULL)
+		return sl_err_set(err, ENOTSUP, "class",
+			"a class is given by a rule (rule add ... class=NAME); a hint says raise "
+			"or lower");
+	if (!arg_bool(args, "clear")) {
+		if (place == NULL || (strcmp(place, "raise") != 0 && strcmp(place, "lower") != 0))
+			return sl_err_set(err, EINVAL, "place", "raise or lower is needed");
+		h.hint = place[0] == 'r' ? 1 : -1;
+	}
+	rc = hint_match(c, vm, arg_str(args, "match"), &h.match, err);
+	if (rc != 0)
+		return rc;
+	offload_stats_get(c->offload, &os);
+	h.cap = os.flows;
+	h.keys = calloc(h.cap + 1, sizeof(*h.keys));
+	if (h.keys == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	offload_flow_each(c->offload, hint_flow, &h);
+	for (i = 0; i < h.n; i++)
+		offload_hint(c->offload, &h.keys[i], h.hint);
+	free(h.keys);
+	*result = json_pack("{ss ss ss si si}", "vm", c->cfg->vms[vm].name, "match",
+		arg_str(args, "match"), "place", place == NULL ? "clear" : place, "followed",
+		(int)h.n, "refused", (int)h.refused);
+	return 0;
+}

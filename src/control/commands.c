@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "commands.h"
+
+#include "ctl/commands.h"
+
+static const struct ctl_binding bindings[] = {
+	{"status", cmd_status},
+	{"port list", cmd_port_list},
+	{"port show", cmd_port_show},
+	{"port attach", cmd_port_attach},
+	{"port detach", cmd_port_detach},
+	{"vm list", cmd_vm_list},
+	{"vm show", cmd_vm_show},
+	{"vm hint", cmd_vm_hint},
+	{"rule list", cmd_rule_list},
+	{"rule show", cmd_rule_show},
+	{"rule add", cmd_rule_add},
+	{"rule del", cmd_rule_del},
+	{"flow list", cmd_flow_list},
+	{"flow show", cmd_flow_show},
+	{"flow explain", cmd_flow_explain},
+	{"queue list", cmd_queue_list},
+	{"ring list", cmd_ring_list},
+	{"offload status", cmd_offload_status},
+	{"offload top", cmd_offload_top},
+	{"mac list", cmd_mac_list},
+	{"mac flush", cmd_mac_flush},
+	{"stats", cmd_stats},
+	{"worker list", cmd_worker_list},
+	{"config show", cmd_config_show},
+	{"config reload", cmd_config_reload},
+	{"config schema", cmd_config_schema},
+	{"log show", cmd_log_show},
+	{"log level", cmd_log_level},
+	{"shutdown", cmd_shutdown},
+	{NULL, NULL},
+};
+
+int
+commands_bind(struct ctl_command **out, struct sl_err *err)
+{
+	return ctl_commands_bind(bindings, out, err);
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include "apply.h"
+#include "base/hash.h"
+#include "commands.h"
+#include "loop.h"
+#include "macs.h"
+#include "mover.h"
+#include "offload_run.h"
+#include "pending.h"
+#include "placements.h"
+#include "ports.h"
+#include "publish.h"
+#include "rule_book.h"
+#include "state.h"
+
+int
+control_switch_of(const struct control *c, uint16_t id)
+{
+	uint16_t i;
+
+	for (i = 0; i < c->cfg->n_switches; i++) {
+		if (c->cfg->switches[i].id == id)
+			return i;
+	}
+	return -1;
+}
+
+// ---- the start list: walked up, and down in mirror
+
+static int
+start_basics(struct control *c, struct sl_err *err)
+{
+	c->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (c->stop_fd < 0 || c->wake_fd < 0 || macs_new(c) != 0 || placements_new(c) != 0 ||
+		mover_new(&c->mover) != 0)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory or of file descriptors");
+	return 0;
+}
+
+static void
+stop_basics(struct control *c)
+{
+	mover_free(c->mover);
+	placements_fini(c);
+	macs_fini(c);
+	close(c->stop_fd);
+	close(c->wake_fd);
+}
+
+static int
+start_pools(struct control *c, struct sl_err *err)
+{
+	c->copies = rte_pktmbuf_pool_create(
+		"sl-copies", c->cfg->mbufs, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	c->vhost_pool = rte_pktmbuf_pool_create(
+		"sl-vhost", c->cfg->mbufs, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (c->copies == NULL || c->vhost_pool == NULL)
+		return sl_err_set(err, ENOMEM, "/datapath/mbufs",
+			"no memory for %u packet buffers (more hugepages, or fewer buffers)",
+			c->cfg->mbufs);
+	return 0;
+}
+
+static void
+stop_pools(struct control *c)
+{
+	rte_mempool_free(c->copies);
+	rte_mempool_free(c->vhost_pool);
+}
+
+// Every lcore but the main one is a worker.
+static int
+start_lcores(struct control *c, struct sl_err *err)
+{
+	unsigned lcore;
+
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	{
+		if (c->n_workers < DP_WORKERS_MAX)
+			c->lcore[c->n_workers++] = lcore;
+	}
+	if (c->n_workers == 0)
+		return sl_err_set(err, EINVAL, NULL,
+			"there is no worker lcore: give EAL at least two, for example --lcores "
+			"'0@0,1@1'");
+	return 0;
+}
+
+static void
+stop_lcores(struct control *c)
+{
+	c->n_workers = 0;
+}
+
+static int
+start_datapath(struct control *c, struct sl_err *err)
+{
+	struct dp_datapath_cfg cfg = {
+		.n_workers = c->n_workers,
+		.flows = c->cfg->flows,
+		.sleep_after = c->cfg->sleep_after,
+		.seed = sl_hash_seed(),
+		.copies = c->copies,
+	};
+
+	memcpy(cfg.lcore, c->lcore, sizeof(cfg.lcore));
+	return dp_new(&cfg, &c->dp, err);
+}
+
+static void
+stop_datapath(struct control *c)
+{
+	dp_free(c->dp);
+	c->dp = NULL;
+}
+
+static int
+start_offload(struct control *c, struct sl_err *err)
+{
+	const struct offload_cfg cfg = offload_run_cfg(c);
+
+	if (offload_new(&cfg, &c->clock, &c->offload) != 0)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	return 0;
+}
+
+static void
+stop_offload(struct control *c)
+{
+	offload_free(c->offload);
+}
+
+static void
+stop_devices(struct control *c)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		struct control_vport *v = &c->vports[i];
+		struct dp_port *port = v->used ? ports_detach(c, v) : NULL;
+
+		if (port != NULL)
+			ports_close(c, v, port);
+	}
+	for (i = CONFIG_NICS_MAX; i-- > 0;)
+		nic_close(c->nics[i]);
+	publish_fini(c);
+	for (i = 0; i < DP_SWITCHES_MAX; i++)
+		rule_book_free(c->book[i]);
+}
+
+static int
+start_devices(struct control *c, struct sl_err *err)
+{
+	int rc = apply_start(c, err);
+
+	if (rc != 0)
+		stop_devices(c);
+	return rc;
+}
+
+static int
+start_workers(struct control *c, struct sl_err *err)
+{
+	int rc = dp_start(c->dp, c->snapshot, err);
+
+	c->running = rc == 0;
+	return rc;
+}
+
+static void
+stop_workers(struct control *c)
+{
+	dp_stop(c->dp);
+	c->running = false;
+}
+
+static int
+start_socket(struct control *c, struct sl_err *err)
+{
+	int rc = commands_bind(&c->commands, err);
+
+	if (rc == 0)
+		rc = ctl_server_new(c->commands, c, c->log, &c->server);
+	if (rc != 0)
+		return sl_err_set(
+			err, rc, NULL, "the control server did not start: %s", strerror(-rc));
+	rc = ctl_server_listen(c->server, c->cfg->socket, false, err);
+	if (rc == 0 && c->cfg->socket_ro[0] != '\0')
+		rc = ctl_server_listen(c->server, c->cfg->socket_ro, true, err);
+	if (rc != 0)
+		ctl_server_free(c->server);
+	return rc;
+}
+
+static void
+stop_socket(struct control *c)
+{
+	pending_fini(c);
+	ctl_server_free(c->server);
+	free(c->commands);
+}
+
+static const struct {
+	const char *name;
+	int (*start)(struct control *c, struct sl_err *err);
+	void (*stop)(struct control *c);
+} steps[] = {
+	{"basics", start_basics, stop_basics},
+	{"packet buffers", start_pools, stop_pools},
+	{"lcores", start_lcores, stop_lcores},
+	{"offload", start_offload, stop_offload},
+	{"datapath", start_datapath, stop_datapath},
+	{"devices", start_devices, stop_devices},
+	{"workers", start_workers, stop_workers},
+	{"control socket", start_socket, stop_socket},
+};
+
+int
+control_new(const struct control_cfg *cfg, struct control **out, struct sl_err *err)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	unsigned i, n = sizeof(steps) / sizeof(steps[0]);
+	int rc = 0;
+
+	if (c == NULL) {
+		config_free(cfg->config);
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	}
+	c->config_path = cfg->config_path;
+	c->cfg = cfg->config;
+	c->log = cfg->log;
+	c->clock = sl_clock_monotonic();
+	c->started_ns = sl_now(&c->clock);
+	for (i = 0; i < n && rc == 0; i++)
+		rc = steps[i].start(c, err);
+	if (rc == 0) {
+		*out = c;
+		return 0;
+	}
+	for (i--; i-- > 0;)
+		steps[i].stop(c);
+	config_free(c->cfg);
+	free(c);
+	return rc;
+}
+
+void
+control_run(struct control *c)
+{
+	loop_run(c);
+}
+
+void
+control_stop(struct control *c)
+{
+	const uint64_t one = 1;
+
+	atomic_store(&c->stop, true);
+	if (write(c->stop_fd, &one, sizeof(one)) < 0)
+		return; // it is readable already
+}
+
+void
+control_free(struct control *c)
+{
+	unsigned i = sizeof(steps) / sizeof(steps[0]);
+
+	while (i-- > 0)
+		steps[i].stop(c);
+	config_free(c->cfg);
+	free(c);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "flow_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "answer.h"
+#include "datapath/program.h"
+#include "rule_book.h"
+
+// The side whose state people see first: where it comes in, unless only its way out is on a NIC.
+static enum offload_side
+shown_side(const struct offload_flow_info *fi)
+{
+	return fi->decision.in.nic != OFFLOAD_NONE || fi->decision.out.nic == OFFLOAD_NONE
+		       ? OFFLOAD_IN
+		       : OFFLOAD_OUT;
+}
+
+enum offload_path
+flow_path(const struct offload_flow_info *fi)
+{
+	return fi->side[shown_side(fi)].actual.path;
+}
+
+static uint64_t
+sum(const uint64_t *list)
+{
+	uint64_t total = 0;
+	int i;
+
+	for (i = 0; i < OFFLOAD_PATHS; i++)
+		total += list[i];
+	return total;
+}
+
+json_t *
+flow_json(struct control *c, const struct offload_flow_info *fi)
+{
+	const enum offload_side side = shown_side(fi);
+	const struct offload_side_info *s = &fi->side[side];
+	char id[16], reason[200];
+
+	snprintf(id, sizeof(id), "f%u", fi->id);
+	offload_explain(c->offload, fi->id, side, reason, sizeof(reason));
+	return json_pack("{ss ss ss ss ss so ss so ss ss sI sI sI sf}", "id", id, "port",
+		port_name(c, fi->key.vport), "to", port_name(c, fi->decision.out.vport), "vm",
+		vm_name(c, fi->decision.out.vm != OFFLOAD_NONE  ? fi->decision.out.vm
+			   : fi->decision.in.vm != OFFLOAD_NONE ? fi->decision.in.vm
+								: -1),
+		"side", side == OFFLOAD_IN ? "rx" : "tx", "match", json_key(c, &fi->key), "place",
+		offload_path_name(s->actual.path), "queue", json_place(c, &s->actual), "state",
+		offload_state_name(s->state), "reason", reason, "packets",
+		(json_int_t)sum(fi->packets), "bytes", (json_int_t)sum(fi->bytes), "rate_bps",
+		(json_int_t)fi->rate_fast_bps, "age_s",
+		(double)(sl_now(&c->clock) - fi->first_ns) / (double)SL_NS_PER_S);
+}
+
+json_t *
+flow_json_cached(struct control *c, const struct cache_entry *e)
+{
+	struct dp_program prog;
+	const bool drop = (memcpy(&prog, e->value, sizeof(prog)), prog.kind == DP_PROG_DROP);
+	const bool ring = (prog.flags & (DP_PROG_RING | DP_PROG_HOST_RING)) != 0;
+
+	return json_pack("{sn ss ss ss ss so ss sn ss ss sI sI}", "id", "port",
+		port_name(c, e->key.vport), "to",
+		drop || prog.kind == DP_PROG_GENERAL ? "-" : port_name(c, prog.out), "vm",
+		drop || prog.out >= DP_VPORTS_MAX ? "-" : vm_name(c, c->vports[prog.out].cfg.vm),
+		"side", "rx", "match", json_key(c, &e->key), "place",
+		offload_path_name(ring ? OFFLOAD_RING : OFFLOAD_SOFTWARE), "queue", "state",
+		"software", "reason",
+		drop ? dp_drop_text(prog.drop) : "light: not reported by its worker", "packets",
+		(json_int_t)e->packets, "bytes", (json_int_t)e->bytes);
+}
+
+static json_t *
+side_json(struct control *c, const struct offload_flow_info *fi, enum offload_side side)
+{
+	const struct offload_side_info *s = &fi->side[side];
+	const struct offload_end *end = side == OFFLOAD_IN ? &fi->decision.in : &fi->decision.out;
+	uint64_t now = sl_now(&c->clock);
+	char reason[200];
+	json_t *o;
+
+	if (end->nic == OFFLOAD_NONE)
+		return json_pack("{ss ss}", "device", "none", "port", port_name(c, end->vport));
+	offload_explain(c->offload, fi->id, side, reason, sizeof(reason));
+	o = json_pack("{ss ss ss so ss so ss ss sf}", "device",
+		c->nics[end->nic] == NULL ? "gone" : c->nics[end->nic]->name, "port",
+		port_name(c, end->vport), "place", offload_path_name(s->actual.path), "queue",
+		json_place(c, &s->actual), "wanted", offload_path_name(s->wanted.path),
+		"wanted_queue", json_place(c, &s->wanted), "state", offload_state_name(s->state),
+		"reason", reason, "since_s", (double)(now - s->since_ns) / (double)SL_NS_PER_S);
+	if (s->driver_errno != 0)
+		json_object_set_new(o, "driver",
+			json_pack("{ss ss}", "errno", strerror(s->driver_errno), "text",
+				s->driver_text));
+	if (s->retry_ns > now)
+		json_object_set_new(o, "retry_in_s",
+			json_real((double)(s->retry_ns - now) / (double)SL_NS_PER_S));
+	return o;
+}
+
+static json_t *
+rules_json(struct control *c, const struct flow_key *key)
+{
+	int sw = control_switch_of(c, key->switch_id);
+	json_t *list = json_array();
+	struct rules_result res;
+	unsigned i;
+
+	if (sw < 0 || c->set[sw] == NULL)
+		return list;
+	rules_lookup(c->set[sw], key, &res);
+	for (i = 0; i < res.n; i++) {
+		const struct config_rule *r = rule_book_of_entry(c->book[sw], res.rule[i]);
+
+		if (r != NULL)
+			json_array_append_new(list,
+				json_pack("{si ss so so}", "id", (int)r->id, "name", r->name,
+					"match", json_match(c, (uint16_t)sw, &r->match), "actions",
+					json_actions(c, (uint16_t)sw, &r->actions)));
+	}
+	return list;
+}
+
+json_t *
+flow_json_full(struct control *c, const struct offload_flow_info *fi)
+{
+	json_t *o = flow_json(c, fi), *packets = json_object(), *bytes = json_object();
+	char reverse[16] = "-";
+	int i;
+
+	for (i = 0; i < OFFLOAD_PATHS; i++) {
+		json_object_set_new(
+			packets, offload_path_name(i), json_integer((json_int_t)fi->packets[i]));
+		json_object_set_new(
+			bytes, offload_path_name(i), json_integer((json_int_t)fi->bytes[i]));
+	}
+	if (fi->reverse != UINT32_MAX)
+		snprintf(reverse, sizeof(reverse), "f%u", fi->reverse);
+	json_object_set_new(o, "rate_slow_bps", json_integer((json_int_t)fi->rate_slow_bps));
+	json_object_set_new(o, "idle_s",
+		json_real((double)(sl_now(&c->clock) - fi->last_ns) / (double)SL_NS_PER_S));
+	json_object_set_new(o, "worker", json_integer(fi->worker));
+	json_object_set_new(o, "hint",
+		json_string(fi->hint > 0   ? "raise"
+			    : fi->hint < 0 ? "lower"
+					   : "none"));
+	json_object_set_new(o, "reverse", json_string(reverse));
+	json_object_set_new(o, "packets_by_place", packets);
+	json_object_set_new(o, "bytes_by_place", bytes);
+	json_object_set_new(o, "rules", rules_json(c, &fi->key));
+	json_object_set_new(o, "in", side_json(c, fi, OFFLOAD_IN));
+	json_object_set_new(o, "out", side_json(c, fi, OFFLOAD_OUT));
+	return o;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ledger.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t
+load(const _Atomic uint64_t *p)
+{
+	return atomic_load_explicit(p, memory_order_relaxed);
+}
+
+static void
+add_drop(json_t *drops, const char *name, uint64_t packets)
+{
+	json_t *old = json_object_get(drops, name);
+
+	if (packets != 0)
+		json_object_set_new(
+			drops, name, json_integer(json_integer_value(old) + (json_int_t)packets));
+}
+
+static void
+read_vport(struct control *c, struct ledger *l, uint16_t v)
+{
+	struct ledger_line *line = &l->vport[v];
+	uint64_t queued = 0, dequeued = 0;
+	unsigned i;
+	uint16_t w;
+
+	for (w = 0; w < c->n_workers; w++) {
+		const struct dp_vport_counters *n = &dp_vport_counters(c->dp, w)[v];
+
+		line->received += load(&n->received);
+		line->originated += load(&n->originated);
+		line->copies += load(&n->copies);
+		line->sent += load(&n->sent);
+		line->consumed += load(&n->consumed);
+		queued += load(&n->queued);
+		dequeued += load(&n->dequeued);
+		l->received_bytes[v] += load(&n->received_bytes);
+		l->delivered[v] += load(&n->delivered);
+		l->delivered_bytes[v] += load(&n->delivered_bytes);
+		for (i = 0; i < DP_DROP_COUNT; i++)
+			line->drops[i] += load(&n->dropped[i]);
+		for (i = 0; i < OFFLOAD_PATHS; i++) {
+			l->path_packets[i] += load(&n->path_packets[i]);
+			l->path_bytes[i] += load(&n->path_bytes[i]);
+		}
+	}
+	line->held = queued - dequeued;
+	for (i = 0; i < DP_DROP_COUNT; i++)
+		line->dropped += line->drops[i];
+}
+
+static void
+add_line(struct ledger_line *sum, const struct ledger_line *l)
+{
+	unsigned i;
+
+	sum->received += l->received;
+	sum->originated += l->originated;
+	sum->copies += l->copies;
+	sum->sent += l->sent;
+	sum->consumed += l->consumed;
+	sum->dropped += l->dropped;
+	sum->held += l->held;
+	for (i = 0; i < DP_DROP_COUNT; i++)
+		sum->drops[i] += l->drops[i];
+}
+
+bool
+ledger_line_balanced(const struct ledger_line *l)
+{
+	return l->received + l->originated + l->copies ==
+	       l->sent + l->consumed + l->dropped + l->held;
+}
+
+static void
+nic_drop(void *ctx, const char *reason, uint64_t packets)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "nic-%s", reason);
+	if (ctx != NULL)
+		add_drop(ctx, name, packets);
+}
+
+static bool
+nic_balanced(const struct nic_ledger *n)
+{
+	return n->received_wire + n->received_vf + n->received_host + n->copies ==
+	       n->sent_wire + n->sent_vf + n->sent_host + n->dropped + n->held;
+}
+
+// The outer edge: what NICs and software hand to each other is neither received nor sent.
+static void
+read_edge(struct control *c, struct ledger *l)
+{
+	struct ledger_line *all = &l->all;
+	unsigned i;
+
+	add_line(all, &l->software);
+	all->received = all->sent = 0;
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct dp_port *port = c->vports[i].used ? c->vports[i].port : NULL;
+
+		if (port != NULL && port->nic != DP_NONE)
+			continue;
+		all->received += l->vport[i].received;
+		all->sent += l->delivered[i];
+	}
+	for (i = 0; i < CONFIG_NICS_MAX; i++) {
+		const struct nic_ledger *n = &l->nic[i];
+
+		all->received += n->received_wire + n->received_vf;
+		all->sent += n->sent_wire + n->sent_vf;
+		all->copies += n->copies;
+		all->dropped += n->dropped;
+		all->held += n->held;
+		l->path_packets[OFFLOAD_ESWITCH] += n->eswitch_packets;
+		l->path_bytes[OFFLOAD_ESWITCH] += n->eswitch_bytes;
+	}
+}
+
+void
+ledger_read(struct control *c, struct ledger *l, json_t *drops)
+{
+	bool exact = true;
+	unsigned i;
+
+	memset(l, 0, sizeof(*l));
+	l->conserved = true;
+	for (i = 0; i < CONFIG_NICS_MAX; i++) {
+		if (c->nics[i] == NULL)
+			continue;
+		c->nics[i]->ops->ledger(c->nics[i]->ports[0].ethdev, &l->nic[i], nic_drop, drops);
+		exact = exact && l->nic[i].exact;
+		l->conserved = l->conserved && (!l->nic[i].exact || nic_balanced(&l->nic[i]));
+	}
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		read_vport(c, l, (uint16_t)i);
+		add_line(&l->software, &l->vport[i]);
+		l->conserved = l->conserved && ledger_line_balanced(&l->vport[i]);
+	}
+	l->rings_held = dp_held(c->dp);
+	l->conserved = l->conserved && l->rings_held == l->software.held;
+	read_edge(c, l);
+	// What another NIC does with its packets is not all told.
+	l->conserved = l->conserved && (!exact || ledger_line_balanced(&l->all));
+	for (i = 0; drops != NULL && i < DP_DROP_COUNT; i++)
+		add_drop(drops, dp_drop_name(i), l->software.drops[i]);
+}
+
+json_t *
+ledger_drops(const struct ledger_line *l)
+{
+	json_t *drops = json_object();
+	unsigned i;
+
+	for (i = 0; i < DP_DROP_COUNT; i++)
+		add_drop(drops, dp_drop_name(i), l->drops[i]);
+	return drops;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "offload_run.h"
+#include "pending.h"
+#include "publish.h"
+
+#define MESSAGES_AT_ONCE 64
+#define MAC_PUBLISH_NS (5 * SL_NS_PER_MS)
+
+static void
+drain(int fd)
+{
+	uint64_t n;
+
+	while (read(fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
+		;
+}
+
+void
+loop_tick(struct control *c)
+{
+	uint64_t now = sl_now(&c->clock);
+
+	// What workers learned is in force from here; decisions that placed flows rest on are
+	// looked at again.
+	if (offload_run_events(c) && now >= c->next_mac_publish_ns) {
+		c->next_mac_publish_ns = now + MAC_PUBLISH_NS;
+		if (publish(c, true) == 0)
+			offload_run_redecide(c);
+	}
+	offload_run_answers(c);
+	offload_run_tick(c);
+	pending_run(c);
+}
+
+void
+loop_run(struct control *c)
+{
+	const int fds[] = {c->stop_fd, c->wake_fd, ctl_server_fd(c->server)};
+	int ep = epoll_create1(EPOLL_CLOEXEC), n, i;
+	struct epoll_event ev[3];
+	uint64_t next = 0, now;
+
+	if (ep < 0) {
+		sl_log(c->log, SL_LOG_ERR, "epoll: %s", strerror(errno));
+		return;
+	}
+	for (i = 0; i < 3; i++) {
+		struct epoll_event e = {.events = EPOLLIN, .data.fd = fds[i]};
+
+		if (epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &e) != 0)
+			sl_log(c->log, SL_LOG_ERR, "epoll: %s", strerror(errno));
+	}
+	while (!atomic_load(&c->stop) && !c->shutdown_asked) {
+		now = sl_now(&c->clock);
+		n = epoll_wait(ep, ev, 3,
+			next <= now ? 0 : (int)((next - now + SL_NS_PER_MS - 1) / SL_NS_PER_MS));
+		for (i = 0; i < n; i++) {
+			if (ev[i].data.fd == c->wake_fd) {
+				drain(c->wake_fd);
+				offload_run_answers(c);
+			}
+		}
+		ctl_server_poll(c->server, MESSAGES_AT_ONCE);
+		now = sl_now(&c->clock);
+		if (now >= next) {
+			next = now + (uint64_t)c->cfg->offload.tick_ms * SL_NS_PER_MS;
+			loop_tick(c);
+		}
+	}
+	// The answer to `shutdown` goes out before the socket closes (ctl_server_free sends what is
+	// left).
+	close(ep);
+}

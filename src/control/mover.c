@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "orders.h"
+#include "placements.h"
+#include "publish.h"
+
+#define MOVER_QUEUE 8192
+
+enum phase { PHASE_IDLE, PHASE_ENTER, PHASE_WORK, PHASE_LEAVE };
+
+struct fifo {
+	struct offload_order list[MOVER_QUEUE];
+	uint32_t head, n;
+};
+
+// An order whose answer the brain gets when its batch has left.
+struct finished {
+	uint32_t flow;
+	uint8_t side, type;
+	enum offload_outcome outcome;
+	int error;
+	char text[96];
+	uint32_t packets;
+	uint64_t bytes;
+};
+
+struct mover {
+	enum phase phase;
+	enum dp_move_mode mode;
+	_Atomic uint32_t acks; // of workers, in enter and leave
+	uint32_t outstanding;  // rules of the batch with the executors
+	uint32_t direct;       // eswitch rules with the executors
+	struct fifo in, out;
+	struct finished batch[MOVER_QUEUE];
+	uint32_t n_batch;
+	uint32_t to_start; // orders of the batch that begins
+};
+
+int
+mover_new(struct mover **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
+void
+mover_free(struct mover *m)
+{
+	free(m);
+}
+
+static bool
+fifo_put(struct fifo *f, const struct offload_order *o)
+{
+	if (f->n == MOVER_QUEUE)
+		return false;
+	f->list[(f->head + f->n++) % MOVER_QUEUE] = *o;
+	return true;
+}
+
+static bool
+fifo_get(struct fifo *f, struct offload_order *o)
+{
+	if (f->n == 0)
+		return false;
+	*o = f->list[f->head];
+	f->head = (f->head + 1) % MOVER_QUEUE;
+	f->n--;
+	return true;
+}
+
+static void
+set_mode(struct control *c, enum dp_move_mode mode)
+{
+	const struct dp_order order = {
+		.type = DP_ORD_MOVE_MODE, .mode = (uint8_t)mode, .done = &c->mover->acks};
+	uint16_t w;
+
+	atomic_store(&c->mover->acks, 0);
+	for (w = 0; w < c->n_workers; w++)
+		orders_put(c, w, &order);
+}
+
+static void
+answer_now(struct control *c, const struct finished *f)
+{
+	struct placement *pl = placement_find(c, f->flow, f->side);
+
+	if (pl != NULL &&
+		(f->type == OFFLOAD_REMOVE ? f->outcome == OFFLOAD_OK || f->outcome == OFFLOAD_GONE
+					   : f->outcome != OFFLOAD_OK))
+		placement_drop(c, pl);
+	else if (pl != NULL)
+		pl->state = PLACEMENT_PLACED;
+	offload_done(
+		c->offload, f->flow, f->side, f->outcome, f->error, f->text, f->packets, f->bytes);
+}
+
+static void
+fail_now(struct control *c, const struct offload_order *o, enum offload_outcome outcome, int error,
+	const char *text)
+{
+	struct finished f = {.flow = o->flow,
+		.side = o->side,
+		.type = o->type,
+		.outcome = outcome,
+		.error = error};
+
+	snprintf(f.text, sizeof(f.text), "%s", text);
+	answer_now(c, &f);
+}
+
+static uint16_t
+ethdev_of(const struct control *c, uint16_t nic, uint16_t port)
+{
+	const struct nic *n = nic < CONFIG_NICS_MAX ? c->nics[nic] : NULL;
+
+	return n != NULL && port < n->n_ports ? n->ports[port].ethdev : DP_NONE;
+}
+
+static int
+build_rule(struct control *c, const struct offload_flow_info *fi, struct placement *pl,
+	struct nic_job *job, struct sl_err *err)
+{
+	const struct offload_decision *d = &fi->decision;
+
+	if (pl->place.path == OFFLOAD_ESWITCH) {
+		job->ethdev = ethdev_of(c, d->in.nic, d->in.port);
+		if (d->drop)
+			return translate_to_drop(&fi->key, job->ethdev, &job->rule, err);
+		return translate_to_port(&fi->key, job->ethdev,
+			ethdev_of(c, d->out.nic, d->out.port), &d->actions, &job->rule, err);
+	}
+	job->ethdev = ethdev_of(c, pl->place.queue.nic, pl->place.queue.port);
+	if (placement_lane_open(c, pl, &fi->key) != 0)
+		return sl_err_set(err, ENOSPC, NULL, "all %u lanes are taken", DP_LANES_MAX);
+	return translate_to_queue(
+		&fi->key, pl->place.queue.index, placement_mark(pl), &job->rule, err);
+}
+
+static uint16_t
+nic_of(const struct offload_flow_info *fi, const struct offload_place *place)
+{
+	return place->path == OFFLOAD_ESWITCH ? fi->decision.in.nic : place->queue.nic;
+}
+
+// Gives the rule of an order to its NIC's executor. False: it was answered already (it failed
+// here).
+static bool
+start_rule(struct control *c, const struct offload_order *o)
+{
+	struct nic_job *job = calloc(1, sizeof(*job));
+	struct offload_flow_info fi;
+	struct placement *pl;
+	struct sl_err err;
+	struct nic *nic;
+	int rc = 0;
+
+	sl_err_init(&err);
+	if (job == NULL || !offload_flow_get(c->offload, o->flow, &fi)) {
+		free(job);
+		fail_now(c, o, OFFLOAD_TRANSIENT, ENOMEM, "out of memory");
+		return false;
+	}
+	pl = o->type == OFFLOAD_INSTALL ? placement_make(c, o)
+					: placement_find(c, o->flow, o->side);
+	nic = pl != NULL ? c->nics[nic_of(&fi, &pl->place)] : NULL;
+	if (nic == NULL) {
+		free(job);
+		fail_now(c, o, OFFLOAD_GONE, ENODEV, "the NIC is gone");
+		return false;
+	}
+	job->id = o->flow << 1 | o->side;
+	if (o->type == OFFLOAD_INSTALL) {
+		job->type = NIC_JOB_CREATE;
+		rc = build_rule(c, &fi, pl, job, &err);
+		pl->ethdev = job->ethdev;
+	} else {
+		job->type = NIC_JOB_DESTROY;
+		job->ethdev = pl->ethdev;
+		job->flow = pl->handle;
+		pl->state = PLACEMENT_REMOVING;
+	}
+	if (rc == 0 && nic_executor_put(nic->executor, job))
+		return true;
+	free(job);
+	fail_now(c, o,
+		rc == 0          ? OFFLOAD_TRANSIENT
+		: rc == -ENOTSUP ? OFFLOAD_UNSUPPORTED
+				 : OFFLOAD_TRANSIENT,
+		rc == 0 ? EAGAIN : -rc, rc == 0 ? "the NIC's executor is busy" : err.text);
+	return false;
+}
+
+static bool
+is_queue_move(struct control *c, const struct offload_order *o)
+{
+	const struct placement *pl = placement_find(c, o->flow, o->side);
+	uint8_t path = o->type == OFFLOAD_REMOVE && pl != NULL ? pl->place.path : o->place.path;
+
+	return path == OFFLOAD_SHARED_QUEUE || path == OFFLOAD_EXCLUSIVE_QUEUE;
+}
+
+void
+mover_order(struct control *c, const struct offload_order *o)
+{
+	struct mover *m = c->mover;
+	struct offload_flow_info fi;
+
+	if (o->type == OFFLOAD_SET_HOST) {
+		if (offload_flow_get(c->offload, o->flow, &fi))
+			placements_set_host(c, o, &fi.key);
+		return;
+	}
+	if (!is_queue_move(c, o)) {
+		m->direct += start_rule(c, o);
+		return;
+	}
+	if (!fifo_put(o->type == OFFLOAD_INSTALL ? &m->in : &m->out, o))
+		fail_now(c, o, OFFLOAD_TRANSIENT, EAGAIN, "too many moves are under way");
+}
+
+void
+mover_answer(struct control *c, struct nic_job *job)
+{
+	struct mover *m = c->mover;
+	struct placement *pl = placement_find(c, job->id >> 1, job->id & 1);
+	struct finished f = {
+		.flow = job->id >> 1,
+		.side = job->id & 1,
+		.type = job->type == NIC_JOB_CREATE ? OFFLOAD_INSTALL : OFFLOAD_REMOVE,
+		.outcome = job->outcome,
+		.error = job->error,
+	};
+
+	memcpy(f.text, job->text, sizeof(f.text));
+	if (pl != NULL && job->type == NIC_JOB_CREATE)
+		pl->handle = job->flow;
+	if (pl != NULL && job->type == NIC_JOB_DESTROY && pl->place.path == OFFLOAD_ESWITCH) {
+		f.packets = (uint32_t)(job->packets - pl->base_packets);
+		f.bytes = job->bytes - pl->base_bytes;
+	}
+	if (pl != NULL && pl->place.path == OFFLOAD_ESWITCH) {
+		m->direct--;
+		answer_now(c, &f);
+	} else {
+		m->outstanding--;
+		m->batch[m->n_batch++] = f;
+	}
+	nic_job_free(job);
+}
+
+static void
+begin(struct control *c)
+{
+	struct mover *m = c->mover;
+
+	// Removals first: a deny is never behind a permit, and what they free is wanted.
+	if (m->out.n == 0 && m->in.n == 0)
+		return;
+	m->mode = m->out.n > 0 ? DP_MOVE_OUT : DP_MOVE_IN;
+	m->to_start = m->mode == DP_MOVE_OUT ? m->out.n : m->in.n;
+	if (m->mode == DP_MOVE_IN)
+		publish(c, false); // the queues that the brain gave out are polled from here on
+	m->n_batch = 0;
+	set_mode(c, m->mode);
+	m->phase = PHASE_ENTER;
+}
+
+static void
+work(struct control *c)
+{
+	struct mover *m = c->mover;
+	struct fifo *f = m->mode == DP_MOVE_OUT ? &m->out : &m->in;
+	struct offload_order o;
+
+	// What was ordered since the batch began waits: its queue is not polled yet.
+	for (; m->to_start > 0 && fifo_get(f, &o); m->to_start--)
+		m->outstanding += start_rule(c, &o);
+	m->phase = PHASE_WORK;
+}
+
+static void
+finish(struct control *c)
+{
+	struct mover *m = c->mover;
+	uint32_t i;
+
+	for (i = 0; i < m->n_batch; i++) {
+		struct placement *pl = placement_find(c, m->batch[i].flow, m->batch[i].side);
+
+		if (pl != NULL && pl->has_lane && m->batch[i].type == OFFLOAD_REMOVE)
+			placement_lane_delta(c, pl, &m->batch[i].packets, &m->batch[i].bytes);
+		answer_now(c, &m->batch[i]);
+	}
+	m->n_batch = 0;
+	m->phase = PHASE_IDLE;
+	set_mode(c, DP_MOVE_NONE);
+	publish(c, false); // queues that became free are no longer polled; lanes that closed can be
+			   // used again
+}
+
+void
+mover_run(struct control *c)
+{
+	struct mover *m = c->mover;
+	bool acked = atomic_load_explicit(&m->acks, memory_order_acquire) >= c->n_workers;
+
+	switch (m->phase) {
+	case PHASE_IDLE:
+		begin(c);
+		break;
+	case PHASE_ENTER:
+		if (acked)
+			work(c);
+		break;
+	case PHASE_WORK:
+		if (m->outstanding == 0) {
+			set_mode(c, m->mode);
+			m->phase = PHASE_LEAVE;
+		}
+		break;
+	case PHASE_LEAVE:
+		if (acked)
+			finish(c);
+		break;
+	}
+}
+
+uint32_t
+mover_pending(const struct control *c)
+{
+	const struct mover *m = c->mover;
+
+	return m->in.n + m->out.n + m->outstanding + m->direct + m->n_batch;
+}

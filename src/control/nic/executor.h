@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_NIC_EXECUTOR_H
+#define SLUICE_CONTROL_NIC_EXECUTOR_H
+
+#include "nic/job.h"
+#include "nic/ops.h"
+
+// The thread of one NIC that makes all its rte_flow calls, so that a slow driver holds up neither
+// control nor another NIC nor a worker. Jobs are done in the order given; answers come back in the
+// same order. Thread safety: owner thread only (control).
+
+#define NIC_QUEUE_MAX 4096 // jobs that wait
+
+struct nic_executor;
+
+// wake_fd: an eventfd that is written when answers wait.
+int nic_executor_new(
+	const char *name, const struct nic_ops *ops, int wake_fd, struct nic_executor **out);
+// False: the queue is full, the job stays the caller's.
+bool nic_executor_put(struct nic_executor *e, struct nic_job *job);
+// A finished job, or NULL. The caller frees it.
+struct nic_job *nic_executor_get(struct nic_executor *e);
+// Jobs given and not yet fetched back.
+uint32_t nic_executor_pending(const struct nic_executor *e);
+// Ends the thread after the jobs that wait; answers are lost.
+void nic_executor_free(struct nic_executor *e);
+
+void nic_job_free(struct nic_job *job);
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_NIC_NIC_H
+#define SLUICE_CONTROL_NIC_NIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "ethdev_setup.h"
+#include "nic/executor.h"
+#include "offload/offload.h"
+
+// A NIC: a PF and the representors of its VFs, opened, configured and started, with what was found
+// out about it. Thread safety: owner thread only (control).
+
+#define NIC_RX_DESC 1024
+#define NIC_TX_DESC 1024
+
+struct nic_port {        // the PF (index 0) or the representor of VF index - 1
+	uint16_t ethdev; // RTE_MAX_ETHPORTS: not there
+	uint16_t rx_queues, rx_default, tx_queues;
+	struct ethdev_result setup;
+	bool started;
+};
+
+struct nic {
+	char name[CONFIG_NAME_MAX];
+	uint16_t index;
+	char dev_name[128]; // of the probed device
+	char driver[64];
+	bool probed;  // by us: removed by us
+	bool mark;    // MARK is delivered to the host
+	bool eswitch; // transfer rules are taken
+	const struct nic_ops *ops;
+	struct nic_executor *executor;
+	uint16_t n_ports;
+	struct nic_port *ports;
+};
+
+struct nic_env {
+	const struct config *cfg;
+	struct sl_log *log;
+	uint16_t n_workers;
+	int wake_fd;
+};
+
+// index: of cfg->nics.
+int nic_open(const struct nic_env *env, uint16_t index, struct nic **out, struct sl_err *err);
+// No worker uses its ports any more, and no placement is left.
+void nic_close(struct nic *nic);
+// For the queue accounts.
+void nic_offload_cfg(const struct nic *nic, const struct config_nic *cfg, uint16_t n_workers,
+	struct offload_nic_cfg *out);
+
+#endif

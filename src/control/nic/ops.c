@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nic/ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_ethdev.h>
+
+#include "nic/flow_calls.h"
+
+// Any other NIC: what its PF says of the wire; the rest is not known.
+static void
+generic_ledger(uint16_t pf, struct nic_ledger *out, nic_drop_fn fn, void *ctx)
+{
+	struct rte_eth_stats st;
+
+	if (rte_eth_stats_get(pf, &st) != 0)
+		return;
+	out->received_wire = st.ipackets + st.imissed;
+	out->received_wire_bytes = st.ibytes;
+	out->sent_wire = st.opackets;
+	out->sent_host = st.ipackets;
+	out->received_host = st.opackets;
+	out->dropped = st.imissed;
+	fn(ctx, "rx-missed", st.imissed);
+}
+
+struct ledger_field {
+	const char *name;
+	size_t offset;
+};
+
+#define FIELD(xstat, member)                                                                       \
+	{                                                                                          \
+		xstat, offsetof(struct nic_ledger, member)                                         \
+	}
+
+static const struct ledger_field ledger_fields[] = {
+	FIELD("nic_received_wire", received_wire),
+	FIELD("nic_received_vf", received_vf),
+	FIELD("nic_received_host", received_host),
+	FIELD("nic_copies", copies),
+	FIELD("nic_sent_wire", sent_wire),
+	FIELD("nic_sent_vf", sent_vf),
+	FIELD("nic_sent_host", sent_host),
+	FIELD("nic_held", held),
+	FIELD("nic_received_wire_bytes", received_wire_bytes),
+	FIELD("nic_received_vf_bytes", received_vf_bytes),
+	FIELD("nic_eswitch_packets", eswitch_packets),
+	FIELD("nic_eswitch_bytes", eswitch_bytes),
+	FIELD("wire_played", wire_played),
+};
+
+static void
+ledger_take(const char *name, uint64_t value, struct nic_ledger *out, nic_drop_fn fn, void *ctx)
+{
+	static const char drop[] = "nic_drop_";
+	size_t i;
+
+	if (strncmp(name, drop, sizeof(drop) - 1) == 0) {
+		out->dropped += value;
+		fn(ctx, name + sizeof(drop) - 1, value);
+		return;
+	}
+	if (strcmp(name, "wire_finished") == 0)
+		out->finite_finished = value != 0;
+	for (i = 0; i < RTE_DIM(ledger_fields); i++) {
+		if (strcmp(name, ledger_fields[i].name) == 0)
+			*(uint64_t *)(void *)((char *)out + ledger_fields[i].offset) = value;
+	}
+}
+
+static void
+emunic_ledger(uint16_t pf, struct nic_ledger *out, nic_drop_fn fn, void *ctx)
+{
+	int i, n = rte_eth_xstats_get_names(pf, NULL, 0);
+	struct rte_eth_xstat_name *names;
+	struct rte_eth_xstat *values;
+
+	if (n <= 0)
+		return;
+	names = calloc((size_t)n, sizeof(*names));
+	values = calloc((size_t)n, sizeof(*values));
+	if (names != NULL && values != NULL &&
+		rte_eth_xstats_get_names(pf, names, (unsigned)n) == n &&
+		rte_eth_xstats_get(pf, values, (unsigned)n) == n) {
+		for (i = 0; i < n; i++)
+			ledger_take(names[values[i].id].name, values[i].value, out, fn, ctx);
+		out->exact = true;
+	}
+	free(names);
+	free(values);
+}
+
+static const struct nic_ops generic_ops = {
+	.name = "generic",
+	.validate = nic_flow_validate,
+	.create = nic_flow_create,
+	.destroy = nic_flow_destroy,
+	.count = nic_flow_count,
+	.ledger = generic_ledger,
+};
+
+static const struct nic_ops emunic_ops = {
+	.name = "emulated",
+	.validate = nic_flow_validate,
+	.create = nic_flow_create,
+	.destroy = nic_flow_destroy,
+	.count = nic_flow_count,
+	.ledger = emunic_ledger,
+};
+
+const struct nic_ops *
+nic_ops_for(const char *driver)
+{
+	return driver != NULL && strcmp(driver, "net_emunic") == 0 ? &emunic_ops : &generic_ops;
+}

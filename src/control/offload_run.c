@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "offload_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "macs.h"
+#include "mover.h"
+#include "placements.h"
+#include "publish.h"
+#include "rule_book.h"
+
+#define EVENTS_AT_ONCE 256
+#define EVENTS_PER_TICK 16384
+#define ORDERS_MAX 1024
+#define COUNT_EVERY_NS (100 * SL_NS_PER_MS)
+
+struct offload_cfg
+offload_run_cfg(const struct control *c)
+{
+	const struct config_offload *o = &c->cfg->offload;
+
+	return (struct offload_cfg){
+		.enabled = o->enabled,
+		.heavy_bps = o->heavy_bps,
+		.light_bps = o->light_bps,
+		.min_bps = o->min_bps,
+		.idle_ms = o->idle_ms,
+		.residency_ms = o->residency_ms,
+		.shared_flows = o->shared_flows,
+		.orders_per_tick =
+			o->orders_per_tick < ORDERS_MAX ? o->orders_per_tick : ORDERS_MAX,
+		.flows_max = PLACEMENT_FLOWS_MAX,
+		.workers = c->n_workers,
+	};
+}
+
+// ---- decisions
+
+static struct offload_end
+end_of(const struct control *c, uint16_t vport)
+{
+	const struct control_vport *v = vport < DP_VPORTS_MAX ? &c->vports[vport] : NULL;
+	struct offload_end e = {OFFLOAD_NONE, OFFLOAD_NONE, OFFLOAD_NONE, OFFLOAD_NONE};
+
+	if (v == NULL || !v->used)
+		return e;
+	e.vport = vport;
+	e.vm = v->cfg.vm < 0 ? OFFLOAD_NONE : (uint16_t)v->cfg.vm;
+	if (v->port != NULL && v->port->nic != DP_NONE) {
+		e.nic = v->port->nic;
+		e.port = v->port->nic_port;
+	}
+	return e;
+}
+
+// Actions that a transfer rule can say in place of the switch.
+static bool
+eswitch_can(const struct dp_program *prog, const struct dp_verdict *v)
+{
+	if (prog->kind == DP_PROG_DROP)
+		return prog->drop == DP_DROP_RULE || prog->drop == DP_DROP_NO_RULE;
+	return v->single_output && prog->kind == DP_PROG_OUTPUT && prog->vlan_op == DP_VLAN_KEEP &&
+	       prog->cls == 0 && (prog->flags & DP_PROG_RING) == 0 && !v->rated;
+}
+
+void
+offload_run_decide(struct control *c, const struct flow_key *key, struct offload_decision *d)
+{
+	struct dp_program prog;
+	struct dp_verdict v;
+	int sw = control_switch_of(c, key->switch_id);
+
+	memset(d, 0, sizeof(*d));
+	d->in = end_of(c, key->vport);
+	d->out = end_of(c, OFFLOAD_NONE);
+	d->pinned_queue = OFFLOAD_NONE;
+	d->vm_max_queues = OFFLOAD_NONE;
+	d->gen = c->gen;
+	if (sw < 0 || d->in.vport == OFFLOAD_NONE)
+		return;
+	dp_compile(c->snapshot, key, &prog, &v);
+	d->drop = prog.kind == DP_PROG_DROP;
+	if (v.single_output)
+		d->out = end_of(c, prog.out);
+	d->depends = v.depends;
+	d->cls = prog.cls;
+	d->wants_ring = (prog.flags & DP_PROG_RING) != 0 || prog.cls != 0 || v.rated;
+	d->lane_ok = v.single_output;
+	d->eswitch_ok = eswitch_can(&prog, &v);
+	d->fragments = key->frag != FLOW_FRAG_NO;
+	d->pinned_queue = v.pinned_queue == DP_NONE ? OFFLOAD_NONE : v.pinned_queue;
+	d->share = c->cfg->switches[sw].mode == CONFIG_OFFLOAD_SHARE;
+	d->actions = v.actions;
+	if (d->out.vport != OFFLOAD_NONE) {
+		d->vm_max_queues = c->vports[d->out.vport].cfg.max_queues;
+		d->vm_max_entries = c->vports[d->out.vport].cfg.max_entries;
+	}
+}
+
+struct redecide_list {
+	uint32_t *ids;
+	uint32_t n, cap;
+};
+
+static void
+collect(void *ctx, const struct offload_flow_info *fi)
+{
+	struct redecide_list *l = ctx;
+
+	if (l->n < l->cap)
+		l->ids[l->n++] = fi->id;
+}
+
+static void
+redecide_one(struct control *c, uint32_t id)
+{
+	struct offload_flow_info fi;
+	struct offload_decision d;
+	struct placement *pl;
+	unsigned side;
+
+	if (!offload_flow_get(c->offload, id, &fi))
+		return;
+	offload_run_decide(c, &fi.key, &d);
+	for (side = 0; side < 2; side++) {
+		pl = placement_find(c, id, side);
+		if (pl == NULL)
+			continue;
+		if (pl->has_lane)
+			placement_lane_update(c, pl, &fi.key);
+		// A rule in the embedded switch does what the old decision said until it is gone.
+		if (pl->place.path == OFFLOAD_ESWITCH)
+			pl->contradicted = pl->contradicted || d.drop != fi.decision.drop ||
+					   d.out.vport != fi.decision.out.vport ||
+					   d.out.nic != fi.decision.out.nic ||
+					   d.out.port != fi.decision.out.port || !d.eswitch_ok ||
+					   d.depends != 0;
+	}
+	offload_flow_redecide(c->offload, id, &d);
+}
+
+void
+offload_run_redecide(struct control *c)
+{
+	struct redecide_list l = {.cap = PLACEMENT_FLOWS_MAX};
+	uint32_t i;
+
+	l.ids = malloc(l.cap * sizeof(*l.ids));
+	if (l.ids == NULL)
+		return;
+	offload_flow_each(c->offload, collect, &l);
+	for (i = 0; i < l.n; i++)
+		redecide_one(c, l.ids[i]);
+	free(l.ids);
+	offload_run_tick(c);
+}
+
+// ---- events
+
+static void
+flow_event(struct control *c, const struct dp_event *ev)
+{
+	struct offload_decision d;
+
+	if (ev->type == DP_EV_FLOW_GONE) {
+		offload_flow_gone(c->offload, &ev->key, ev->packets, ev->bytes);
+		return;
+	}
+	offload_run_decide(c, &ev->key, &d);
+	if (d.in.vport != OFFLOAD_NONE)
+		offload_flow_report(
+			c->offload, &ev->key, ev->worker, &d, ev->packets, ev->bytes, ev->path);
+}
+
+bool
+offload_run_events(struct control *c)
+{
+	struct dp_event events[EVENTS_AT_ONCE];
+	unsigned n, i, total = 0;
+
+	do {
+		n = dp_events_get(c->dp, events, EVENTS_AT_ONCE);
+		for (i = 0; i < n; i++) {
+			if (events[i].type == DP_EV_MAC)
+				macs_learn(c, &events[i]);
+			else
+				flow_event(c, &events[i]);
+		}
+		total += n;
+	} while (n == EVENTS_AT_ONCE && total < EVENTS_PER_TICK);
+	return macs_tick(c);
+}
+
+// ---- counters of placements
+
+struct count_ctx {
+	struct control *c;
+	struct nic_job *job[CONFIG_NICS_MAX];
+	uint32_t cap[CONFIG_NICS_MAX];
+};
+
+static void
+add_count(struct count_ctx *cc, uint16_t nic, const struct placement *pl)
+{
+	struct nic_job *job = cc->job[nic];
+
+	if (job == NULL) {
+		job = cc->job[nic] = calloc(1, sizeof(*job));
+		if (job == NULL)
+			return;
+		job->type = NIC_JOB_COUNT;
+	}
+	if (job->n_counts == cc->cap[nic]) {
+		uint32_t cap = cc->cap[nic] == 0 ? 64 : 2 * cc->cap[nic];
+		struct nic_count *grown = realloc(job->counts, cap * sizeof(*grown));
+
+		if (grown == NULL)
+			return;
+		job->counts = grown;
+		cc->cap[nic] = cap;
+	}
+	job->counts[job->n_counts++] = (struct nic_count){
+		.id = pl->flow << 1 | pl->side,
+		.ethdev = pl->ethdev,
+		.flow = pl->handle,
+	};
+}
+
+static void
+count_one(void *ctx, struct placement *pl)
+{
+	struct count_ctx *cc = ctx;
+	struct offload_flow_info fi;
+	uint32_t packets;
+	uint64_t bytes;
+
+	if (pl->state != PLACEMENT_PLACED)
+		return;
+	if (pl->has_lane) {
+		placement_lane_delta(cc->c, pl, &packets, &bytes);
+		if (packets > 0)
+			offload_flow_count(cc->c->offload, pl->flow, packets, bytes);
+	} else if (offload_flow_get(cc->c->offload, pl->flow, &fi) &&
+		   fi.decision.in.nic < CONFIG_NICS_MAX) {
+		add_count(cc, fi.decision.in.nic, pl);
+	}
+}
+
+static void
+count_placements(struct control *c)
+{
+	struct count_ctx cc = {.c = c};
+	unsigned i;
+
+	placements_each(c, count_one, &cc);
+	for (i = 0; i < CONFIG_NICS_MAX; i++) {
+		if (cc.job[i] != NULL &&
+			(c->nics[i] == NULL || c->counting[i] ||
+				!nic_executor_put(c->nics[i]->executor, cc.job[i])))
+			nic_job_free(cc.job[i]);
+		else if (cc.job[i] != NULL)
+			c->counting[i] = true;
+	}
+}
+
+static void
+take_counts(struct control *c, struct nic_job *job)
+{
+	uint32_t i;
+
+	for (i = 0; i < job->n_counts; i++) {
+		const struct nic_count *n = &job->counts[i];
+		struct placement *pl = placement_find(c, n->id >> 1, n->id & 1);
+
+		if (n->error != 0 || pl == NULL || pl->handle != n->flow ||
+			n->packets < pl->base_packets)
+			continue;
+		if (n->packets > pl->base_packets)
+			offload_flow_count(c->offload, pl->flow,
+				(uint32_t)(n->packets - pl->base_packets),
+				n->bytes - pl->base_bytes);
+		pl->base_packets = n->packets;
+		pl->base_bytes = n->bytes;
+	}
+	nic_job_free(job);
+}
+
+void
+offload_run_answers(struct control *c)
+{
+	struct nic_job *job;
+	unsigned i;
+
+	for (i = 0; i < CONFIG_NICS_MAX; i++) {
+		while (c->nics[i] != NULL &&
+			(job = nic_executor_get(c->nics[i]->executor)) != NULL) {
+			if (job->type == NIC_JOB_COUNT) {
+				c->counting[i] = false;
+				take_counts(c, job);
+			} else {
+				mover_answer(c, job);
+			}
+		}
+	}
+	mover_run(c);
+}
+
+void
+offload_run_tick(struct control *c)
+{
+	struct offload_order orders[ORDERS_MAX];
+	uint64_t now = sl_now(&c->clock);
+	uint32_t n, i;
+
+	if (now >= c->next_count_ns) {
+		c->next_count_ns = now + COUNT_EVERY_NS;
+		count_placements(c);
+	}
+	n = offload_tick(c->offload, orders, ORDERS_MAX);
+	for (i = 0; i < n; i++)
+		mover_order(c, &orders[i]);
+	mover_run(c);
+}

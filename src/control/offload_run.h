@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_OFFLOAD_RUN_H
+#define SLUICE_CONTROL_OFFLOAD_RUN_H
+
+#include "state.h"
+
+// Feeds the brain (lib/offload) with what workers and NICs say, and carries its orders to the
+// mover. Thread safety: owner thread only (control).
+
+// Events of the workers; true when a MAC was learned or aged.
+bool offload_run_events(struct control *c);
+// Answers of the NICs' executors.
+void offload_run_answers(struct control *c);
+// Counters of placements (at its own pace), the brain's tick, its orders.
+void offload_run_tick(struct control *c);
+// Rules, ports or MACs have changed and are published: every known flow is decided anew; lanes have
+// the new program when this returns (the caller publishes once more before it answers);
+// contradicted embedded-switch rules are on their way out.
+void offload_run_redecide(struct control *c);
+void offload_run_decide(
+	struct control *c, const struct flow_key *key, struct offload_decision *out);
+// The brain's settings from the config in force.
+struct offload_cfg offload_run_cfg(const struct control *c);
+
+#endif

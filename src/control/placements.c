@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "placements.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datapath/packet.h"
+#include "orders.h"
+
+struct host_place {
+	uint8_t ring; // per side
+	uint16_t txq;
+};
+
+struct retired {
+	struct dp_lane *lane;
+	struct flow_actions *actions;
+	struct sl_id id;
+	bool give_back; // the slot's id too
+};
+
+struct placements {
+	const struct dp_lane *_Atomic *lanes; // [DP_LANES_MAX]
+	struct sl_idpool *lane_ids;
+	struct placement *by_flow[PLACEMENT_FLOWS_MAX][2];
+	struct host_place host[PLACEMENT_FLOWS_MAX];
+	struct retired *retired;
+	uint32_t n_retired, cap_retired;
+};
+
+int
+placements_new(struct control *c)
+{
+	struct placements *p = calloc(1, sizeof(*p));
+	uint32_t i;
+
+	if (p == NULL)
+		return -ENOMEM;
+	c->placements = p;
+	p->lanes = calloc(DP_LANES_MAX, sizeof(*p->lanes));
+	p->lane_ids = sl_idpool_new(DP_LANES_MAX, DP_LANE_GEN_MAX);
+	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++)
+		p->host[i].txq = DP_TXQ_OWN;
+	return p->lanes != NULL && p->lane_ids != NULL ? 0 : -ENOMEM;
+}
+
+void
+placements_fini(struct control *c)
+{
+	struct placements *p = c->placements;
+	uint32_t i, s;
+
+	if (p == NULL)
+		return;
+	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++) {
+		for (s = 0; s < 2; s++) {
+			struct placement *pl = p->by_flow[i][s];
+
+			if (pl == NULL)
+				continue;
+			free(pl->lane);
+			free(pl->actions);
+			free(pl);
+		}
+	}
+	placements_retire(c);
+	free(p->retired);
+	free(p->lanes);
+	sl_idpool_free(p->lane_ids);
+	free(p);
+	c->placements = NULL;
+}
+
+const struct dp_lane *_Atomic *
+placements_lanes(struct placements *p)
+{
+	return p->lanes;
+}
+
+uint32_t
+placements_report_rate(const struct control *c)
+{
+	return c->cfg->offload.enabled ? dp_report_rate(c->cfg->offload.min_bps) : UINT32_MAX;
+}
+
+struct placement *
+placement_find(const struct control *c, uint32_t flow, enum offload_side side)
+{
+	return flow < PLACEMENT_FLOWS_MAX ? c->placements->by_flow[flow][side] : NULL;
+}
+
+struct placement *
+placement_make(struct control *c, const struct offload_order *order)
+{
+	struct placement *pl;
+
+	if (order->flow >= PLACEMENT_FLOWS_MAX ||
+		placement_find(c, order->flow, order->side) != NULL)
+		return NULL;
+	pl = calloc(1, sizeof(*pl));
+	if (pl == NULL)
+		return NULL;
+	pl->flow = order->flow;
+	pl->side = order->side;
+	pl->place = order->place;
+	pl->state = PLACEMENT_INSTALLING;
+	c->placements->by_flow[order->flow][order->side] = pl;
+	return pl;
+}
+
+// Without memory for the list the lane stays allocated: safe, and its slot is lost.
+static void
+retire(struct placements *p, struct retired r)
+{
+	if (p->n_retired == p->cap_retired) {
+		uint32_t cap = p->cap_retired == 0 ? 256 : 2 * p->cap_retired;
+		struct retired *grown = realloc(p->retired, cap * sizeof(*grown));
+
+		if (grown == NULL)
+			return;
+		p->retired = grown;
+		p->cap_retired = cap;
+	}
+	p->retired[p->n_retired++] = r;
+}
+
+void
+placement_drop(struct control *c, struct placement *pl)
+{
+	struct placements *p = c->placements;
+
+	if (pl->has_lane) {
+		atomic_store_explicit(&p->lanes[pl->lane_id.index], NULL, memory_order_release);
+		retire(p, (struct retired){.lane = pl->lane,
+				  .actions = pl->actions,
+				  .id = pl->lane_id,
+				  .give_back = true});
+	}
+	p->by_flow[pl->flow][pl->side] = NULL;
+	free(pl);
+}
+
+void
+placements_each(struct control *c, placement_fn fn, void *ctx)
+{
+	uint32_t i, s;
+
+	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++) {
+		for (s = 0; s < 2; s++) {
+			if (c->placements->by_flow[i][s] != NULL)
+				fn(ctx, c->placements->by_flow[i][s]);
+		}
+	}
+}
+
+void
+placements_retire(struct control *c)
+{
+	struct placements *p = c->placements;
+	uint32_t i;
+
+	for (i = 0; i < p->n_retired; i++) {
+		free(p->retired[i].lane);
+		free(p->retired[i].actions);
+		if (p->retired[i].give_back)
+			sl_idpool_put(p->lane_ids, p->retired[i].id);
+	}
+	p->n_retired = 0;
+}
+
+uint32_t
+placements_contradicted(const struct control *c)
+{
+	uint32_t i, s, n = 0;
+
+	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++) {
+		for (s = 0; s < 2; s++) {
+			const struct placement *pl = c->placements->by_flow[i][s];
+
+			n += pl != NULL && pl->contradicted;
+		}
+	}
+	return n;
+}
+
+// ---- lanes
+
+static struct dp_lane *
+make_lane(struct control *c, const struct placement *pl, const struct flow_key *key,
+	struct flow_actions **actions)
+{
+	struct dp_lane *lane = calloc(1, sizeof(*lane));
+	const struct host_place *host = &c->placements->host[pl->flow];
+	int sw = control_switch_of(c, key->switch_id);
+	struct dp_verdict verdict;
+
+	*actions = calloc(1, sizeof(**actions));
+	if (lane == NULL || *actions == NULL || sw < 0) {
+		free(lane);
+		free(*actions);
+		return NULL;
+	}
+	dp_compile(c->snapshot, key, &lane->program, &verdict);
+	**actions = verdict.actions;
+	lane->gen = pl->lane_id.gen;
+	lane->path = pl->place.path;
+	if (host->ring != 0)
+		lane->program.flags |= DP_PROG_HOST_RING;
+	lane->sw = (uint16_t)sw;
+	lane->origin = key->vport;
+	lane->program.txq = host->txq;
+	lane->actions = *actions;
+	return lane;
+}
+
+int
+placement_lane_open(struct control *c, struct placement *pl, const struct flow_key *key)
+{
+	struct placements *p = c->placements;
+
+	if (sl_idpool_take(p->lane_ids, &pl->lane_id) != 0)
+		return -ENOSPC;
+	pl->lane = make_lane(c, pl, key, &pl->actions);
+	if (pl->lane == NULL) {
+		sl_idpool_put(p->lane_ids, pl->lane_id);
+		return -ENOMEM;
+	}
+	pl->has_lane = true;
+	// The counters of a slot go on from lane to lane.
+	placement_lane_delta(c, pl, &(uint32_t){0}, &(uint64_t){0});
+	atomic_store_explicit(&p->lanes[pl->lane_id.index], pl->lane, memory_order_release);
+	return 0;
+}
+
+void
+placement_lane_update(struct control *c, struct placement *pl, const struct flow_key *key)
+{
+	struct placements *p = c->placements;
+	struct flow_actions *actions;
+	struct dp_lane *lane;
+
+	if (!pl->has_lane)
+		return;
+	lane = make_lane(c, pl, key, &actions);
+	if (lane == NULL) {
+		// Without memory the packets take the ordinary path, which has the new rules.
+		atomic_store_explicit(&p->lanes[pl->lane_id.index], NULL, memory_order_release);
+		return;
+	}
+	lane->program.flags &= (uint8_t)~DP_PROG_HOST_RING;
+	atomic_store_explicit(&p->lanes[pl->lane_id.index], lane, memory_order_release);
+	retire(p, (struct retired){.lane = pl->lane, .actions = pl->actions});
+	pl->lane = lane;
+	pl->actions = actions;
+}
+
+uint32_t
+placement_mark(const struct placement *pl)
+{
+	return pl->lane_id.gen << DP_LANE_INDEX_BITS | pl->lane_id.index;
+}
+
+void
+placement_lane_delta(struct control *c, struct placement *pl, uint32_t *packets, uint64_t *bytes)
+{
+	uint64_t sum_packets = 0, sum_bytes = 0;
+	uint16_t w;
+
+	for (w = 0; w < c->n_workers; w++) {
+		const struct dp_count *n = &dp_lane_counts(c->dp, w)[pl->lane_id.index];
+
+		sum_packets += atomic_load_explicit(&n->packets, memory_order_relaxed);
+		sum_bytes += atomic_load_explicit(&n->bytes, memory_order_relaxed);
+	}
+	*packets = (uint32_t)(sum_packets - pl->base_packets);
+	*bytes = sum_bytes - pl->base_bytes;
+	pl->base_packets = sum_packets;
+	pl->base_bytes = sum_bytes;
+}
+
+// ---- how the host handles a flow
+
+void
+placements_set_host(
+	struct control *c, const struct offload_order *order, const struct flow_key *key)
+{
+	struct host_place *h = &c->placements->host[order->flow];
+	struct dp_order o = {.type = DP_ORD_SET_HOST, .key = *key};
+	const uint8_t bit = (uint8_t)(1u << order->side);
+	unsigned side;
+
+	h->ring = (uint8_t)(order->place.path == OFFLOAD_RING ? h->ring | bit : h->ring & ~bit);
+	if (order->side == OFFLOAD_OUT)
+		h->txq = order->place.path == OFFLOAD_SHARED_QUEUE ||
+					 order->place.path == OFFLOAD_EXCLUSIVE_QUEUE
+				 ? order->place.queue.index
+				 : DP_TXQ_OWN;
+	o.flags = h->ring != 0 ? DP_PROG_HOST_RING : 0;
+	o.txq = h->txq;
+	orders_put(c, order->worker, &o);
+	for (side = 0; side < 2; side++) {
+		if (c->placements->by_flow[order->flow][side] != NULL)
+			placement_lane_update(c, c->placements->by_flow[order->flow][side], key);
+	}
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_PLACEMENTS_H
+#define SLUICE_CONTROL_PLACEMENTS_H
+
+#include "state.h"
+
+// The shadow table: what is, or is about to be, in hardware for each (flow, side), with its rule
+// handle and lane. It is the truth; the NIC is its replica. Lanes are slots that workers read; a
+// slot is taken, changed and given back here. Thread safety: owner thread only (control); lane
+// slots are read by workers under RCU.
+
+#define PLACEMENT_FLOWS_MAX 65536
+
+enum placement_state { PLACEMENT_INSTALLING, PLACEMENT_PLACED, PLACEMENT_REMOVING };
+
+struct placement {
+	uint32_t flow;
+	uint8_t side;
+	enum placement_state state;
+	struct offload_place place;
+	uint16_t ethdev;         // that the rule was created on
+	struct rte_flow *handle; // NULL while installing
+	bool has_lane;
+	struct sl_id lane_id;
+	struct dp_lane *lane;
+	struct flow_actions *actions;      // of the lane
+	uint64_t base_packets, base_bytes; // counter values that were reported already
+	bool contradicted;                 // the rules changed against it; its removal is under way
+};
+
+int placements_new(struct control *c);
+void placements_fini(struct control *c);
+
+const struct dp_lane *_Atomic *placements_lanes(struct placements *p);
+uint32_t placements_report_rate(const struct control *c);
+
+// NULL when out of memory or when there is one already.
+struct placement *placement_make(struct control *c, const struct offload_order *order);
+struct placement *placement_find(const struct control *c, uint32_t flow, enum offload_side side);
+// Its rule is gone and its queue drained: the lane is closed and its slot given back after the next
+// publish.
+void placement_drop(struct control *c, struct placement *pl);
+typedef void (*placement_fn)(void *ctx, struct placement *pl);
+void placements_each(struct control *c, placement_fn fn, void *ctx);
+
+// Opens a lane for the placement and compiles its program. -ENOSPC: none is free.
+int placement_lane_open(struct control *c, struct placement *pl, const struct flow_key *key);
+// Compiles the lane's program anew (rules changed). In force after the next publish at the latest.
+void placement_lane_update(struct control *c, struct placement *pl, const struct flow_key *key);
+uint32_t placement_mark(const struct placement *pl);
+// What the lane has carried since the last call.
+void placement_lane_delta(
+	struct control *c, struct placement *pl, uint32_t *packets, uint64_t *bytes);
+// Frees what no worker can see any more. After each publish.
+void placements_retire(struct control *c);
+// Placements that contradict the rules in force.
+uint32_t placements_contradicted(const struct control *c);
+
+// How the host handles the flow's packets when they come to it (ring, transmit queue): kept to
+// compose orders and lanes.
+void placements_set_host(
+	struct control *c, const struct offload_order *order, const struct flow_key *key);
+
+#endif

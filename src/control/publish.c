@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "publish.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "macs.h"
+#include "placements.h"
+#include "rule_book.h"
+
+// The snapshot and all that only it owns, in one piece of memory each.
+struct published {
+	struct dp_snapshot s; // first: the address that workers know
+	struct dp_vport vports[DP_VPORTS_MAX];
+	uint64_t trunks[DP_VPORTS_MAX][64];
+	uint8_t macs[DP_VPORTS_MAX][8][6];
+	struct dp_ip_prefix ips[DP_VPORTS_MAX][16];
+	uint16_t members[DP_SWITCHES_MAX][DP_VPORTS_MAX];
+	struct rules_set *sets[DP_SWITCHES_MAX];
+	struct dp_rxq *rxq[DP_WORKERS_MAX];
+};
+
+static void
+published_free(struct published *p)
+{
+	unsigned i;
+
+	if (p == NULL)
+		return;
+	for (i = 0; i < DP_SWITCHES_MAX; i++) {
+		if (p->sets[i] != NULL)
+			rules_set_put(p->sets[i]);
+	}
+	for (i = 0; i < DP_WORKERS_MAX; i++)
+		free(p->rxq[i]);
+	free(p);
+}
+
+static void
+fill_vport(struct published *p, const struct control_vport *v)
+{
+	const struct config_port *cfg = &v->cfg;
+	struct dp_vport *d = &p->vports[cfg->id];
+	unsigned i;
+
+	memcpy(p->trunks[cfg->id], cfg->trunk, sizeof(cfg->trunk));
+	memcpy(p->macs[cfg->id], cfg->macs, sizeof(cfg->macs));
+	for (i = 0; i < cfg->n_ips; i++) {
+		memcpy(p->ips[cfg->id][i].addr, cfg->ips[i].addr, 16);
+		p->ips[cfg->id][i].l3 = cfg->ips[i].l3;
+		p->ips[cfg->id][i].prefix = cfg->ips[i].prefix;
+	}
+	*d = (struct dp_vport){
+		.id = cfg->id,
+		.sw = cfg->sw,
+		.vm = cfg->vm < 0 ? DP_NONE : (uint16_t)cfg->vm,
+		.port = v->port,
+		.vlan_mode = (uint8_t)cfg->vlan_mode,
+		.vlan = cfg->vlan,
+		.trunk = p->trunks[cfg->id],
+		.mac_check = cfg->mac_check,
+		.ip_check = cfg->ip_check,
+		.n_macs = cfg->n_macs,
+		.n_ips = cfg->n_ips,
+		.macs = (const uint8_t(*)[6])p->macs[cfg->id],
+		.ips = p->ips[cfg->id],
+		.mtu = cfg->mtu,
+		.storm_pps = cfg->storm_pps,
+	};
+	p->s.vport[cfg->id] = d;
+}
+
+static int
+fill_switch(struct control *c, struct published *p, uint16_t sw)
+{
+	struct dp_switch *d = &p->s.sw[sw];
+	uint16_t v;
+
+	if (c->set[sw] == NULL || c->rules_dirty[sw]) {
+		struct rules_set *set = rule_book_commit(c->book[sw]);
+
+		if (set == NULL)
+			return -ENOMEM;
+		if (c->set[sw] != NULL)
+			rules_set_put(c->set[sw]);
+		c->set[sw] = set;
+		c->rules_dirty[sw] = false;
+	}
+	rules_set_ref(c->set[sw]);
+	p->sets[sw] = c->set[sw];
+	d->id = c->cfg->switches[sw].id;
+	d->rules = c->set[sw];
+	d->fields = rules_set_fields(c->set[sw]);
+	d->macs = macs_table(c, sw);
+	d->meters = rule_book_meters(c->book[sw]);
+	d->max_rules = rule_book_max(c->book[sw]);
+	d->vports = p->members[sw];
+	for (v = 0; v < DP_VPORTS_MAX; v++) {
+		if (c->vports[v].used && c->vports[v].cfg.sw == sw)
+			p->members[sw][d->n_vports++] = v;
+	}
+	return 0;
+}
+
+static int
+add_rxq(struct published *p, uint16_t worker, struct dp_port *port, uint16_t queue,
+	enum dp_rxq_kind kind)
+{
+	struct dp_worker_plan *plan = &p->s.plan[worker];
+	struct dp_rxq *grown;
+
+	if ((plan->n_rxq & (plan->n_rxq + 1)) == 0) { // full at 0, 1, 3, 7 ...
+		grown = realloc(p->rxq[worker], (2 * (size_t)plan->n_rxq + 1) * sizeof(*grown));
+		if (grown == NULL)
+			return -ENOMEM;
+		p->rxq[worker] = grown;
+	}
+	p->rxq[worker][plan->n_rxq++] =
+		(struct dp_rxq){.port = port, .queue = queue, .kind = (uint8_t)kind};
+	plan->rxq = p->rxq[worker];
+	return 0;
+}
+
+struct assigned_ctx {
+	struct control *c;
+	struct published *p;
+	int rc;
+};
+
+// A queue that holds flows is polled by the worker that the accounts name; a free one by nobody.
+static void
+add_assigned(void *ctx, const struct offload_queue *q)
+{
+	struct assigned_ctx *a = ctx;
+	uint16_t v;
+
+	if (q->id.kind != OFFLOAD_RX ||
+		(q->state != OFFLOAD_Q_EXCLUSIVE && q->state != OFFLOAD_Q_SHARED) || a->rc != 0)
+		return;
+	for (v = 0; v < DP_VPORTS_MAX; v++) {
+		struct dp_port *port = a->c->vports[v].used ? a->c->vports[v].port : NULL;
+
+		if (port != NULL && port->nic == q->id.nic && port->nic_port == q->id.port)
+			a->rc = add_rxq(a->p, q->worker, port, q->id.index, DP_RXQ_ASSIGNED);
+	}
+}
+
+static int
+fill_plans(struct control *c, struct published *p)
+{
+	struct assigned_ctx a = {.c = c, .p = p};
+	uint16_t v, q, next = 0;
+	int rc = 0;
+
+	for (v = 0; v < DP_VPORTS_MAX && rc == 0; v++) {
+		struct dp_port *port = c->vports[v].used ? c->vports[v].port : NULL;
+		uint16_t n;
+
+		if (port == NULL)
+			continue;
+		n = port->nic == DP_NONE ? port->n_rxq
+					 : c->nics[port->nic]->ports[port->nic_port].rx_default;
+		for (q = 0; q < n && rc == 0; q++)
+			rc = add_rxq(
+				p, (uint16_t)((next + q) % c->n_workers), port, q, DP_RXQ_DEFAULT);
+		next = (uint16_t)((next + n) % c->n_workers);
+	}
+	if (rc != 0)
+		return rc;
+	offload_queue_each(c->offload, add_assigned, &a);
+	return a.rc;
+}
+
+int
+publish(struct control *c, bool decisions)
+{
+	struct published *p = calloc(1, sizeof(*p)), *old;
+	uint16_t i;
+	int rc = 0;
+
+	if (p == NULL)
+		return -ENOMEM;
+	if (decisions)
+		c->gen++;
+	p->s.gen = c->gen;
+	p->s.n_vports = DP_VPORTS_MAX;
+	p->s.n_switches = c->cfg->n_switches;
+	p->s.n_workers = c->n_workers;
+	p->s.n_classes = c->cfg->n_classes;
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (c->vports[i].used)
+			fill_vport(p, &c->vports[i]);
+	}
+	for (i = 0; i < c->cfg->n_switches && rc == 0; i++)
+		rc = fill_switch(c, p, i);
+	if (rc == 0)
+		rc = fill_plans(c, p);
+	if (rc != 0) {
+		published_free(p);
+		return rc;
+	}
+	p->s.lanes = placements_lanes(c->placements);
+	p->s.idle_ticks = (uint32_t)((uint64_t)c->cfg->idle_ms * SL_NS_PER_MS / DP_TICK_NS) + 1;
+	p->s.report_rate = placements_report_rate(c);
+	if (c->running) {
+		old = (struct published *)(uintptr_t)dp_publish(c->dp, &p->s);
+		c->snapshot = &p->s;
+		published_free(old);
+	} else {
+		old = (struct published *)(uintptr_t)c->snapshot;
+		c->snapshot = &p->s;
+		published_free(old);
+	}
+	macs_retire(c);
+	placements_retire(c);
+	return 0;
+}
+
+void
+publish_fini(struct control *c)
+{
+	unsigned i;
+
+	published_free((struct published *)(uintptr_t)c->snapshot);
+	c->snapshot = NULL;
+	for (i = 0; i < DP_SWITCHES_MAX; i++) {
+		if (c->set[i] != NULL)
+			rules_set_put(c->set[i]);
+		c->set[i] = NULL;
+	}
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "rule_book.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#define NO_ENTRY UINT32_MAX
+#define NO_VPORT UINT16_MAX
+#define DEFAULT_BURST_KB 64
+
+// An entry of the engine; its index is its id and that of its counters.
+struct entry {
+	uint32_t rule;  // index in book.rules, NO_ENTRY: free
+	uint32_t next;  // of the same rule
+	uint32_t gen;   // of its id
+	uint16_t vport; // of a VM entry, else NO_VPORT
+};
+
+struct book_rule {
+	struct config_rule rule;
+	bool used, from_config;
+	uint32_t first;                    // entry
+	uint32_t gen;                      // of its id
+	uint64_t past_packets, past_bytes; // of entries that are gone
+};
+
+struct rule_book {
+	struct control *c;
+	uint16_t sw;
+	uint32_t max;
+	struct rules *rules;
+	struct sl_idpool *entry_ids, *rule_ids;
+	struct entry *entries;
+	struct book_rule *list;
+	struct dp_meter *meters; // [max], by entry
+	uint32_t count;
+};
+
+int
+rule_book_new(struct control *c, uint16_t sw, struct rule_book **out, struct sl_err *err)
+{
+	const struct config_switch *cs = &c->cfg->switches[sw];
+	struct rule_book *b = calloc(1, sizeof(*b));
+	uint32_t i;
+
+	if (b == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	b->c = c;
+	b->sw = sw;
+	b->max = cs->max_rules;
+	b->rules = rules_new(b->max);
+	b->entry_ids = sl_idpool_new(b->max, 255);
+	b->rule_ids = sl_idpool_new(b->max, 255);
+	b->entries = calloc(b->max, sizeof(*b->entries));
+	b->list = calloc(b->max, sizeof(*b->list));
+	b->meters = aligned_alloc(64, ((size_t)b->max * sizeof(*b->meters) + 63) & ~(size_t)63);
+	if (b->rules == NULL || b->entry_ids == NULL || b->rule_ids == NULL || b->entries == NULL ||
+		b->list == NULL || b->meters == NULL) {
+		rule_book_free(b);
+		return sl_err_set(err, ENOMEM, NULL, "out of memory for %u rules", cs->max_rules);
+	}
+	memset(b->meters, 0, (size_t)b->max * sizeof(*b->meters));
+	for (i = 0; i < b->max; i++)
+		b->entries[i].rule = NO_ENTRY;
+	*out = b;
+	return 0;
+}
+
+void
+rule_book_free(struct rule_book *b)
+{
+	if (b == NULL)
+		return;
+	rules_free(b->rules);
+	sl_idpool_free(b->entry_ids);
+	sl_idpool_free(b->rule_ids);
+	free(b->entries);
+	free(b->list);
+	free(b->meters);
+	free(b);
+}
+
+static void
+entry_counters(const struct rule_book *b, uint32_t id, uint64_t *packets, uint64_t *bytes)
+{
+	uint16_t w;
+
+	for (w = 0; b->c->dp != NULL && w < b->c->n_workers; w++) {
+		const struct dp_count *counts = dp_rule_counts(b->c->dp, w, b->sw);
+
+		if (counts == NULL)
+			continue;
+		*packets += atomic_load_explicit(&counts[id].packets, memory_order_relaxed);
+		*bytes += atomic_load_explicit(&counts[id].bytes, memory_order_relaxed);
+	}
+}
+
+static void
+set_meter(struct rule_book *b, uint32_t entry, const struct flow_actions *actions)
+{
+	uint8_t i;
+
+	memset(&b->meters[entry], 0, sizeof(b->meters[entry]));
+	for (i = 0; i < actions->n; i++) {
+		const struct flow_action *a = &actions->list[i];
+
+		if (a->type == FLOW_ACT_RATE)
+			dp_meter_init(&b->meters[entry], (uint64_t)a->rate.kbps * 1000,
+				(uint64_t)(a->rate.burst_kb == 0 ? DEFAULT_BURST_KB
+								 : a->rate.burst_kb) *
+					1000,
+				rte_get_tsc_hz());
+	}
+}
+
+static int
+add_entry(struct rule_book *b, uint32_t rule, uint16_t vport, struct sl_err *err)
+{
+	struct book_rule *r = &b->list[rule];
+	struct rules_entry e = {
+		.table = r->rule.table,
+		.priority = r->rule.priority,
+		.match = r->rule.match,
+		.actions = r->rule.actions,
+	};
+	struct sl_id id;
+	int rc;
+
+	if (vport != NO_VPORT) {
+		e.match.key.vport = vport;
+		e.match.mask.vport = UINT16_MAX;
+	}
+	if (sl_idpool_take(b->entry_ids, &id) != 0)
+		return sl_err_set(err, ENOSPC, NULL,
+			"the switch has room for %u rule entries (/switches/%u/max_rules)", b->max,
+			b->sw);
+	e.id = id.index;
+	rc = rules_add(b->rules, &e, err);
+	if (rc != 0) {
+		sl_idpool_put(b->entry_ids, id);
+		return rc;
+	}
+	if (b->c->dp != NULL)
+		dp_rule_counts_reset(b->c->dp, b->sw, id.index);
+	set_meter(b, id.index, &r->rule.actions);
+	b->entries[id.index] =
+		(struct entry){.rule = rule, .next = r->first, .gen = id.gen, .vport = vport};
+	r->first = id.index;
+	return 0;
+}
+
+static void
+del_entry(struct rule_book *b, struct book_rule *r, uint32_t id)
+{
+	uint32_t *link = &r->first;
+
+	while (*link != id)
+		link = &b->entries[*link].next;
+	*link = b->entries[id].next;
+	entry_counters(b, id, &r->past_packets, &r->past_bytes);
+	rules_del(b->rules, id);
+	b->entries[id].rule = NO_ENTRY;
+	sl_idpool_put(b->entry_ids, (struct sl_id){.index = id, .gen = b->entries[id].gen});
+}
+
+static bool
+has_entry(const struct rule_book *b, const struct book_rule *r, uint16_t vport)
+{
+	uint32_t e;
+
+	for (e = r->first; e != NO_ENTRY; e = b->entries[e].next) {
+		if (b->entries[e].vport == vport)
+			return true;
+	}
+	return false;
+}
+
+// Entries of a VM rule: exactly the vports that the VM has on this switch now.
+static int
+sync_entries(struct rule_book *b, uint32_t rule, struct sl_err *err)
+{
+	struct book_rule *r = &b->list[rule];
+	uint32_t e, next;
+	uint16_t v;
+	int rc = 0;
+
+	if (r->rule.vm < 0)
+		return r->first == NO_ENTRY ? add_entry(b, rule, NO_VPORT, err) : 0;
+	for (e = r->first; e != NO_ENTRY; e = next) {
+		const struct control_vport *vp = &b->c->vports[b->entries[e].vport];
+
+		next = b->entries[e].next;
+		if (!vp->used || vp->cfg.vm != r->rule.vm || vp->cfg.sw != b->sw)
+			del_entry(b, r, e);
+	}
+	for (v = 0; rc == 0 && v < DP_VPORTS_MAX; v++) {
+		const struct control_vport *vp = &b->c->vports[v];
+
+		if (vp->used && vp->cfg.vm == r->rule.vm && vp->cfg.sw == b->sw &&
+			!has_entry(b, r, v))
+			rc = add_entry(b, rule, v, err);
+	}
+	return rc;
+}
+
+static void
+drop_rule(struct rule_book *b, uint32_t id)
+{
+	struct book_rule *r = &b->list[id];
+
+	while (r->first != NO_ENTRY)
+		del_entry(b, r, r->first);
+	r->used = false;
+	sl_idpool_put(b->rule_ids, (struct sl_id){.index = id, .gen = r->gen});
+}
+
+int
+rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from_config, uint32_t *id,
+	struct sl_err *err)
+{
+	struct book_rule *r;
+	struct sl_id rid;
+	int rc;
+
+	// The rules of one file have different names; while it replaces an older one, both are here
+	// for a moment.
+	if (!from_config && rule->name[0] != '\0' && rule_book_find(b, rule->name) != NULL)
+		return sl_err_set(
+			err, EEXIST, NULL, "a rule named \"%s\" is there already", rule->name);
+	if (sl_idpool_take(b->rule_ids, &rid) != 0)
+		return sl_err_set(err, ENOSPC, NULL,
+			"the switch has its %u rules (/switches/%u/max_rules)", b->max, b->sw);
+	r = &b->list[rid.index];
+	*r = (struct book_rule){.rule = *rule,
+		.used = true,
+		.from_config = from_config,
+		.first = NO_ENTRY,
+		.gen = rid.gen};
+	r->rule.id = rid.index;
+	r->rule.sw = b->sw;
+	rc = sync_entries(b, rid.index, err);
+	if (rc != 0) {
+		drop_rule(b, rid.index);
+		return rc;
+	}
+	b->count++;
+	*id = rid.index;
+	return 0;
+}
+
+int
+rule_book_del(struct rule_book *b, uint32_t id)
+{
+	if (rule_book_get(b, id) == NULL)
+		return -ENOENT;
+	drop_rule(b, id);
+	b->count--;
+	return 0;
+}
+
+const struct config_rule *
+rule_book_get(const struct rule_book *b, uint32_t id)
+{
+	return id < b->max && b->list[id].used ? &b->list[id].rule : NULL;
+}
+
+const struct config_rule *
+rule_book_find(const struct rule_book *b, const char *name_or_id)
+{
+	char *end;
+	unsigned long n;
+	uint32_t i;
+
+	for (i = 0; i < b->max; i++) {
+		if (b->list[i].used && strcmp(b->list[i].rule.name, name_or_id) == 0)
+			return &b->list[i].rule;
+	}
+	n = strtoul(name_or_id, &end, 10);
+	return *name_or_id != '\0' && *end == '\0' && n < b->max ? rule_book_get(b, (uint32_t)n)
+								 : NULL;
+}
+
+const struct config_rule *
+rule_book_of_entry(const struct rule_book *b, uint32_t entry)
+{
+	return entry < b->max && b->entries[entry].rule != NO_ENTRY
+		       ? rule_book_get(b, b->entries[entry].rule)
+		       : NULL;
+}
+
+struct each_ctx {
+	const struct rule_book *b;
+	rule_book_fn fn;
+	void *ctx;
+};
+
+static void
+each_entry(void *ctx, const struct rules_entry *e)
+{
+	const struct each_ctx *ec = ctx;
+	const struct book_rule *r = &ec->b->list[ec->b->entries[e->id].rule];
+	const struct rule_info info = {.rule = &r->rule, .from_config = r->from_config};
+
+	if (r->first == e->id) // a VM rule has several entries, all of one priority
+		ec->fn(ec->ctx, &info);
+}
+
+void
+rule_book_each(const struct rule_book *b, rule_book_fn fn, void *ctx)
+{
+	struct each_ctx ec = {.b = b, .fn = fn, .ctx = ctx};
+	uint32_t i;
+
+	rules_each(b->rules, each_entry, &ec);
+	for (i = 0; i < b->max; i++) { // rules of a VM that has no vport now
+		const struct rule_info info = {
+			.rule = &b->list[i].rule, .from_config = b->list[i].from_config};
+
+		if (b->list[i].used && b->list[i].first == NO_ENTRY)
+			fn(ctx, &info);
+	}
+}
+
+uint32_t
+rule_book_count(const struct rule_book *b)
+{
+	return b->count;
+}
+
+void
+rule_book_counters(const struct rule_book *b, uint32_t id, uint64_t *packets, uint64_t *bytes)
+{
+	const struct book_rule *r = &b->list[id];
+	uint32_t e;
+
+	*packets = r->past_packets;
+	*bytes = r->past_bytes;
+	for (e = r->first; e != NO_ENTRY; e = b->entries[e].next)
+		entry_counters(b, e, packets, bytes);
+}
+
+int
+rule_book_refresh(struct rule_book *b, struct sl_err *err)
+{
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < b->max; i++) {
+		if (b->list[i].used && b->list[i].rule.vm >= 0)
+			rc = sync_entries(b, i, err);
+	}
+	return rc;
+}
+
+int
+rule_book_table_default(
+	struct rule_book *b, uint16_t table, const struct flow_actions *actions, struct sl_err *err)
+{
+	return rules_table_default(b->rules, table, actions, err);
+}
+
+struct rules_set *
+rule_book_commit(struct rule_book *b)
+{
+	return rules_commit(b->rules);
+}
+
+struct dp_meter *
+rule_book_meters(const struct rule_book *b)
+{
+	return b->meters;
+}
+
+uint32_t
+rule_book_max(const struct rule_book *b)
+{
+	return b->max;
+}

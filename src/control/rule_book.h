@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_RULE_BOOK_H
+#define SLUICE_CONTROL_RULE_BOOK_H
+
+#include "state.h"
+
+// The rules of one switch as people know them (names, text, VM matches) over the rule engine. A
+// rule that matches on a VM becomes one entry for each vport of the VM, all counted together. Edits
+// are in force once published. Thread safety: owner thread only (control).
+
+struct rule_book;
+
+struct rule_info {
+	const struct config_rule *rule;
+	bool from_config; // else added live
+};
+
+int rule_book_new(struct control *c, uint16_t sw, struct rule_book **out, struct sl_err *err);
+void rule_book_free(struct rule_book *b);
+
+// Fails with nothing changed. rule->id is given here. -EEXIST (name), -ENOSPC, -EINVAL.
+int rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from_config,
+	uint32_t *id, struct sl_err *err);
+// -ENOENT.
+int rule_book_del(struct rule_book *b, uint32_t id);
+// By name or number text.
+const struct config_rule *rule_book_find(const struct rule_book *b, const char *name_or_id);
+const struct config_rule *rule_book_get(const struct rule_book *b, uint32_t id);
+// The rule that an engine entry belongs to.
+const struct config_rule *rule_book_of_entry(const struct rule_book *b, uint32_t entry);
+
+typedef void (*rule_book_fn)(void *ctx, const struct rule_info *info);
+void rule_book_each(
+	const struct rule_book *b, rule_book_fn fn, void *ctx); // in the order of effect
+uint32_t rule_book_count(const struct rule_book *b);
+
+// Sum of the rule's counters over its entries and the workers.
+void rule_book_counters(const struct rule_book *b, uint32_t id, uint64_t *packets, uint64_t *bytes);
+
+// Makes the VM entries follow the vports of the config (a vport came or went).
+int rule_book_refresh(struct rule_book *b, struct sl_err *err);
+int rule_book_table_default(struct rule_book *b, uint16_t table, const struct flow_actions *actions,
+	struct sl_err *err);
+// The engine's set with all edits, for a snapshot; it has one reference for the caller.
+struct rules_set *rule_book_commit(struct rule_book *b);
+struct dp_meter *rule_book_meters(const struct rule_book *b);
+uint32_t rule_book_max(const struct rule_book *b);
+
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_STATE_H
+#define SLUICE_CONTROL_STATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/idpool.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "ctl/server.h"
+#include "datapath/mac.h"
+#include "datapath/meter.h"
+#include "datapath/snapshot.h"
+#include "datapath/worker.h"
+#include "nic/nic.h"
+#include "offload/offload.h"
+#include "rules/rules.h"
+
+// The one struct that everything of control hangs off. Each part is written by the file that is
+// named behind it. Thread safety: owner thread only (control).
+
+struct mac_learner; // macs.h
+struct placements;  // placements.h
+struct mover;       // mover.h
+struct rule_book;   // rule_book.h
+struct pending;     // pending.h
+
+struct control_vport {
+	struct config_port cfg;
+	bool used;
+	struct dp_port *port;       // what carries it, NULL: nothing
+	char dev_name[128];         // of an ethdev attachment that we probed
+	struct ethdev_result setup; // of an ethdev attachment
+	bool owns_ethdev;
+};
+
+struct control {
+	const char *config_path;
+	struct config *cfg; // in force (apply.c)
+	struct sl_log *log;
+	struct sl_clock clock;
+	uint64_t started_ns;
+	int stop_fd, wake_fd; // eventfds: end; a NIC has answered
+	atomic_bool stop;
+
+	uint16_t n_workers;
+	unsigned lcore[DP_WORKERS_MAX];
+	struct rte_mempool *copies; // for floods and segments
+	struct rte_mempool *vhost_pool;
+	struct dp_datapath *dp;
+	const struct dp_snapshot *snapshot; // in force (publish.c)
+	uint32_t gen;
+
+	struct nic *nics[CONFIG_NICS_MAX];
+	struct control_vport vports[DP_VPORTS_MAX]; // by id (ports.c)
+	struct dp_port *ports[DP_PORTS_MAX];        // by index (ports.c)
+
+	struct rule_book *book[DP_SWITCHES_MAX]; // by index in cfg->switches (rule_book.c)
+	struct rules_set *set[DP_SWITCHES_MAX];  // committed (publish.c)
+	bool rules_dirty[DP_SWITCHES_MAX];
+	struct mac_learner *macs; // (macs.c)
+	struct offload *offload;
+	struct placements *placements;  // (placements.c)
+	struct mover *mover;            // (mover.c)
+	bool counting[CONFIG_NICS_MAX]; // a count job is with the NIC's executor (offload_run.c)
+	uint64_t next_count_ns, next_mac_publish_ns;
+
+	struct ctl_command *commands;
+	struct ctl_server *server;
+	struct pending *pending; // calls that are answered later (pending.c)
+	bool running;            // the workers run
+	bool shutdown_asked;
+};
+
+// Index of the switch with that id, -1: none.
+int control_switch_of(const struct control *c, uint16_t id);
+
+#endif

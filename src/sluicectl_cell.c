@@ -156,7 +156,7 @@ cell_add_key(struct sl_strbuf *sb, const char *key)
 	const char *unit = unit_of(key);
 	size_t len = strlen(key);
 
-	if (unit[0] == '_' && strcmp(unit, "_pct") != 0)
+	if (unit[0] == '_')
 		len -= strlen(unit);
 	for (size_t i = 0; i < len; i++) {
 		char c = key[i] == '_' ? ' ' : key[i];

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <math.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include <rte_byteorder.h>
 #include <rte_common.h>
+#include <rte_prefetch.h>
 
 #include "backend_gen_cdf.h"
 
@@ -47,16 +47,17 @@ draw_flow(const struct emu_gen_plan *plan, uint32_t index, struct emu_rng *rng,
 	static const uint16_t services[] = {443, 80, 53, 22, 8080, 3306, 6379, 9000};
 	uint16_t service = services[emu_rng_below(rng, RTE_DIM(services))];
 	uint32_t lap = index / PORT_COUNT;
+	struct emu_gen_addresses a;
 
-	f->v6 = emu_rng_below(rng, 100) < plan->v6_percent;
-	f->proto = emu_rng_below(rng, 100) < plan->udp_percent ? IPPROTO_UDP : IPPROTO_TCP;
-	draw_address(f->v6 ? &plan->src6 : &plan->src4, f->v6 ? 16 : 4, rng, f->src);
-	draw_address(f->v6 ? &plan->dst6 : &plan->dst4, f->v6 ? 16 : 4, rng, f->dst);
-	f->src_port =
-		rte_cpu_to_be_16(PORT_FIRST + (uint32_t)((uint64_t)index * PORT_STEP % PORT_COUNT));
-	f->dst_port = rte_cpu_to_be_16(lap == 0 ? service : 10000 + lap);
-	f->seq = emu_rng_next(rng);
-	f->id = emu_rng_next(rng);
+	memcpy(a.dst_mac, plan->dst_mac, sizeof(a.dst_mac));
+	memcpy(a.src_mac, plan->src_mac, sizeof(a.src_mac));
+	a.v6 = emu_rng_below(rng, 100) < plan->v6_percent;
+	a.udp = emu_rng_below(rng, 100) < plan->udp_percent;
+	draw_address(a.v6 ? &plan->src6 : &plan->src4, a.v6 ? 16 : 4, rng, a.src);
+	draw_address(a.v6 ? &plan->dst6 : &plan->dst4, a.v6 ? 16 : 4, rng, a.dst);
+	a.src_port = PORT_FIRST + (uint64_t)index * PORT_STEP % PORT_COUNT;
+	a.dst_port = lap == 0 ? service : 10000 + lap;
+	emu_gen_flow_set(f, &a, emu_rng_next(rng), emu_rng_next(rng));
 }
 
 static int
@@ -170,4 +171,11 @@ struct emu_gen_flow *
 emu_gen_flows_at(struct emu_gen_flows *f, uint32_t index)
 {
 	return &f->flows[index];
+}
+
+void
+emu_gen_flows_prefetch(const struct emu_gen_flows *f, uint32_t index)
+{
+	rte_prefetch0(&f->flows[index]);
+	rte_prefetch0(&f->flows[index].ip_sum);
 }

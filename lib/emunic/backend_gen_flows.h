@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "backend_args.h"
+#include "backend_gen_frame.h"
 
 // The flows of the generator, and how often each one is met.
 //
@@ -14,10 +15,10 @@
 // a weight, either 1 / rank^skew (Zipf) or a flow size drawn from a measured distribution, and pick
 // the flow of each packet with the chance weight / sum. Cost: one look-up per packet at any number
 // of flows (alias method: M. D. Vose, "A linear algorithm for generating random numbers with a
-// given distribution", IEEE TSE 17(9), 1991), 52 bytes a flow. It refuses to model arrivals and
+// given distribution", IEEE TSE 17(9), 1991), 8 bytes a flow. It refuses to model arrivals and
 // ends of flows: each one lives as long as the generator. Thread safety: owner thread only.
 
-#define EMU_GEN_FLOWS_MAX (4u << 20)
+#define EMU_GEN_FLOWS_MAX (2u << 20)
 
 // splitmix64 (Steele, Lea, Flood, OOPSLA 2014): every seed gives a full-period sequence.
 struct emu_rng {
@@ -48,23 +49,13 @@ emu_rng_below(struct emu_rng *r, uint32_t n)
 	return (emu_rng_next(r) >> 32) * n >> 32;
 }
 
-struct emu_gen_flow {
-	uint8_t src[16]; // network order, IPv4 in the first four bytes
-	uint8_t dst[16];
-	uint16_t src_port; // network order
-	uint16_t dst_port;
-	uint32_t seq; // TCP: of the next byte
-	uint16_t id;  // IPv4: of the next packet
-	uint8_t proto;
-	bool v6;
-};
-
 struct emu_gen_plan {
 	uint32_t flows;
 	double skew;
 	const char *cdf; // file of flow sizes, columns bytes,cdf; NULL: weights by skew
 	uint32_t v6_percent, udp_percent; // of the flows
 	struct emu_prefix src4, dst4, src6, dst6;
+	uint8_t dst_mac[6], src_mac[6];
 };
 
 struct emu_gen_flows;
@@ -77,5 +68,7 @@ void emu_gen_flows_free(struct emu_gen_flows *f);
 // The flow of the next packet.
 uint32_t emu_gen_flows_pick(const struct emu_gen_flows *f, struct emu_rng *rng);
 struct emu_gen_flow *emu_gen_flows_at(struct emu_gen_flows *f, uint32_t index);
+// That flow will be wanted soon.
+void emu_gen_flows_prefetch(const struct emu_gen_flows *f, uint32_t index);
 
 #endif

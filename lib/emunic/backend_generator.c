@@ -11,7 +11,6 @@
 
 #include "backend_args.h"
 #include "backend_gen_flows.h"
-#include "backend_gen_frame.h"
 #include "backend_mbuf.h"
 
 // A seeded source of heavy-tailed traffic: packets come as a Poisson process of `pps` a second
@@ -25,11 +24,10 @@
 struct generator {
 	struct emu_backend base;
 	struct emu_backend_stats stats;
-	struct rte_mempool *pool;
+	struct emu_stash stash;
 	struct emu_gen_flows *flows;
 	struct emu_rng rng;
 	struct emu_rng gaps; // its own, so that pps changes no packet
-	struct emu_gen_macs macs;
 	double pps;
 	uint64_t count; // 0: endless
 	uint64_t made;
@@ -60,6 +58,7 @@ draw_next(struct generator *g)
 		g->next_ns += -log(emu_rng_real(&g->gaps)) * 1e9 / g->pps;
 	g->next_flow = emu_gen_flows_pick(g->flows, &g->rng);
 	g->next_size = draw_size(g);
+	emu_gen_flows_prefetch(g->flows, g->next_flow);
 }
 
 // Makes the packet that was drawn, and draws the one after it. NULL without a buffer: then nothing
@@ -68,16 +67,18 @@ static struct rte_mbuf *
 make_next(struct generator *g)
 {
 	struct emu_gen_flow *f = emu_gen_flows_at(g->flows, g->next_flow);
-	struct emu_gen_flow before = *f;
-	uint32_t frame_len = RTE_MAX(g->next_size, emu_gen_frame_min(f));
-	struct emu_gen_header h;
-	struct rte_mbuf *m;
-	uint32_t used;
+	uint32_t frame_len = RTE_MAX(g->next_size, f->payload);
+	struct rte_mbuf *m = emu_stash_get(&g->stash);
+	uint32_t seq = f->seq, used;
+	uint16_t id = f->id;
 
-	used = emu_gen_frame_put(&g->macs, f, g->made, g->next_flow, frame_len, &h);
-	m = emu_mbuf_make(g->pool, &h, used, frame_len);
-	if (m == NULL) {
-		*f = before;
+	if (m == NULL)
+		return NULL;
+	used = emu_gen_frame_put(
+		f, g->made, g->next_flow, frame_len, rte_pktmbuf_mtod(m, uint8_t *));
+	if (!emu_mbuf_pad(&g->stash, m, used, frame_len)) {
+		f->seq = seq;
+		f->id = id;
 		return NULL;
 	}
 	g->made++;
@@ -160,6 +161,7 @@ gen_close(struct emu_backend *b)
 {
 	struct generator *g = (struct generator *)b;
 
+	emu_stash_free(&g->stash);
 	emu_gen_flows_free(g->flows);
 	free(g);
 }
@@ -169,7 +171,7 @@ struct options {
 	uint64_t flows, seed, count, v6, udp;
 	double pps, skew;
 	char size[16], cdf[EMU_ARG_TEXT_MAX];
-	struct emu_gen_macs macs;
+	uint8_t dst_mac[6], src_mac[6];
 	struct emu_prefix src4, dst4, src6, dst6;
 	uint32_t frame; // from size
 };
@@ -182,7 +184,8 @@ static const struct options defaults = {
 	.pps = 10000,
 	.skew = 1.1,
 	.size = "mixed",
-	.macs = {.dst = {0x02, 0, 0, 0, 0, 0x02}, .src = {0x02, 0, 0, 0, 0, 0x01}},
+	.dst_mac = {0x02, 0, 0, 0, 0, 0x02},
+	.src_mac = {0x02, 0, 0, 0, 0, 0x01},
 	.src4 = {.addr = {10, 1}, .len = 16},
 	.dst4 = {.addr = {10, 2}, .len = 16},
 	.src6 = {.addr = {0xfd, 0, 0, 1}, .len = 64},
@@ -210,8 +213,8 @@ read_options(const char *text, struct options *o, char *why, size_t why_len)
 		{.key = "dst", .type = EMU_ARG_PREFIX4, .out = &o->dst4},
 		{.key = "src6", .type = EMU_ARG_PREFIX6, .out = &o->src6},
 		{.key = "dst6", .type = EMU_ARG_PREFIX6, .out = &o->dst6},
-		{.key = "src_mac", .type = EMU_ARG_MAC, .out = o->macs.src},
-		{.key = "dst_mac", .type = EMU_ARG_MAC, .out = o->macs.dst},
+		{.key = "src_mac", .type = EMU_ARG_MAC, .out = o->src_mac},
+		{.key = "dst_mac", .type = EMU_ARG_MAC, .out = o->dst_mac},
 	};
 	unsigned long frame;
 	char *end;
@@ -249,8 +252,19 @@ gen_open(const struct emu_backend_env *env, const char *text, struct emu_backend
 		snprintf(why, why_len, "generator: no memory");
 		return -ENOMEM;
 	}
-	plan = (struct emu_gen_plan){o.flows, o.skew, o.cdf[0] != '\0' ? o.cdf : NULL, o.v6, o.udp,
-		o.src4, o.dst4, o.src6, o.dst6};
+	plan = (struct emu_gen_plan){
+		.flows = o.flows,
+		.skew = o.skew,
+		.cdf = o.cdf[0] != '\0' ? o.cdf : NULL,
+		.v6_percent = o.v6,
+		.udp_percent = o.udp,
+		.src4 = o.src4,
+		.dst4 = o.dst4,
+		.src6 = o.src6,
+		.dst6 = o.dst6,
+	};
+	memcpy(plan.dst_mac, o.dst_mac, sizeof(plan.dst_mac));
+	memcpy(plan.src_mac, o.src_mac, sizeof(plan.src_mac));
 	g->rng.state = o.seed;
 	g->gaps.state = ~o.seed;
 	rc = emu_gen_flows_new(&plan, &g->rng, &g->flows, why, why_len);
@@ -259,8 +273,7 @@ gen_open(const struct emu_backend_env *env, const char *text, struct emu_backend
 		return rc;
 	}
 	g->base.ops = emu_backend_generator();
-	g->pool = env->pool;
-	g->macs = o.macs;
+	g->stash.pool = env->pool;
 	g->pps = o.pps;
 	g->count = o.count;
 	g->size = o.frame;

@@ -2,19 +2,39 @@
 #ifndef EMUNIC_BACKEND_MBUF_H
 #define EMUNIC_BACKEND_MBUF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 #include <rte_mbuf.h>
 
+// Packets that a backend makes itself, out of buffers taken from the pool in bulk: the firmware's
+// thread has no mempool cache of its own.
+// Thread safety: owner thread only.
+
 // The longest frame that any backend makes: libpcap's own limit for a record.
 #define EMU_FRAME_MAX 262144u
+#define EMU_STASH 32
+
+struct emu_stash {
+	struct rte_mempool *pool;
+	uint16_t n;
+	struct rte_mbuf *bufs[EMU_STASH];
+};
+
+// A fresh buffer, or NULL when the pool has none at the moment.
+struct rte_mbuf *emu_stash_get(struct emu_stash *s);
+// Gives back what is in the stash.
+void emu_stash_free(struct emu_stash *s);
 
 // A packet of frame_len bytes: data_len bytes of data (at most frame_len), then zeros; a chain
-// where one buffer is too small. NULL when the pool has not enough buffers at the moment. Thread
-// safety: any thread.
+// where one buffer is too small. NULL when the pool has not enough buffers at the moment.
 struct rte_mbuf *emu_mbuf_make(
-	struct rte_mempool *pool, const void *data, uint32_t data_len, uint32_t frame_len);
+	struct emu_stash *s, const void *data, uint32_t data_len, uint32_t frame_len);
+
+// Makes a packet of frame_len bytes of a fresh buffer whose first used bytes are written already,
+// with zeros after them. When the pool has not enough buffers, m is freed and the result is false.
+bool emu_mbuf_pad(struct emu_stash *s, struct rte_mbuf *m, uint32_t used, uint32_t frame_len);
 
 // The longest frame, at most EMU_FRAME_MAX, that a quarter of the pool can hold: longer ones could
 // wait for buffers forever.

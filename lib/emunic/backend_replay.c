@@ -19,7 +19,7 @@
 struct replay {
 	struct emu_backend base;
 	struct emu_backend_stats stats;
-	struct rte_mempool *pool;
+	struct emu_stash stash;
 	struct emu_capture capture;
 	double speed;
 	bool loop;
@@ -73,7 +73,7 @@ replay_rx(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n)
 		const struct emu_record *record = &r->capture.records[r->next];
 
 		pkts[given] = emu_mbuf_make(
-			r->pool, r->capture.data + record->offset, record->held, record->length);
+			&r->stash, r->capture.data + record->offset, record->held, record->length);
 		if (pkts[given] == NULL)
 			break;
 		advance(r);
@@ -128,6 +128,7 @@ replay_close(struct emu_backend *b)
 {
 	struct replay *r = (struct replay *)b;
 
+	emu_stash_free(&r->stash);
 	emu_capture_free(&r->capture);
 	free(r);
 }
@@ -174,7 +175,7 @@ replay_open(const struct emu_backend_env *env, const char *text, struct emu_back
 		return rc;
 	}
 	r->base.ops = emu_backend_replay();
-	r->pool = env->pool;
+	r->stash.pool = env->pool;
 	r->speed = speed;
 	r->loop = loop;
 	r->stats.rx_errors = r->capture.damaged;

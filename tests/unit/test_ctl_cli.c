@@ -254,6 +254,21 @@ test_json(void **state)
 }
 
 static void
+test_watch(void **state)
+{
+	struct sl_strbuf out;
+	const char *second;
+
+	sl_strbuf_init(&out, 0);
+	run(*state, "--watch 0.1 ring list | head -n 6", 0, &out); // one round is 3 lines
+	assert_int_equal(strncmp(sl_strbuf_str(&out), "ring list, every 0.1 s: ", 24), 0);
+	second = strstr(sl_strbuf_str(&out) + 1, "ring list, every 0.1 s: ");
+	assert_non_null(second);
+	assert_non_null(strstr(second, "none\n"));
+	sl_strbuf_fini(&out);
+}
+
+static void
 test_refusals(void **state)
 {
 	struct served *s = *state;
@@ -338,6 +353,7 @@ main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_object),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_help),

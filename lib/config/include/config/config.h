@@ -68,14 +68,15 @@ struct config_attachment {
 };
 
 struct config_port { // a vport
-	uint16_t id;
+	uint16_t id; // below CONFIG_PORTS_MAX, stable over reloads
 	char name[CONFIG_NAME_MAX];
 	uint16_t sw; // index in switches
 	int16_t vm;  // index in vms, -1: an uplink
 	struct config_attachment attach;
 	enum config_vlan_mode vlan_mode;
 	uint16_t vlan;      // access or native VID
-	uint64_t trunk[64]; // bit n of the 4096: VID n is allowed (all ones by default)
+	uint64_t trunk[64]; // bit n of the 4096: VID n is allowed (all ones by default; for access
+			    // only `vlan`, for native `vlan` too)
 	bool mac_check;     // anti-spoof: only these sources
 	bool ip_check;
 	uint8_t n_macs;

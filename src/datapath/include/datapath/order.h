@@ -34,6 +34,7 @@ enum dp_move_mode {
 	DP_MOVE_OUT, // assigned -> default: the other way round
 };
 
+// A chunk: n may be below size, also 0, while there is more.
 struct dp_flow_dump {
 	uint32_t cursor, size, n;
 	bool more;

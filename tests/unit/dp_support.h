@@ -48,7 +48,9 @@ struct fake { // the device: what it will give, what it was given
 	struct fake_queue rx[BENCH_QUEUES];
 	struct fake_queue tx[BENCH_QUEUES];
 	bool down;
-	unsigned room; // packets that tx takes at most until it is set again
+	unsigned room;             // packets that tx takes at most until it is set again
+	void (*arrive)(void *ctx); // called before each receive: packets may come at any time
+	void *ctx;
 };
 
 static inline void
@@ -77,6 +79,8 @@ fake_rx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 	struct fake *f = p->priv;
 	uint16_t i;
 
+	if (f->arrive != NULL)
+		f->arrive(f->ctx);
 	for (i = 0; i < n && f->rx[queue].n > 0; i++)
 		pkts[i] = fake_pop(&f->rx[queue]);
 	return i;
@@ -165,6 +169,7 @@ struct bench {
 	struct dp_rxq rxq[DP_WORKERS_MAX][BENCH_VPORTS * BENCH_QUEUES];
 	struct dp_meter meters[BENCH_RULES];
 	const struct dp_lane *_Atomic lanes[DP_LANES_MAX];
+	uint16_t assigned_from; // receive queues from this one on are assigned to lanes
 	struct dp_snapshot *snap;
 	struct dp_snapshot old[2]; // published in turn
 	unsigned turn;
@@ -225,8 +230,9 @@ bench_publish(struct bench *b)
 
 		for (q = 0; p != NULL && q < p->n_rxq; q++) {
 			w = q % b->n_workers;
-			b->rxq[w][s->plan[w].n_rxq++] =
-				(struct dp_rxq){.port = b->vport[i].port, .queue = q};
+			b->rxq[w][s->plan[w].n_rxq++] = (struct dp_rxq){.port = b->vport[i].port,
+				.queue = q,
+				.kind = q >= b->assigned_from ? DP_RXQ_ASSIGNED : DP_RXQ_DEFAULT};
 		}
 	}
 	for (w = 0; w < b->n_workers; w++)
@@ -273,6 +279,7 @@ bench_begin(struct bench *b, uint16_t n_ports, uint16_t queues, uint16_t n_worke
 
 	memset(b, 0, sizeof(*b));
 	b->n_workers = n_workers;
+	b->assigned_from = BENCH_QUEUES;
 	b->pool = rte_pktmbuf_pool_create("pool", 8191, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	b->copies = rte_pktmbuf_pool_create("copies", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	assert_non_null(b->pool);
@@ -482,7 +489,7 @@ frame_stamp(const struct rte_mbuf *m)
 	return stamp;
 }
 
-// Gives one packet to a device and runs.
+// Gives one packet to a device.
 static inline void
 bench_feed(struct bench *b, uint16_t vport, uint16_t queue, struct rte_mbuf *m)
 {

@@ -46,7 +46,7 @@ own_option(struct words *w, const char *name, const char *inlined, struct option
 	struct sl_err *err)
 {
 	bool *flag = NULL;
-	double seconds;
+	double seconds = 0;
 
 	if (strcmp(name, "json") == 0)
 		flag = &opts->json;

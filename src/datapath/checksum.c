@@ -63,18 +63,38 @@ pseudo_sum(const struct rte_mbuf *m, uint32_t l4_len)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
+// rte_raw_cksum_mbuf of DPDK 22.11 loses carries after a segment of odd length.
+static uint16_t
+chain_sum(const struct rte_mbuf *m, uint32_t at, uint32_t len)
+{
+	uint32_t sum = 0, part;
+	uint16_t one;
+	bool odd = false;
+
+	for (; m != NULL && at >= m->data_len; m = m->next)
+		at -= m->data_len;
+	for (; m != NULL && len > 0; m = m->next, at = 0) {
+		part = RTE_MIN(len, m->data_len - at);
+		one = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const char *, at), part);
+		sum += odd ? rte_bswap16(one) : one;
+		odd ^= part & 1;
+		len -= part;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
 void
 checksum_l4(struct rte_mbuf *m)
 {
 	uint32_t l4 = offload_l4(m);
 	uint32_t len = checksum_ip_end(m) - l4;
 	char *field = field_of(m);
-	uint16_t raw = 0, sum;
+	uint16_t sum = 0;
 	uint32_t all;
 
-	memset(field, 0, sizeof(raw));
-	(void)rte_raw_cksum_mbuf(m, l4, len, &raw);
-	all = (uint32_t)raw + pseudo_sum(m, len);
+	memset(field, 0, sizeof(sum));
+	all = (uint32_t)chain_sum(m, l4, len) + pseudo_sum(m, len);
 	all = (all & 0xffff) + (all >> 16);
 	sum = (uint16_t)~all;
 	if (sum == 0 && !is_tcp(m))

@@ -163,6 +163,7 @@ static int
 pair(struct parse *p, char *text)
 {
 	char *value = strchr(text, '=');
+	size_t used = strlen(p->seen);
 	char quoted[64];
 
 	if (value == NULL || value == text)
@@ -174,8 +175,7 @@ pair(struct parse *p, char *text)
 		return FAIL(p, "unknown argument '%s'", text);
 	if (strstr(p->seen, quoted) != NULL)
 		return FAIL(p, "%s is given twice", text);
-	if (strlen(p->seen) + strlen(quoted) < sizeof(p->seen))
-		strcat(p->seen, quoted);
+	snprintf(p->seen + used, sizeof(p->seen) - used, "%s", quoted);
 	return one(p, text, value);
 }
 

@@ -249,7 +249,7 @@ void emu_switch(
 	struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n);
 void emu_drop(struct emu_nic *nic, enum emu_drop why, struct rte_mbuf *m);
 // Gives one finished packet to a side; emu_side_flush sends what was collected.
-void emu_side_push(struct emu_nic *nic, struct emu_side *side, struct rte_mbuf *m);
+void emu_side_push(struct emu_side *side, struct rte_mbuf *m);
 void emu_side_flush(struct emu_side *side);
 bool emu_side_up(const struct emu_side *side);
 

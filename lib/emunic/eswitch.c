@@ -25,8 +25,8 @@ emu_side_up(const struct emu_side *side)
 void
 emu_side_flush(struct emu_side *side)
 {
-	uint32_t len[EMU_BURST];
-	unsigned int n = side->n_out, sent = 0;
+	unsigned int n = side->n_out, sent;
+	uint64_t bytes = 0;
 
 	if (n == 0)
 		return;
@@ -36,12 +36,14 @@ emu_side_flush(struct emu_side *side)
 		rte_pktmbuf_free_bulk(side->out, n);
 		return;
 	}
+	// What is taken is gone, and may be any of them: what is left over is at the end.
 	for (unsigned int i = 0; i < n; i++)
-		len[i] = side->out[i]->pkt_len;
+		bytes += side->out[i]->pkt_len;
 	sent = side->backend->ops->tx(side->backend, side->out, n);
-	for (unsigned int i = 0; i < sent; i++)
-		side->tx_bytes += len[i];
+	for (unsigned int i = sent; i < n; i++)
+		bytes -= side->out[i]->pkt_len;
 	side->tx_packets += sent;
+	side->tx_bytes += bytes;
 	if (sent < n) {
 		side->drop_full += n - sent;
 		rte_pktmbuf_free_bulk(&side->out[sent], n - sent);
@@ -49,7 +51,7 @@ emu_side_flush(struct emu_side *side)
 }
 
 void
-emu_side_push(struct emu_nic *nic, struct emu_side *side, struct rte_mbuf *m)
+emu_side_push(struct emu_side *side, struct rte_mbuf *m)
 {
 	side->out[side->n_out++] = m;
 	if (side->n_out == EMU_BURST)
@@ -71,7 +73,7 @@ push_segments(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 			nic->drops[EMU_DROP_NO_BUFFER]++;
 			break;
 		}
-		emu_side_push(nic, side, m);
+		emu_side_push(side, m);
 	}
 	nic->copies += n - 1;
 	rte_pktmbuf_free(p->m);
@@ -123,7 +125,7 @@ to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 	}
 	if (!(p->l4_sum && takes))
 		p->m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	emu_side_push(nic, side, p->m);
+	emu_side_push(side, p->m);
 }
 
 // Where a packet goes; encoded so that all host ports come after all sides.

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-
 struct emu_port *
 emu_flow_port(struct emu_port *port, uint16_t ethdev_id)
 {

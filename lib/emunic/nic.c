@@ -124,6 +124,7 @@ add_stats(struct emu_backend_stats *sum, const struct emu_backend_stats *s)
 	sum->tx_packets += s->tx_packets;
 	sum->tx_bytes += s->tx_bytes;
 	sum->rx_errors += s->rx_errors;
+	sum->tx_errors += s->tx_errors;
 }
 
 int
@@ -147,6 +148,8 @@ emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text
 				why[0] != '\0' ? why : rte_strerror(-ret));
 			return ret;
 		}
+		if (why[0] != '\0')
+			EMU_LOG(NOTICE, "%s: %s=[%s]: %s", nic->name, side->name, text, why);
 	}
 	emu_gate_enter(&nic->gate);
 	old = side->backend;

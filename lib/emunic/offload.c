@@ -51,15 +51,17 @@ l4_bytes(const struct emu_pkt *p, const struct rte_mbuf *m)
 	uint32_t have = m->pkt_len - p->l2_len - p->l3_len, len;
 
 	if (IS_V4(p)) {
-		struct rte_ipv4_hdr buf;
-		const struct rte_ipv4_hdr *ip = rte_pktmbuf_read(m, p->l2_len, sizeof(buf), &buf);
+		struct rte_ipv4_hdr ip;
 
-		len = rte_be_to_cpu_16(ip->total_length);
+		if (!emu_get(m, p->l2_len, &ip, sizeof(ip)))
+			return 0;
+		len = rte_be_to_cpu_16(ip.total_length);
 	} else {
-		struct rte_ipv6_hdr buf;
-		const struct rte_ipv6_hdr *ip = rte_pktmbuf_read(m, p->l2_len, sizeof(buf), &buf);
+		struct rte_ipv6_hdr ip;
 
-		len = rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip);
+		if (!emu_get(m, p->l2_len, &ip, sizeof(ip)))
+			return 0;
+		len = rte_be_to_cpu_16(ip.payload_len) + sizeof(ip);
 	}
 	if (len < (uint32_t)p->l3_len + p->l4_len || len - p->l3_len > have)
 		return 0;
@@ -92,31 +94,38 @@ fold(uint32_t sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-// Where the L4 checksum is; 16 bits at an even offset of its header.
-static uint16_t *
-l4_sum_at(const struct emu_pkt *p, struct rte_mbuf *m)
+// Headers that are written to are whole in the first segment, but at any address.
+static void
+put(struct rte_mbuf *m, uint32_t off, const void *data, uint32_t n)
 {
-	uint32_t off = p->l2_len + p->l3_len;
+	memcpy(rte_pktmbuf_mtod_offset(m, void *, off), data, n);
+}
 
-	if (IS_TCP(p))
-		return &rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, off)->cksum;
-	return &rte_pktmbuf_mtod_offset(m, struct rte_udp_hdr *, off)->dgram_cksum;
+static void
+put_l4_sum(const struct emu_pkt *p, struct rte_mbuf *m, uint16_t sum)
+{
+	uint32_t at = IS_TCP(p) ? offsetof(struct rte_tcp_hdr, cksum)
+				: offsetof(struct rte_udp_hdr, dgram_cksum);
+
+	put(m, p->l2_len + p->l3_len + at, &sum, sizeof(sum));
 }
 
 static void
 fill_ip(const struct emu_pkt *p, struct rte_mbuf *m)
 {
-	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, p->l2_len);
+	uint32_t at = p->l2_len + offsetof(struct rte_ipv4_hdr, hdr_checksum);
+	uint16_t sum = 0;
 
-	ip->hdr_checksum = 0;
-	ip->hdr_checksum = ~rte_raw_cksum(ip, p->l3_len);
+	put(m, at, &sum, sizeof(sum));
+	sum = ~rte_raw_cksum(rte_pktmbuf_mtod_offset(m, void *, p->l2_len), p->l3_len);
+	put(m, at, &sum, sizeof(sum));
 }
 
 bool
 emu_fill_sums(const struct emu_pkt *p, struct rte_mbuf *m)
 {
 	uint32_t len;
-	uint16_t *at, raw, sum;
+	uint16_t raw, sum;
 
 	if (p->ip_sum)
 		fill_ip(p, m);
@@ -125,12 +134,11 @@ emu_fill_sums(const struct emu_pkt *p, struct rte_mbuf *m)
 	len = l4_bytes(p, m);
 	if (len == 0)
 		return false;
-	at = l4_sum_at(p, m);
-	*at = 0;
+	put_l4_sum(p, m, 0);
 	if (rte_raw_cksum_mbuf(m, p->l2_len + p->l3_len, len, &raw) != 0)
 		return false;
 	sum = ~fold((uint32_t)raw + pseudo_sum(p, len));
-	*at = sum == 0 && !IS_TCP(p) ? 0xffff : sum;
+	put_l4_sum(p, m, sum == 0 && !IS_TCP(p) ? 0xffff : sum);
 	return true;
 }
 
@@ -143,7 +151,7 @@ emu_leave_sums(const struct emu_pkt *p, struct rte_mbuf *m)
 		return false;
 	if (p->ip_sum)
 		fill_ip(p, m);
-	*l4_sum_at(p, m) = pseudo_sum(p, len);
+	put_l4_sum(p, m, pseudo_sum(p, len));
 	m->l2_len = p->l2_len;
 	m->l3_len = p->l3_len;
 	m->l4_len = p->l4_len;
@@ -166,11 +174,11 @@ verify_l4(const struct emu_pkt *p)
 	if (len == 0)
 		return RTE_MBUF_F_RX_L4_CKSUM_BAD;
 	if (!IS_TCP(p)) {
-		struct rte_udp_hdr buf;
-		const struct rte_udp_hdr *udp =
-			rte_pktmbuf_read(p->m, p->l2_len + p->l3_len, sizeof(buf), &buf);
+		struct rte_udp_hdr udp;
 
-		if (udp->dgram_cksum == 0)
+		if (!emu_get(p->m, p->l2_len + p->l3_len, &udp, sizeof(udp)))
+			return RTE_MBUF_F_RX_L4_CKSUM_BAD;
+		if (udp.dgram_cksum == 0)
 			return IS_V4(p) ? RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN
 					: RTE_MBUF_F_RX_L4_CKSUM_BAD;
 	}
@@ -255,33 +263,42 @@ emu_segments_init(struct emu_segments *s, const struct emu_pkt *p)
 	s->index = 0;
 }
 
-// Sets the lengths, the IPv4 id, the sequence number and the flags of one segment.
+// Sets the length and the IPv4 id of one segment.
 static void
-fix_headers(const struct emu_segments *s, struct rte_mbuf *m, bool last)
+fix_ip(const struct emu_segments *s, struct rte_mbuf *m)
 {
 	const struct emu_pkt *p = s->p;
-	uint16_t l3 = m->pkt_len - p->l2_len;
-	struct rte_tcp_hdr *tcp =
-		rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, p->l2_len + p->l3_len);
-	uint32_t seq = rte_be_to_cpu_32(tcp->sent_seq) + (s->off - s->hdr_len);
+	uint16_t len = m->pkt_len - p->l2_len;
 
 	if (IS_V4(p)) {
-		struct rte_ipv4_hdr *ip =
-			rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, p->l2_len);
+		struct rte_ipv4_hdr ip;
 
-		ip->total_length = rte_cpu_to_be_16(l3);
-		ip->packet_id = rte_cpu_to_be_16(rte_be_to_cpu_16(ip->packet_id) + s->index);
+		emu_get(m, p->l2_len, &ip, sizeof(ip));
+		ip.total_length = rte_cpu_to_be_16(len);
+		ip.packet_id = rte_cpu_to_be_16(rte_be_to_cpu_16(ip.packet_id) + s->index);
+		put(m, p->l2_len, &ip, sizeof(ip));
 	} else {
-		struct rte_ipv6_hdr *ip =
-			rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, p->l2_len);
+		rte_be16_t payload = rte_cpu_to_be_16(len - sizeof(struct rte_ipv6_hdr));
 
-		ip->payload_len = rte_cpu_to_be_16(l3 - sizeof(*ip));
+		put(m, p->l2_len + offsetof(struct rte_ipv6_hdr, payload_len), &payload,
+			sizeof(payload));
 	}
-	tcp->sent_seq = rte_cpu_to_be_32(seq);
+}
+
+// Sets the sequence number and the flags.
+static void
+fix_tcp(const struct emu_segments *s, struct rte_mbuf *m, bool last)
+{
+	uint32_t at = s->p->l2_len + s->p->l3_len;
+	struct rte_tcp_hdr tcp;
+
+	emu_get(m, at, &tcp, sizeof(tcp));
+	tcp.sent_seq = rte_cpu_to_be_32(rte_be_to_cpu_32(tcp.sent_seq) + s->off - s->hdr_len);
 	if (!last)
-		tcp->tcp_flags &= ~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
+		tcp.tcp_flags &= ~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
 	if (s->index > 0)
-		tcp->tcp_flags &= ~RTE_TCP_CWR_FLAG;
+		tcp.tcp_flags &= ~RTE_TCP_CWR_FLAG;
+	put(m, at, &tcp, sizeof(tcp));
 }
 
 struct rte_mbuf *
@@ -298,7 +315,8 @@ emu_segments_next(struct emu_segments *s, struct rte_mempool *pool)
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
-	fix_headers(s, m, n == s->left);
+	fix_ip(s, m);
+	fix_tcp(s, m, n == s->left);
 	emu_fill_sums(s->p, m);
 	s->off += n;
 	s->left -= n;

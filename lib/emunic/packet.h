@@ -77,6 +77,10 @@ struct emu_pkt {
 	uint16_t mss;
 };
 
+// Copies n bytes at off of the packet to out; false when it ends before. Headers are read this way
+// because they may be cut into segments, and at any address.
+bool emu_get(const struct rte_mbuf *m, uint32_t off, void *out, uint32_t n);
+
 // Fills key (its port apart) and the offsets of p from p->m. False when there is no whole Ethernet
 // header. EMU_L_HOST is set in layers when host is true.
 bool emu_parse(struct emu_pkt *p, uint16_t port, bool host);

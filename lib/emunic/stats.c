@@ -183,6 +183,20 @@ walk_host(struct walk *w, struct emu_nic *nic)
 	put(w, held, "nic_held");
 }
 
+// What the side's backends, of now and before, tell.
+static struct emu_backend_stats
+backend_stats(const struct emu_side *side)
+{
+	struct emu_backend_stats s = {0};
+
+	if (side->backend != NULL)
+		side->backend->ops->stats(side->backend, &s);
+	s.rx_packets += side->gone.rx_packets;
+	s.rx_errors += side->gone.rx_errors;
+	s.tx_errors += side->gone.tx_errors;
+	return s;
+}
+
 static void
 walk_sides(struct walk *w, struct emu_nic *nic)
 {
@@ -190,25 +204,35 @@ walk_sides(struct walk *w, struct emu_nic *nic)
 	struct emu_side vf = {0};
 
 	for (uint16_t i = 1; i < nic->n_sides; i++) {
-		vf.rx_packets += nic->sides[i].rx_packets;
-		vf.rx_bytes += nic->sides[i].rx_bytes;
-		vf.tx_packets += nic->sides[i].tx_packets;
-		vf.tx_bytes += nic->sides[i].tx_bytes;
+		const struct emu_side *side = &nic->sides[i];
+
+		vf.rx_packets += side->rx_packets;
+		vf.rx_bytes += side->rx_bytes;
+		vf.tx_packets += side->tx_packets - backend_stats(side).tx_errors;
+		vf.tx_bytes += side->tx_bytes;
 	}
 	put(w, wire->rx_packets, "nic_received_wire");
 	put(w, wire->rx_bytes, "nic_received_wire_bytes");
 	put(w, vf.rx_packets, "nic_received_vf");
 	put(w, vf.rx_bytes, "nic_received_vf_bytes");
-	put(w, wire->tx_packets, "nic_sent_wire");
+	put(w, wire->tx_packets - backend_stats(wire).tx_errors, "nic_sent_wire");
 	put(w, wire->tx_bytes, "nic_sent_wire_bytes");
 	put(w, vf.tx_packets, "nic_sent_vf");
 	put(w, vf.tx_bytes, "nic_sent_vf_bytes");
 	put(w, nic->copies, "nic_copies");
+}
+
+static void
+walk_drops(struct walk *w, struct emu_nic *nic)
+{
 	for (uint16_t i = 0; i < EMU_DROPS; i++)
 		put(w, nic->drops[i], "nic_drop_%s", drop_names[i]);
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
-		put(w, nic->sides[i].drop_full, "nic_drop_tx_%s_full", nic->sides[i].name);
-		put(w, nic->sides[i].drop_down, "nic_drop_tx_%s_down", nic->sides[i].name);
+		const struct emu_side *side = &nic->sides[i];
+
+		put(w, side->drop_full, "nic_drop_tx_%s_full", side->name);
+		put(w, side->drop_down, "nic_drop_tx_%s_down", side->name);
+		put(w, backend_stats(side).tx_errors, "nic_drop_tx_%s_shape", side->name);
 	}
 }
 
@@ -218,18 +242,16 @@ walk_backends(struct walk *w, struct emu_nic *nic)
 {
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		const struct emu_side *side = &nic->sides[i];
+		struct emu_backend_stats s = backend_stats(side);
 		struct emu_backend *b = side->backend;
-		struct emu_backend_stats s = {0};
 		bool finished = b != NULL && b->ops->finished != NULL && b->ops->finished(b);
 
-		if (b != NULL)
-			b->ops->stats(b, &s);
 		put(w, finished, "%s_finished", side->name);
-		put(w, s.rx_packets + side->gone.rx_packets, "%s_played", side->name);
-		put(w, s.rx_errors + side->gone.rx_errors, "%s_errors", side->name);
+		put(w, s.rx_packets, "%s_played", side->name);
+		put(w, s.rx_errors, "%s_rx_errors", side->name);
 		if (i == 0)
 			continue;
-		put(w, side->tx_packets, "%s_rx_packets", side->name);
+		put(w, side->tx_packets - s.tx_errors, "%s_rx_packets", side->name);
 		put(w, side->tx_bytes, "%s_rx_bytes", side->name);
 		put(w, side->rx_packets, "%s_tx_packets", side->name);
 		put(w, side->rx_bytes, "%s_tx_bytes", side->name);
@@ -245,6 +267,7 @@ walk(struct walk *w, struct emu_port *port)
 	if (port->index == 0) {
 		walk_host(w, nic);
 		walk_sides(w, nic);
+		walk_drops(w, nic);
 		walk_backends(w, nic);
 		put(w, nic->eswitch_packets, "nic_eswitch_packets");
 		put(w, nic->eswitch_bytes, "nic_eswitch_bytes");

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The NIC's rule tables against a linear reference: seeded random rules, removals and packets.
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_eal.h>
+#include <rte_memory.h>
+
+#include "table.h"
+
+#define CAPACITY 300
+#define ROUNDS 30000
+
+static struct rte_flow *live[CAPACITY];
+static union emu_key live_mask[CAPACITY];
+static unsigned int n_live;
+static uint64_t rng;
+
+static uint32_t
+draw(uint32_t below)
+{
+	rng = rng * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(rng >> 33) % below;
+}
+
+// Few values in few fields, so that rules and packets meet often.
+static void
+random_key(union emu_key *k)
+{
+	memset(k, 0, sizeof(*k));
+	k->port = draw(3);
+	k->layers = draw(2) ? EMU_L_IPV4 | EMU_L_UDP : EMU_L_IPV4 | EMU_L_TCP;
+	k->ip_src[0] = draw(3);
+	k->ip_src[3] = draw(4);
+	k->ip_dst[3] = draw(4);
+	k->dport = draw(5);
+	k->eth_type = draw(2);
+}
+
+static void
+random_mask(union emu_key *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->port = draw(2) ? 0xffff : 0;
+	m->layers = draw(2) ? EMU_L_UDP : 0;
+	m->ip_src[0] = draw(2) ? 0xff : 0;
+	m->ip_src[3] = draw(3) ? 0 : draw(2) ? 0xff : 0xfe;
+	m->ip_dst[3] = draw(2) ? 0xff : 0;
+	m->dport = draw(3) ? 0 : 0xffff;
+}
+
+static unsigned int
+bits(const union emu_key *m)
+{
+	unsigned int n = 0;
+
+	for (unsigned int w = 0; w < EMU_KEY_WORDS; w++)
+		n += __builtin_popcountll(m->w[w]);
+	return n;
+}
+
+// The order that table.h promises, over all rules one by one.
+static struct rte_flow *
+reference(const union emu_key *k)
+{
+	int best = -1;
+
+	for (unsigned int i = 0; i < n_live; i++) {
+		const struct rte_flow *f = live[i], *b = best < 0 ? NULL : live[best];
+		bool hit = true;
+		int order;
+
+		for (unsigned int w = 0; w < EMU_KEY_WORDS; w++)
+			hit = hit && ((k->w[w] ^ f->key.w[w]) & live_mask[i].w[w]) == 0;
+		if (!hit)
+			continue;
+		if (b == NULL || f->priority != b->priority) {
+			best = b == NULL || f->priority < b->priority ? (int)i : best;
+			continue;
+		}
+		order = (int)bits(&live_mask[best]) - (int)bits(&live_mask[i]);
+		if (order == 0)
+			order = memcmp(&live_mask[best], &live_mask[i], sizeof(union emu_key));
+		if (order == 0)
+			order = f->seq < b->seq ? -1 : 1;
+		if (order < 0)
+			best = i;
+	}
+	return best < 0 ? NULL : live[best];
+}
+
+static void
+add_one(struct emu_rules *r, struct emu_table *t)
+{
+	struct emu_actions act = {.fate = EMU_FATE_DROP};
+	union emu_key key, mask;
+	struct rte_flow *f;
+	int err = 0;
+
+	random_key(&key);
+	random_mask(&mask);
+	f = emu_table_add(r, t, &key, &mask, draw(6), &act, &err);
+	if (n_live == CAPACITY) {
+		assert_null(f);
+		assert_int_equal(err, ENOSPC);
+		return;
+	}
+	assert_non_null(f);
+	live[n_live] = f;
+	live_mask[n_live++] = mask;
+}
+
+static void
+del_one(struct emu_rules *r, struct emu_table *t)
+{
+	unsigned int i;
+
+	if (n_live == 0)
+		return;
+	i = draw(n_live);
+	emu_table_del(r, t, live[i]);
+	live[i] = live[--n_live];
+	live_mask[i] = live_mask[n_live];
+}
+
+static void
+compare(struct emu_rules *r, struct emu_table *t)
+{
+	struct emu_pkt pkts[32], *p[32];
+	struct rte_flow *got[32];
+	unsigned int n = 1 + draw(32);
+
+	for (unsigned int i = 0; i < n; i++) {
+		random_key(&pkts[i].key);
+		p[i] = &pkts[i];
+	}
+	emu_table_lookup(r, t, p, n, got);
+	for (unsigned int i = 0; i < n; i++)
+		assert_ptr_equal(got[i], reference(&pkts[i].key));
+}
+
+static void
+test_model(void **state)
+{
+	struct emu_rules r;
+	struct emu_table t = {0};
+	bool growing = true;
+
+	assert_int_equal(emu_rules_init(&r, CAPACITY, SOCKET_ID_ANY), 0);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		if (n_live == CAPACITY && draw(20) == 0)
+			growing = false;
+		if (n_live == 0)
+			growing = true;
+		if (draw(10) < (growing ? 7 : 3))
+			add_one(&r, &t);
+		else
+			del_one(&r, &t);
+		assert_int_equal(t.n_rules, n_live);
+		if (draw(4) == 0)
+			compare(&r, &t);
+	}
+	while (n_live > 0)
+		del_one(&r, &t);
+	assert_int_equal(t.n_shapes, 0);
+	assert_int_equal(r.n_rules, 0);
+	emu_table_fini(&t);
+	emu_rules_fini(&r);
+}
+
+// Two tables of one NIC do not see each other's rules, and share the capacity.
+static void
+test_shared_capacity(void **state)
+{
+	struct emu_actions act = {.fate = EMU_FATE_DROP};
+	struct emu_table a = {0}, b = {0};
+	union emu_key key = {0}, mask = {0};
+	struct emu_pkt pkt = {0}, *p = &pkt;
+	struct rte_flow *got, *rules[7];
+	struct emu_rules r;
+	int err;
+
+	mask.dport = 0xffff;
+	assert_int_equal(emu_rules_init(&r, 7, SOCKET_ID_ANY), 0);
+	for (unsigned int i = 0; i < 7; i++) {
+		key.dport = i;
+		rules[i] = emu_table_add(&r, i < 4 ? &a : &b, &key, &mask, 0, &act, &err);
+		assert_non_null(rules[i]);
+	}
+	assert_null(emu_table_add(&r, &a, &key, &mask, 0, &act, &err));
+	assert_int_equal(err, ENOSPC);
+	for (unsigned int i = 0; i < 8; i++) {
+		pkt.key.dport = i;
+		emu_table_lookup(&r, &a, &p, 1, &got);
+		assert_ptr_equal(got, i < 4 ? rules[i] : NULL);
+		emu_table_lookup(&r, &b, &p, 1, &got);
+		assert_ptr_equal(got, i >= 4 && i < 7 ? rules[i] : NULL);
+	}
+	for (unsigned int i = 0; i < 7; i++)
+		emu_table_del(&r, i < 4 ? &a : &b, rules[i]);
+	emu_table_fini(&a);
+	emu_table_fini(&b);
+	emu_rules_fini(&r);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_shared_capacity),
+	};
+	char *eal[] = {argv[0], "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"--lcores=0", "--log-level=critical", NULL};
+	const char *seed = getenv("SEED");
+	int failed;
+
+	rng = seed != NULL ? strtoull(seed, NULL, 0) : 20261;
+	if (rte_eal_init(7, eal) < 0)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	if (failed != 0)
+		fprintf(stderr, "SEED=%s\n", seed != NULL ? seed : "20261");
+	rte_eal_cleanup();
+	return failed;
+}

@@ -208,6 +208,24 @@ test_share_never_rings(void **state)
 	}
 }
 
+// Heavy flows leave a queue to each worker that has none to share yet.
+static void
+test_share_leaves_a_queue(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *f;
+	unsigned i;
+
+	for (i = 0; i < 6; i++)
+		w_add(w, 9, 3, HEAVY)->d.share = true;
+	w_run(w, 2000);
+	f = w_add(w, 9, 4, NORMAL);
+	f->d.share = true;
+	f->worker = 1;
+	w_run(w, 1000);
+	w_expect(w, f, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+}
+
 static void
 test_drop_is_dropped_in_the_nic(void **state)
 {
@@ -365,6 +383,27 @@ test_hints(void **state)
 	w_expect(w, down, OFFLOAD_IN, OFFLOAD_ESWITCH, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
 }
 
+// Of those that wait, the raised one is first.
+static void
+test_hint_outranks(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *first, *raised, *plain;
+
+	offload_nic_del(w->o, 0);
+	w_nic(w, 0, "nic0", 4, 1);
+	first = w_add(w, 1, 2, 2 * NORMAL);
+	w_run(w, 500);
+	raised = w_add(w, 1, 2, NORMAL);
+	plain = w_add(w, 1, 2, 2 * NORMAL);
+	w_run(w, 200);
+	assert_int_equal(offload_hint(w->o, &raised->key, 1), 0);
+	w_run(w, 1000);
+	w_expect(w, raised, OFFLOAD_IN, OFFLOAD_ESWITCH, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	w_expect(w, plain, OFFLOAD_IN, OFFLOAD_RING, OFFLOAD_ST_WANTED, OFFLOAD_R_TABLE_FULL);
+	w_expect(w, first, OFFLOAD_IN, OFFLOAD_RING, OFFLOAD_ST_WANTED, OFFLOAD_R_TABLE_FULL);
+}
+
 static void
 test_vm_limits(void **state)
 {
@@ -377,6 +416,9 @@ test_vm_limits(void **state)
 	w_expect(w, b, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED,
 		OFFLOAD_R_VM_QUEUE_LIMIT);
 	w_expect_words(w, b, OFFLOAD_IN, "VM 3 has 1 of 1 exclusive queues");
+	a->bps = 0;
+	w_run(w, 3000);
+	w_expect(w, b, OFFLOAD_IN, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
 	c = w_add(w, 1, 2, NORMAL);
 	d = w_add(w, 1, 2, NORMAL + MBIT / 10);
 	c->d.vm_max_entries = d->d.vm_max_entries = 1;
@@ -499,6 +541,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_heavy_until_light, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_much_heavier_takes_the_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_never_rings, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_share_leaves_a_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop_is_dropped_in_the_nic, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pinned, setup, teardown),
 		cmocka_unit_test_setup_teardown(
@@ -507,6 +550,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_from_vhost_gets_tx_queues, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_belongs_to_a_rule, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hints, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hint_outranks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vm_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_keeps_it_on_the_host, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lesser_nic, setup, teardown),

@@ -126,6 +126,39 @@ test_reserve_refuses(void **state)
 	assert_int_equal(offload_queue_reserve(w->o, q, OFFLOAD_Q_FREE), -ENODEV);
 }
 
+// A flow alone on a shared queue gets heavy while no other queue is free: it gets this one. It is
+// not heavy any more before that is done: the queue is its own until its rule is gone.
+static void
+test_own_queue_in_place(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *f;
+	struct offload_queue_id q;
+	uint16_t i;
+
+	for (i = 2; i < 5; i++)
+		assert_int_equal(
+			offload_queue_reserve(w->o, (struct offload_queue_id){0, 0, OFFLOAD_RX, i},
+				OFFLOAD_Q_STOPPED),
+			0);
+	f = w_add(w, 9, 3, NORMAL);
+	w_run(w, 500);
+	q = w_get(w, f).side[OFFLOAD_IN].actual.queue;
+	assert_int_equal(w_queue(w, 0, 0, OFFLOAD_RX, q.index).state, OFFLOAD_Q_SHARED);
+	f->bps = 100 * MBIT;
+	for (i = 0; i < 50 && w->removes == 0; i++)
+		w_run(w, W_TICK_MS);
+	assert_int_equal(w->removes, 1);
+	assert_int_equal(w_queue(w, 0, 0, OFFLOAD_RX, q.index).state, OFFLOAD_Q_EXCLUSIVE);
+	assert_int_equal(offload_hint(w->o, &f->key, -1), 0);
+	w_tick(w);
+	assert_int_equal(w_queue(w, 0, 0, OFFLOAD_RX, q.index).flows, 1);
+	assert_int_equal(offload_hint(w->o, &f->key, 0), 0);
+	w_run(w, 500);
+	w_expect(w, f, OFFLOAD_IN, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	assert_int_equal(w_get(w, f).side[OFFLOAD_IN].actual.queue.index, q.index);
+}
+
 // A transmit queue that one worker left is not another's in the same round.
 static void
 test_tx_queue_changes_hands(void **state)
@@ -163,6 +196,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reserve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reserve_refuses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_queue_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tx_queue_changes_hands, setup, teardown),
 	};
 

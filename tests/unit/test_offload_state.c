@@ -93,6 +93,44 @@ test_better_replaces_weakest(void **state)
 }
 
 static void
+test_heaviest_first(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	offload_nic_del(w->o, 0);
+	w_nic(w, 0, "nic0", 4, 8);
+	for (i = 0; i < 100; i++) // 100 rates in a mixed order
+		w_report(w, w_add(w, 1, 2, 50 * NORMAL + i * 37 % 100 * MBIT));
+	w_tick(w);
+	w_answers(w);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(w->flow[i].rule.path == OFFLOAD_ESWITCH, i * 37 % 100 >= 92);
+}
+
+// For one that waits, one has to go, however long it takes.
+static void
+test_one_leaves_for_one(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *strong;
+	unsigned i;
+
+	offload_nic_del(w->o, 0);
+	w_nic(w, 0, "nic0", 4, 4);
+	for (i = 0; i < 4; i++)
+		w_add(w, 1, 2, NORMAL);
+	w_run(w, 1000);
+	strong = w_add(w, 1, 2, 100 * NORMAL);
+	for (i = 0; i < 10; i++) {
+		w->clock.manual_ns += W_TICK_MS * SL_NS_PER_MS;
+		w_report(w, strong);
+		w_tick(w);
+	}
+	assert_int_equal(w->removes, 1);
+}
+
+static void
 test_residency(void **state)
 {
 	struct world *w = *state;
@@ -214,8 +252,11 @@ test_deny_goes_first(void **state)
 	for (i = 0; i < 40; i++)
 		w_add(w, 1, 2, NORMAL);
 	w_run(w, 1000);
-	for (i = 40; i < 80; i++)
-		w_report(w, w_add(w, 1, 2, NORMAL));
+	for (i = 40; i < 80; i++) { // each of them is told to use a ring
+		f = w_add(w, 3, 4, NORMAL);
+		f->d.wants_ring = true;
+		w_report(w, f);
+	}
 	f = &w->flow[20];
 	packets = w_get(w, f).packets[OFFLOAD_ESWITCH];
 	f->d = w_decision(1, OFFLOAD_NONE);
@@ -420,6 +461,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_limit_is_learned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_better_replaces_weakest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_heaviest_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_leaves_for_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_residency, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_shape_is_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_everywhere, setup, teardown),

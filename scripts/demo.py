@@ -8,7 +8,7 @@
                +----+-----------+--------------+-----------+
                   VF 0        VF 1          PF queues
                     |           |              |
-                   vm1         vm2          sluiced  -- vhost-user --  vm3, vm4 (testpmd)
+                   vm1         vm2          sluiced  -- vhost-user --  vm3, vm4
 
 Which VM a packet is for is a stated hash, not flooding: the lowest two bits of the destination's
 address (IPv4 or IPv6; of the destination MAC where there is no IP address): 0 is vm1, 3 is vm4.
@@ -22,17 +22,18 @@ import pathlib
 import shutil
 import socket
 import struct
+import subprocess
 import sys
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / 'tests' / 'support'))
 
-from sluice_harness import Proc, Sluiced, short_dir, wait_for  # noqa: E402
+from sluice_harness import Proc, RpcClient, build_dir, short_dir, wait_for  # noqa: E402
 from sluice_harness.machine import cores  # noqa: E402
 
 PLACES = ['eswitch', 'exclusive-queue', 'shared-queue', 'ring', 'software']
-NIC_QUEUES, NIC_DEFAULT, NIC_RULES = 10, 1, 192
+NIC_QUEUES, NIC_DEFAULT, NIC_RULES = 6, 1, 80
 GENERATOR = {'flows': 2000, 'seed': 1, 'pps': 20000}
 
 
@@ -132,19 +133,45 @@ def config(directory):
     }
 
 
+class Switch:
+    """sluiced, and a session on its control socket."""
+
+    def __init__(self, directory, prefix):
+        path = directory / 'sluice.json'
+        path.write_text(json.dumps(config(directory), indent=2))
+        argv = [build_dir() / "src" / "sluiced", f'--file-prefix={prefix}', '--', '--config', path]
+        self.proc = Proc(argv, directory / 'sluiced.log')
+        self.rpc = wait_for(lambda: self.connect(directory / 'sluice.sock'), 60,
+                            'sluiced answers')
+
+    def connect(self, path):
+        assert self.proc.running, f'sluiced ended:\n{self.proc.tail()}'
+        try:
+            return RpcClient(path, timeout=60)
+        except OSError:
+            return None
+
+    def call(self, method, **params):
+        return self.rpc.call(method, **params)
+
+    def stop(self):
+        """Ends it; its exit code."""
+        self.rpc.close()
+        return self.proc.stop(30)
+
+
 class Guests:
-    """vm3 and vm4: one testpmd that takes packets on a virtio-user port for each."""
+    """vm3 and vm4: one process that takes packets on a virtio-user port for each."""
 
     def __init__(self, directory):
         cpu = cores()[0]
-        argv = ['nice', 'dpdk-testpmd', '--lcores', f'0@{cpu},1@{cpu}', '--no-huge', '-m', '256',
-                '--no-shconf', '--no-pci', '--no-telemetry', '--file-prefix', directory.name]
+        argv = ['nice', '-n', '-5', build_dir() / 'tests' / 'support' / 'guest', '--lcores', f'0@{cpu}', '--no-huge',
+                '-m', '256', '--no-shconf', '--no-pci', '--no-telemetry',
+                '--file-prefix', directory.name + '-vm']
         for n in (3, 4):
             argv += ['--vdev', f'net_virtio_user{n},path={directory}/vm{n}.sock,queues=1,'
                      f'queue_size=1024,mac=02:00:00:00:00:0{n}']
-        argv += ['--', '--forward-mode=rxonly', '--total-num-mbufs=16384', '--no-flush-rx',
-                 '--rxd=1024', '--auto-start', '--stats-period=3600']
-        self.proc = Proc(argv, directory / 'guests.log')
+        self.proc = Proc(argv, directory / 'guests.log', stdin=subprocess.PIPE)
 
     def stop(self):
         self.proc.stop()
@@ -236,7 +263,7 @@ def run(a, directory):
     else:
         expected = int(GENERATOR['pps'] * (a.seconds or 15))
         deadline = time.monotonic() + 60 + 4 * (a.seconds or 15)
-    switch = Sluiced(directory, config(directory), telemetry=True, prefix=prefix)
+    switch = Switch(directory, prefix)
     guests = None
     try:
         guests = Guests(directory)
@@ -266,7 +293,10 @@ def run(a, directory):
     finally:
         if guests:
             guests.stop()
-        switch.proc.stop(30)
+        code = switch.stop()
+    if code != 0:
+        print(f'sluice demo: sluiced ended with {code}:\n{switch.proc.tail()}', file=sys.stderr)
+        return 1, final
     if final['played'] != expected:
         print(f'sluice demo: {final["played"]} packets were played, {expected} were to be',
               file=sys.stderr)

@@ -62,12 +62,11 @@ static const struct ctl_command commands[] = {
 				.help = "name of the VM"}}},
 	{.name = "vm hint", .writes = true,
 		.help = "what a VM asks for its own flows; followed where its vport has hints on",
-		.fields = "vm match class place followed flows",
+		.fields = "vm match place flows refused",
 		.args = {{"vm", CTL_STR, true, true, .complete = "vm",
 				.help = "name of the VM"},
 			{"match", CTL_STR, true, true,
 				.help = "which of its flows"},
-			{"class", CTL_STR, .complete = "class", .help = "QoS class for them"},
 			{"place", CTL_STR, .complete = "raise|lower",
 				.help = "raise: a queue or table entry before others; lower: "
 					"after them"},

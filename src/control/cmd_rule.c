@@ -279,6 +279,9 @@ COMMAND(cmd_rule_add)
 		c->cfg, (uint16_t)sw, arg_str(args, "match"), arg_str(args, "actions"), &rule, err);
 	if (rc != 0)
 		return rc;
+	rc = config_goto_check((uint16_t)table, &rule.actions, err);
+	if (rc != 0)
+		return rc;
 	rule.table = (uint16_t)table;
 	rule.priority = (uint16_t)priority;
 	snprintf(rule.name, sizeof(rule.name), "%s", name == NULL ? "" : name);

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "datapath/worker.h"
 #include "flow/text.h"
+#include "hints.h"
 
 struct vm_count {
 	struct control *c;
@@ -102,40 +103,11 @@ COMMAND(cmd_vm_show)
 	if (vm < 0)
 		return vm;
 	*result = vm_json(c, (uint16_t)vm);
+	json_object_set_new(*result, "hints", hints_json(c, (uint16_t)vm));
 	return 0;
 }
 
 // ---- hints
-
-struct hint_ctx {
-	struct control *c;
-	struct flow_match match;
-	uint16_t vm;
-	int8_t hint;
-	struct flow_key *keys;
-	uint32_t n, cap;
-	uint32_t refused;
-};
-
-// Only the VM's own flows, from vports whose hints are followed.
-static void
-hint_flow(void *ctx, const struct offload_flow_info *fi)
-{
-	struct hint_ctx *h = ctx;
-	const struct offload_decision *d = &fi->decision;
-	uint16_t vport = d->in.vm == h->vm    ? d->in.vport
-			 : d->out.vm == h->vm ? d->out.vport
-					      : OFFLOAD_NONE;
-
-	if (vport == OFFLOAD_NONE || !flow_match_hits(&h->match, &fi->key))
-		return;
-	if (!h->c->vports[vport].cfg.hints) {
-		h->refused++;
-		return;
-	}
-	if (h->n < h->cap)
-		h->keys[h->n++] = fi->key;
-}
 
 static int
 hint_match(struct control *c, int vm, const char *text, struct flow_match *out, struct sl_err *err)
@@ -156,37 +128,25 @@ COMMAND(cmd_vm_hint)
 {
 	struct control *c = app;
 	const char *place = arg_str(args, "place");
-	struct hint_ctx h = {.c = c};
+	uint32_t followed = 0, refused = 0;
+	struct flow_match match;
 	int vm = vm_arg(c, args, err), rc;
-	struct offload_stats os;
-	uint32_t i;
+	int8_t hint = 0;
 
 	if (vm < 0)
 		return vm;
-	h.vm = (uint16_t)vm;
-	if (arg_str(args, "class") != NULL)
-		return sl_err_set(err, ENOTSUP, "class",
-			"a class is given by a rule (rule add ... class=NAME); a hint says raise "
-			"or lower");
 	if (!arg_bool(args, "clear")) {
-		if (place == NULL || (strcmp(place, "raise") != 0 && strcmp(place, "lower") != 0))
+		if (place == NULL)
 			return sl_err_set(err, EINVAL, "place", "raise or lower is needed");
-		h.hint = place[0] == 'r' ? 1 : -1;
+		hint = strcmp(place, "raise") == 0 ? 1 : -1;
 	}
-	rc = hint_match(c, vm, arg_str(args, "match"), &h.match, err);
+	rc = hint_match(c, vm, arg_str(args, "match"), &match, err);
+	if (rc == 0)
+		rc = hints_set(c, (uint16_t)vm, &match, hint, &followed, &refused, err);
 	if (rc != 0)
 		return rc;
-	offload_stats_get(c->offload, &os);
-	h.cap = os.flows;
-	h.keys = calloc(h.cap + 1, sizeof(*h.keys));
-	if (h.keys == NULL)
-		return sl_err_set(err, ENOMEM, NULL, "out of memory");
-	offload_flow_each(c->offload, hint_flow, &h);
-	for (i = 0; i < h.n; i++)
-		offload_hint(c->offload, &h.keys[i], h.hint);
-	free(h.keys);
 	*result = json_pack("{ss ss ss si si}", "vm", c->cfg->vms[vm].name, "match",
-		arg_str(args, "match"), "place", place == NULL ? "clear" : place, "followed",
-		(int)h.n, "refused", (int)h.refused);
+		arg_str(args, "match"), "place", hint == 0 ? "none" : place, "flows", (int)followed,
+		"refused", (int)refused);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "apply.h"
 #include "base/hash.h"
 #include "commands.h"
+#include "hints.h"
 #include "loop.h"
 #include "macs.h"
 #include "mover.h"
@@ -52,6 +53,7 @@ start_basics(struct control *c, struct sl_err *err)
 static void
 stop_basics(struct control *c)
 {
+	hints_fini(c);
 	mover_free(c->mover);
 	placements_fini(c);
 	macs_fini(c);

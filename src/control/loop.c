@@ -11,6 +11,7 @@
 #include "publish.h"
 
 #define MESSAGES_AT_ONCE 64
+#define LINK_POLL_NS (200 * SL_NS_PER_MS)
 #define MAC_PUBLISH_NS (5 * SL_NS_PER_MS)
 
 static void
@@ -22,10 +23,27 @@ drain(int fd)
 		;
 }
 
+// Devices without a link interrupt are asked; the packet path reads the answer.
+static void
+poll_links(struct control *c)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_PORTS_MAX; i++) {
+		if (c->ports[i] != NULL)
+			dp_port_poll_link(c->ports[i]);
+	}
+}
+
 void
 loop_tick(struct control *c)
 {
 	uint64_t now = sl_now(&c->clock);
+
+	if (now >= c->next_link_ns) {
+		c->next_link_ns = now + LINK_POLL_NS;
+		poll_links(c);
+	}
 
 	// What workers learned is in force from here; decisions that placed flows rest on are
 	// looked at again.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hints.h"
 #include "macs.h"
 #include "mover.h"
 #include "placements.h"
@@ -162,15 +163,21 @@ static void
 flow_event(struct control *c, const struct dp_event *ev)
 {
 	struct offload_decision d;
+	uint32_t id;
+	bool known;
 
 	if (ev->type == DP_EV_FLOW_GONE) {
 		offload_flow_gone(c->offload, &ev->key, ev->packets, ev->bytes);
 		return;
 	}
 	offload_run_decide(c, &ev->key, &d);
-	if (d.in.vport != OFFLOAD_NONE)
-		offload_flow_report(
-			c->offload, &ev->key, ev->worker, &d, ev->packets, ev->bytes, ev->path);
+	if (d.in.vport == OFFLOAD_NONE)
+		return;
+	known = offload_find(c->offload, &ev->key, &id) == 0;
+	id = offload_flow_report(
+		c->offload, &ev->key, ev->worker, &d, ev->packets, ev->bytes, ev->path);
+	if (!known && id != UINT32_MAX)
+		hints_new_flow(c, id);
 }
 
 bool

@@ -8,8 +8,9 @@
 #include "nic/job.h"
 
 // How control reaches a NIC's flow hardware: one table for any rte_flow driver, one for the
-// emulated NIC, which also keeps a ledger of its own. Thread safety: create, destroy and count: the
-// NIC's executor thread only; ledger: control.
+// emulated NIC, which also keeps a ledger of its own.
+// Thread safety: owner thread only (validate, create, destroy and count: the NIC's executor;
+// ledger: control).
 
 struct nic_ledger { // packets at the edges of the NIC, and what became of them; exact on the
 		    // emulated NIC

@@ -2,6 +2,7 @@
 """sluiced under test, and sluicectl."""
 import json
 import pathlib
+import socket
 import subprocess
 
 from .machine import build_dir
@@ -21,10 +22,13 @@ def program(name):
 class Sluiced:
     """A running switch. config is a path or a dictionary; a dictionary is written to `directory`,
     with its control socket there. CPUs and memory are its own choice, unless `eal` says more. Its
-    exit code is looked at when it stops."""
+    exit code is looked at when it stops. With telemetry, DPDK's telemetry socket is on, under
+    `prefix` (--file-prefix)."""
 
-    def __init__(self, directory, config, eal=(), netns=None, name='sluiced', wait=True):
+    def __init__(self, directory, config, eal=(), netns=None, name='sluiced', wait=True,
+                 telemetry=False, prefix=None):
         self.directory = pathlib.Path(directory)
+        self.prefix = prefix or f'{self.directory.name}-{name}'
         self.config_path = self.directory / f'{name}.json'
         if isinstance(config, dict):
             control = {'socket': str(self.directory / f'{name}.sock'), **config.get('control', {})}
@@ -35,7 +39,9 @@ class Sluiced:
             config = json.loads(self.config_path.read_text())
         self.config = config
         self.socket = config.get('control', {}).get('socket', '/run/sluice/sluice.sock')
-        self.argv = [program('sluiced'), '--no-pci', '--no-telemetry', *eal, '--', '--config',
+        words = ['--file-prefix', self.prefix] if telemetry or prefix else []
+        words += [] if telemetry else ['--no-telemetry']
+        self.argv = [program('sluiced'), '--no-pci', *words, *eal, '--', '--config',
                      self.config_path]
         self.netns = netns
         self.log = self.directory / f'{name}.log'
@@ -70,6 +76,39 @@ class Sluiced:
 
     def call(self, method, **params):
         return self.rpc.call(method, **params)
+
+    def telemetry(self, command):
+        """The answer to one command on DPDK's telemetry socket."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(10)
+            s.connect(f'/run/dpdk/{self.prefix}/dpdk_telemetry.v2')
+            s.recv(65536)
+            s.send(command.encode())
+            return json.loads(s.recv(65536))
+
+    def swap(self, backend, nic='net_emunic0', side='wire'):
+        """Puts another backend behind a side of an emulated NIC (needs telemetry)."""
+        answer = self.telemetry(f'/emunic/swap,nic={nic},side={side},[{backend}]')
+        answer = answer['/emunic/swap']
+        assert answer.get('side') == side, f'{backend}: {answer}'
+
+    def settled(self):
+        """The ledger at rest. It must balance, in all and in every line."""
+        stats = self.call('stats', settle=True)
+        assert stats['settled'], stats
+        assert stats['conserved'], stats
+        return stats
+
+    def port(self, name):
+        """The counters and the state of one port."""
+        return self.call('port show', port=name)
+
+    def wait_up(self, *names, timeout=20.0):
+        """Waits until these ports, or all, carry packets."""
+        def up():
+            ports = {p['name']: p['state'] for p in self.call('port list')['items']}
+            return all(ports[n] == 'up' for n in names or ports)
+        wait_for(up, timeout, f'ports {names or "of all names"} are up')
 
     def ctl(self, *args, check=True, timeout=30):
         """sluicectl with these arguments: its output, or the whole result when check is False."""

@@ -61,6 +61,18 @@ stop_basics(struct control *c)
 	close(c->wake_fd);
 }
 
+// Guests' sockets are mostly beside the control socket, and NICs open theirs before it.
+static int
+start_directory(struct control *c, struct sl_err *err)
+{
+	return ctl_socket_directory(c->cfg->socket, err);
+}
+
+static void
+stop_directory(struct control *c)
+{
+}
+
 static int
 start_pools(struct control *c, struct sl_err *err)
 {
@@ -221,6 +233,7 @@ static const struct {
 	void (*stop)(struct control *c);
 } steps[] = {
 	{"basics", start_basics, stop_basics},
+	{"socket directory", start_directory, stop_directory},
 	{"packet buffers", start_pools, stop_pools},
 	{"lcores", start_lcores, stop_lcores},
 	{"offload", start_offload, stop_offload},

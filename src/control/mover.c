@@ -77,8 +77,9 @@ fifo_get(struct fifo *f, struct offload_order *o)
 static void
 set_mode(struct control *c, enum dp_move_mode mode)
 {
-	const struct dp_order order = {
-		.type = DP_ORD_MOVE_MODE, .mode = (uint8_t)mode, .done = &c->mover->acks};
+	const struct dp_order order = {.type = DP_ORD_MOVE_MODE,
+		.mode = (uint8_t)mode,
+		.done = mode == DP_MOVE_NONE ? NULL : &c->mover->acks};
 	uint16_t w;
 
 	atomic_store(&c->mover->acks, 0);

@@ -162,22 +162,30 @@ offload_run_redecide(struct control *c)
 static void
 flow_event(struct control *c, const struct dp_event *ev)
 {
+	struct offload_flow_info fi;
 	struct offload_decision d;
 	uint32_t id;
 	bool known;
 
+	known = offload_find(c->offload, &ev->key, &id) == 0;
 	if (ev->type == DP_EV_FLOW_GONE) {
+		if (known)
+			placements_forget_host(c, id);
 		offload_flow_gone(c->offload, &ev->key, ev->packets, ev->bytes);
 		return;
 	}
 	offload_run_decide(c, &ev->key, &d);
 	if (d.in.vport == OFFLOAD_NONE)
 		return;
-	known = offload_find(c->offload, &ev->key, &id) == 0;
+	// With a flow's worker its cache entry changes.
+	if (known && offload_flow_get(c->offload, id, &fi) && fi.worker != ev->worker)
+		placements_forget_host(c, id);
 	id = offload_flow_report(
 		c->offload, &ev->key, ev->worker, &d, ev->packets, ev->bytes, ev->path);
-	if (!known && id != UINT32_MAX)
+	if (!known && id != UINT32_MAX) {
+		placements_forget_host(c, id);
 		hints_new_flow(c, id);
+	}
 }
 
 bool
@@ -323,6 +331,10 @@ offload_run_tick(struct control *c)
 	if (now >= c->next_count_ns) {
 		c->next_count_ns = now + COUNT_EVERY_NS;
 		count_placements(c);
+	}
+	if (!placements_host_settled(c)) {
+		mover_run(c);
+		return;
 	}
 	n = offload_tick(c->offload, orders, ORDERS_MAX);
 	for (i = 0; i < n; i++)

@@ -25,6 +25,8 @@ struct placements {
 	struct sl_idpool *lane_ids;
 	struct placement *by_flow[PLACEMENT_FLOWS_MAX][2];
 	struct host_place host[PLACEMENT_FLOWS_MAX];
+	_Atomic uint32_t host_done; // SET_HOST orders that workers carried out
+	uint32_t host_sent;
 	struct retired *retired;
 	uint32_t n_retired, cap_retired;
 };
@@ -205,8 +207,7 @@ make_lane(struct control *c, const struct placement *pl, const struct flow_key *
 	**actions = verdict.actions;
 	lane->gen = pl->lane_id.gen;
 	lane->path = pl->place.path;
-	if (host->ring != 0)
-		lane->program.flags |= DP_PROG_HOST_RING;
+	lane->was_ring = host->ring != 0;
 	lane->sw = (uint16_t)sw;
 	lane->origin = key->vport;
 	lane->program.txq = host->txq;
@@ -248,7 +249,7 @@ placement_lane_update(struct control *c, struct placement *pl, const struct flow
 		atomic_store_explicit(&p->lanes[pl->lane_id.index], NULL, memory_order_release);
 		return;
 	}
-	lane->program.flags &= (uint8_t)~DP_PROG_HOST_RING;
+	lane->was_ring = false;
 	atomic_store_explicit(&p->lanes[pl->lane_id.index], lane, memory_order_release);
 	retire(p, (struct retired){.lane = pl->lane, .actions = pl->actions});
 	pl->lane = lane;
@@ -286,7 +287,8 @@ placements_set_host(
 	struct control *c, const struct offload_order *order, const struct flow_key *key)
 {
 	struct host_place *h = &c->placements->host[order->flow];
-	struct dp_order o = {.type = DP_ORD_SET_HOST, .key = *key};
+	struct dp_order o = {
+		.type = DP_ORD_SET_HOST, .key = *key, .done = &c->placements->host_done};
 	const uint8_t bit = (uint8_t)(1u << order->side);
 	unsigned side;
 
@@ -299,8 +301,23 @@ placements_set_host(
 	o.flags = h->ring != 0 ? DP_PROG_HOST_RING : 0;
 	o.txq = h->txq;
 	orders_put(c, order->worker, &o);
+	c->placements->host_sent++;
 	for (side = 0; side < 2; side++) {
 		if (c->placements->by_flow[order->flow][side] != NULL)
 			placement_lane_update(c, c->placements->by_flow[order->flow][side], key);
 	}
+}
+
+void
+placements_forget_host(struct control *c, uint32_t flow)
+{
+	if (flow < PLACEMENT_FLOWS_MAX)
+		c->placements->host[flow] = (struct host_place){.txq = DP_TXQ_OWN};
+}
+
+bool
+placements_host_settled(const struct control *c)
+{
+	return atomic_load_explicit(&c->placements->host_done, memory_order_acquire) ==
+	       c->placements->host_sent;
 }

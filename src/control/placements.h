@@ -60,5 +60,10 @@ uint32_t placements_contradicted(const struct control *c);
 // compose orders and lanes.
 void placements_set_host(
 	struct control *c, const struct offload_order *order, const struct flow_key *key);
+// The worker forgot what it was told of the flow (its cache entry left, or the id is another
+// flow's).
+void placements_forget_host(struct control *c, uint32_t flow);
+// All that placements_set_host has sent is in force: only then the brain judges again.
+bool placements_host_settled(const struct control *c);
 
 #endif

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The control socket under bad clients, and sluicectl.
+
+    net_pcap source ── sluiced ── vf0 of an emulated NIC (a sink)
+       (endless)          |
+               control socket, read-only socket
+
+Whatever a client does, traffic goes on and other clients are served.
+"""
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+
+import pytest
+from scapy.all import IP, UDP, Ether, Raw, wrpcap
+
+from sluice_harness import RpcClient, RpcError, Sluiced, short_dir, wait_for
+from sluice_harness.sluiced import program
+
+LINE_MAX = 1 << 20
+
+
+def config(work):
+    return {
+        'control': {'readonly_socket': f'{work}/ro.sock'},
+        'drivers': ['librte_net_emunic.so'],
+        'classes': [{'name': 'default'}, {'name': 'bulk'}],
+        'nics': [{'name': 'nic0', 'queues': 4, 'default_queues': 1, 'vf_queues': 2,
+                  'vf_default_queues': 1, 'vfs': 1,
+                  'dev': 'net_emunic0,queues=4,vfs=1,rep_queues=2,representor=vf[0],wire=[sink],'
+                         'vf0=[sink]'}],
+        'switches': [{
+            'name': 'sw0',
+            'ports': [
+                {'name': 'uplink', 'attach': {'kind': 'nic', 'nic': 'nic0'}},
+                {'name': 'v0', 'vm': 'vm0', 'hints': True,
+                 'attach': {'kind': 'vf', 'nic': 'nic0', 'vf': 0}},
+                {'name': 'src'},
+            ],
+            'rules': [{'name': 'all', 'priority': 1, 'match': 'port=src', 'actions': 'output=v0'},
+                      {'name': 'none', 'match': 'tcp dport=9', 'actions': 'drop'}],
+        }],
+    }
+
+
+@pytest.fixture(scope='module')
+def live():
+    """A switch that forwards all the time."""
+    work = short_dir('control')
+    frames = [Ether(src='02:00:00:00:00:01', dst='02:00:00:00:00:02') / IP(src='10.0.0.1',
+              dst=f'10.0.1.{i}') / UDP(sport=1000, dport=2000) / Raw(b'x' * 64) for i in range(8)]
+    wrpcap(f'{work}/src.pcap', frames)
+    with Sluiced(work, config(work)) as switch:
+        switch.call('port attach', port='src', kind='ethdev',
+                    dev=f'net_pcap0,rx_pcap={work}/src.pcap,infinite_rx=1')
+        switch.wait_up()
+        moves(switch)
+        yield switch
+
+
+def moves(switch):
+    """Packets go on arriving."""
+    def count():
+        return switch.port('src')['rx_packets'], switch.port('v0')['tx_packets']
+    before = count()
+    wait_for(lambda: all(now > then + 1000 for now, then in zip(count(), before)), 10,
+             'packets go on')
+
+
+@pytest.fixture
+def client(live):
+    with RpcClient(live.socket) as c:
+        yield c
+
+
+def answer(client):
+    line = client.read_line()
+    assert line, 'closed'
+    return json.loads(line)
+
+
+def refused(client, code):
+    got = answer(client)
+    assert 'result' not in got, got
+    assert got['error']['code'] == code, got
+    assert got['error']['message'], got
+    return got
+
+
+GARBAGE = [
+    (b'hello\n', -32700),
+    (b'\x00\xff\xfe\x01\n', -32700),
+    (b'{"jsonrpc":"2.0","id":1,"method":\n', -32700),
+    (b'[' * 5000 + b'\n', -32700),
+    (b'"status"\n', -32600),
+    (b'[]\n', -32600),
+    (b'[{"jsonrpc":"2.0","id":1,"method":"status"}]\n', -32600),
+    (b'{}\n', -32600),
+    (b'{"jsonrpc":"1.0","id":1,"method":"status"}\n', -32600),
+    (b'{"jsonrpc":"2.0","id":{},"method":"status"}\n', -32600),
+    (b'{"jsonrpc":"2.0","id":1,"method":7}\n', -32600),
+    (b'{"jsonrpc":"2.0","id":1,"method":"no such thing"}\n', -32601),
+    (b'{"jsonrpc":"2.0","id":1,"method":"port show"}\n', -32602),
+    (b'{"jsonrpc":"2.0","id":1,"method":"port show","params":{"port":7}}\n', -32602),
+    (b'{"jsonrpc":"2.0","id":1,"method":"port show","params":{"port":"a","b":1}}\n', -32602),
+    (b'{"jsonrpc":"2.0","id":1,"method":"port show","params":"a"}\n', -32600),
+    (b'{"jsonrpc":"2.0","id":1,"method":"flow list","params":{"limit":-1}}\n', -32602),
+    (b'{"jsonrpc":"2.0","id":1,"method":"flow list","params":{"limit":1e99}}\n', -32602),
+]
+
+
+@pytest.mark.parametrize('line,code', GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_is_answered_with_an_error(live, client, line, code):
+    client.send_raw(line)
+    refused(client, code)
+    assert client.call('status')['switches'] == 1  # the session goes on
+
+
+def test_frames_above_the_limit(live, client):
+    client.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"' + b'a' * (LINE_MAX + 100))
+    wait_for(lambda: refused(client, -32600), 5, 'the refusal')
+    moves(live)
+    with RpcClient(live.socket) as other:
+        assert other.call('status')
+
+
+def test_half_messages(live):
+    whole = b'{"jsonrpc":"2.0","id":7,"method":"status"}\n'
+    clients = []
+    for cut in range(1, len(whole), 5):
+        c = RpcClient(live.socket)
+        c.send_raw(whole[:cut])
+        clients.append((c, cut))
+    moves(live)
+    assert live.call('status')
+    for i, (c, cut) in enumerate(clients):
+        if i % 2:
+            c.close()  # in the middle of a message
+            continue
+        c.send_raw(whole[cut:])
+        assert answer(c)['id'] == 7
+        c.close()
+    # Byte by byte, and several at once.
+    with RpcClient(live.socket) as c:
+        for i in range(len(whole)):
+            c.send_raw(whole[i:i + 1])
+        assert answer(c)['result']
+        c.send_raw(whole * 20)
+        assert [answer(c)['id'] for _ in range(20)] == [7] * 20
+    assert live.call('status')
+
+
+def test_a_hundred_idle_clients(live):
+    clients = [RpcClient(live.socket) for _ in range(100)]
+    moves(live)
+    with RpcClient(live.socket) as c:
+        assert c.call('status')
+    assert all(c.call('status') for c in clients[::10])
+    for c in clients:
+        c.close()
+
+
+def test_more_clients_than_it_takes(live):
+    clients = []
+
+    def connect():
+        try:
+            return RpcClient(live.socket)
+        except BlockingIOError:  # the queue of the listening socket is full
+            return None
+    for _ in range(200):
+        clients.append(wait_for(connect, 5, 'a connection', interval=0.001))
+    moves(live)
+    got = clients[-1].read_line()
+    assert got == b'' or 'error' in json.loads(got), got
+    for c in clients:
+        c.close()
+    with RpcClient(live.socket) as c:
+        wait_for(lambda: c.call('status'), 5, 'room again')
+
+
+def test_a_client_that_never_reads(live):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.connect(str(live.socket))
+        s.setblocking(False)
+        request = b'{"jsonrpc":"2.0","id":1,"method":"config schema"}\n' * 200
+        sent = 0
+        try:
+            while sent < 64 << 20:
+                sent += s.send(request)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            pass
+        assert sent < 64 << 20, 'it takes requests without end'
+        moves(live)
+        assert live.call('status')
+
+        def closed():
+            try:
+                s.send(b'{}\n')
+            except BlockingIOError:
+                return False
+            except (BrokenPipeError, ConnectionResetError):
+                return True
+            return False
+        wait_for(closed, 20, 'a session that does not read is closed')
+    moves(live)
+
+
+def test_the_read_only_socket(live):
+    for path, mode in ((live.socket, 0o600), (f'{live.directory}/ro.sock', None)):
+        found = os.stat(path).st_mode & 0o777
+        assert mode is None or found == mode, oct(found)
+    with RpcClient(f'{live.directory}/ro.sock') as c:
+        assert c.call('status')['ports'] == 3
+        assert c.call('rule list')['items']
+        for method, params in (('rule add', {'match': 'any', 'actions': 'drop'}),
+                               ('rule del', {'rule': 'all'}), ('shutdown', {}),
+                               ('port detach', {'port': 'src'}), ('config reload', {}),
+                               ('mac flush', {}), ('log level', {'level': 'debug'}),
+                               ('vm hint', {'vm': 'vm0', 'match': 'any', 'place': 'raise'})):
+            with pytest.raises(RpcError) as refusal:
+                c.call(method, **params)
+            assert 'read-only' in str(refusal.value), refusal.value
+    moves(live)
+
+
+# ---- sluicectl
+
+# Arguments for the commands that need some; what is not here is run as it is.
+ARGUMENTS = {
+    'port show': ['v0'],
+    'port attach': ['spare', 'ethdev', '--dev', 'net_null7'],
+    'port detach': ['spare'],
+    'vm show': ['vm0'],
+    'vm hint': ['vm0', 'ip ip_dst=10.0.1.1', '--place', 'raise'],
+    'rule show': ['all'],
+    'rule add': ['tcp dport=7777', 'drop', '--name', 'live', '--wait'],
+    'rule del': ['live'],
+    'flow explain': ['port=src'],
+    'log level': ['debug'],
+    'help': ['flow', 'list'],
+}
+SELF = {'help', 'completion bash'}  # answered without a server
+
+
+def commands():
+    run = subprocess.run([program('sluicectl'), 'help'], capture_output=True, text=True, check=True)
+    after = run.stdout.split('\ncommands\n')[1].split('\n\n')[0]
+    return re.findall(r'^  (\w+(?: \w+)?)  +\S', after, re.M)
+
+
+def test_every_command_of_help_against_a_live_switch(work, sluiced):
+    cfg = config(work)
+    cfg['switches'][0]['ports'].append({'name': 'spare'})
+    cfg['offload'] = {'min_bps': 1}
+    frames = [Ether() / IP(src='10.0.0.1', dst='10.0.1.1') / UDP() / Raw(b'x' * 64)]
+    wrpcap(f'{work}/src.pcap', frames)
+    switch = sluiced(cfg)
+    switch.call('port attach', port='src', kind='ethdev',
+                dev=f'net_pcap0,rx_pcap={work}/src.pcap,infinite_rx=1')
+    flow = wait_for(lambda: [f['id'] for f in switch.call('flow list')['items'] if f['id']], 10,
+                    'a known flow')[0]
+    names = commands()
+    assert len(names) >= 29, names
+    assert {'status', 'flow explain', 'ring list', 'shutdown'} <= set(names)
+    names = [n for n in names if n not in SELF and n != 'shutdown'] + ['shutdown']
+    for name in names:
+        words = [*name.split(), *(ARGUMENTS.get(name) or ([flow] if name == 'flow show' else []))]
+        if name != 'shutdown':
+            table = switch.ctl(*words)
+            assert not table.lstrip().startswith('{') or name.startswith('config'), (name, table)
+            assert table.strip() or name in ('log level',), name
+            undo(switch, name)
+        got = json.loads(switch.ctl('--json', *words))
+        assert isinstance(got, dict), (name, got)
+    assert switch.proc.wait(20) == 0
+
+
+def undo(switch, name):
+    """So that a command can run a second time."""
+    if name == 'rule add':
+        switch.call('rule del', rule='live')
+    elif name == 'rule del':
+        switch.call('rule add', match='any', actions='drop', name='live')
+    elif name == 'port attach':
+        switch.call('port detach', port='spare')
+    elif name == 'port detach':
+        switch.call('port attach', port='spare', kind='ethdev', dev='net_null7')
+
+
+def test_exit_codes(live, work):
+    ctl = [program('sluicectl')]
+
+    def code(*words, path=live.socket):
+        run = subprocess.run([*ctl, '--socket', path, *words], capture_output=True, text=True,
+                             timeout=20, check=False)
+        assert run.returncode == 0 or len(run.stderr.strip().splitlines()) in (1, 2), run.stderr
+        assert run.returncode == 0 or 'sluicectl' in run.stderr
+        return run.returncode
+    assert code('status') == 0
+    assert code('port', 'show', 'nowhere') == 1
+    assert code('rule', 'add', 'tcp dport=80', 'output=nowhere') == 1
+    assert code('rule', 'add', 'colour=red', 'drop') == 1
+    assert code('port', 'show') == 2
+    assert code('status', '--no-such-option') == 2
+    assert code('no', 'such') == 2
+    assert code('status', path=f'{work}/nothing.sock') == 2
+
+
+def test_help_of_every_command():
+    for name in commands():
+        if name == 'completion bash':
+            continue
+        run = subprocess.run([program('sluicectl'), 'help', *name.split()], capture_output=True,
+                             text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.startswith(f'usage: sluicectl {name}'), run.stdout
+
+
+def test_sluicectl_links_no_dpdk():
+    out = subprocess.run(['ldd', program('sluicectl')], capture_output=True, text=True, check=True)
+    assert 'libjansson' in out.stdout
+    assert 'librte' not in out.stdout, out.stdout
+
+
+def test_completion_is_valid_bash(live, work):
+    script = subprocess.run([program('sluicectl'), 'completion', 'bash'], capture_output=True,
+                            text=True, check=True).stdout
+    path = pathlib.Path(work) / 'completion'
+    path.write_text(script)
+    assert subprocess.run(['bash', '-n', path], check=False).returncode == 0
+    ask = ('source "$1"; COMP_WORDS=("$2" --socket "$3" flow l); COMP_CWORD=4; '
+           'COMP_LINE="${COMP_WORDS[*]}"; COMP_POINT=${#COMP_LINE}; '
+           'f=$(complete -p sluicectl | sed "s/.*-F *\\([^ ]*\\).*/\\1/"); '
+           '"$f" sluicectl l flow; printf "%s\\n" "${COMPREPLY[@]}"')
+    run = subprocess.run(['bash', '-c', ask, 'bash', path, program('sluicectl'), live.socket],
+                         capture_output=True, text=True, timeout=20, check=False,
+                         env={**os.environ, 'PATH': f'{program("sluicectl").parent}:'
+                                                    f'{os.environ["PATH"]}'})
+    assert run.stdout.split() == ['list'], (run.stdout, run.stderr)

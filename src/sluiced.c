@@ -104,19 +104,28 @@ print_text(char *text)
 	return 0;
 }
 
+// One line for each fault.
+static int
+judge(const char *path, struct config **cfg)
+{
+	struct config_faults faults;
+	unsigned i;
+
+	if (config_load_all(path, NULL, cfg, &faults) == 0)
+		return 0;
+	for (i = 0; i < faults.n; i++)
+		say(&faults.list[i]);
+	return EXIT_USAGE;
+}
+
 static int
 check(const char *path)
 {
-	struct config *cfg;
-	struct sl_err err;
+	struct config *cfg = NULL;
+	int rc = judge(path, &cfg);
 
-	sl_err_init(&err);
-	if (config_load(path, NULL, &cfg, &err) != 0) {
-		say(&err);
-		return EXIT_USAGE;
-	}
 	config_free(cfg);
-	return 0;
+	return rc;
 }
 
 // SIGINT, SIGTERM and SIGHUP arrive here and nowhere else: they are blocked in every thread.
@@ -176,16 +185,14 @@ serve(struct config *cfg, const char *path, struct sl_log *log)
 static int
 run(const char *path, int eal_argc, char **eal_argv)
 {
-	struct config *cfg;
+	struct config *cfg = NULL;
 	struct sl_log *log;
 	struct sl_err err;
-	int rc;
+	int rc = judge(path, &cfg);
 
+	if (rc != 0)
+		return rc;
 	sl_err_init(&err);
-	if (config_load(path, NULL, &cfg, &err) != 0) {
-		say(&err);
-		return EXIT_USAGE;
-	}
 	log = sl_log_new(cfg->log_level, LOG_LINES);
 	if (log == NULL)
 		return EXIT_RUNTIME;

@@ -53,7 +53,7 @@ static const struct field offload_fields[] = {
 		.dflt = "2000", .help = "a placed flow without packets for this long leaves"},
 	{"residency_ms", FIELD_UINT, AT(config_offload, residency_ms), .min = 0, .max = 3600000,
 		.dflt = "200", .help = "a placed flow stays at least this long"},
-	{"tick_ms", FIELD_UINT, AT(config_offload, tick_ms), .min = 1, .max = 10000, .dflt = "20",
+	{"tick_ms", FIELD_UINT, AT(config_offload, tick_ms), .min = 1, .max = 10000, .dflt = "5",
 		.help = "how often flows are judged"},
 	{"shared_flows", FIELD_UINT, AT(config_offload, shared_flows), .min = 1, .max = 65535,
 		.dflt = "64", .help = "flows that one shared queue takes"},

@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ctl/server.h"
+
 #define BACKLOG 64
 
 static int
@@ -23,12 +25,15 @@ make_address(const char *path, struct sockaddr_un *addr, struct sl_err *err)
 	return 0;
 }
 
-static int
-make_directory(const char *path, struct sl_err *err)
+int
+ctl_socket_directory(const char *path, struct sl_err *err)
 {
 	char dir[CTL_SOCKET_PATH_MAX];
 	char *slash;
 
+	if (strlen(path) >= sizeof(dir))
+		return sl_err_set(err, ENAMETOOLONG, path, "a socket path has at most %zu bytes",
+			sizeof(dir) - 1);
 	memcpy(dir, path, strlen(path) + 1);
 	slash = strrchr(dir, '/');
 	if (slash == NULL || slash == dir)
@@ -96,7 +101,7 @@ ctl_listener_open(const char *path, bool read_only, struct ctl_listener *out, st
 	if (ret != 0)
 		return ret;
 	memcpy(out->path, path, strlen(path) + 1);
-	ret = make_directory(path, err);
+	ret = ctl_socket_directory(path, err);
 	if (ret == 0)
 		ret = remove_stale(&addr, err);
 	if (ret != 0)

@@ -37,6 +37,8 @@ int ctl_server_new(
 	const struct ctl_command *commands, void *app, struct sl_log *log, struct ctl_server **out);
 // Another clock than the monotonic one (simulated time); before the first listen.
 void ctl_server_set_clock(struct ctl_server *s, const struct sl_clock *clock);
+// Makes the last directory of a socket's path where it is missing.
+int ctl_socket_directory(const char *path, struct sl_err *err);
 // Adds a socket (mode 0600, a stale file is replaced, a live one is -EADDRINUSE, the last directory
 // of the path is made where it is missing); read_only: commands that write are refused.
 int ctl_server_listen(struct ctl_server *s, const char *path, bool read_only, struct sl_err *err);

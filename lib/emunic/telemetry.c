@@ -74,5 +74,6 @@ tel_swap(const char *cmd, const char *params, struct rte_tel_data *d)
 RTE_INIT(emunic_telemetry)
 {
 	rte_telemetry_register_cmd("/emunic/swap", tel_swap,
-		"Puts another backend behind a side. Parameters: nic=NAME,side=wire|vfN,[KIND,...]");
+		"Puts another backend behind a side. Parameters: "
+		"nic=NAME,side=wire|vfN,[KIND,...]");
 }

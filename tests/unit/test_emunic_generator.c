@@ -268,11 +268,15 @@ test_no_buffers(void **state)
 	emu_test_end(&t);
 }
 
+#define CDF_TEMPLATE "/tmp/emunic_cdf_XXXXXX"
+
 static void
 write_cdf(char *path, const char *text)
 {
-	int fd = mkstemp(strcpy(path, "/tmp/emunic_cdf_XXXXXX"));
+	int fd;
 
+	memcpy(path, CDF_TEMPLATE, sizeof(CDF_TEMPLATE));
+	fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);

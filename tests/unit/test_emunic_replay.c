@@ -61,9 +61,11 @@ put_record(struct file *f, uint8_t number, uint64_t us, uint32_t held, uint32_t 
 static void
 save(struct file *f, bool gz)
 {
-	int fd = mkstemp(strcpy(f->path, "/tmp/emunic_capture_XXXXXX"));
 	gzFile out;
+	int fd;
 
+	snprintf(f->path, sizeof(f->path), "/tmp/emunic_capture_XXXXXX");
+	fd = mkstemp(f->path);
 	assert_true(fd >= 0);
 	if (!gz) {
 		assert_int_equal(write(fd, f->data, f->len), (ssize_t)f->len);

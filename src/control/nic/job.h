@@ -9,7 +9,8 @@
 #include "offload/translate.h"
 
 // One piece of work for a NIC's executor thread. Control makes it, the executor fills in the
-// answer, control frees it. Thread safety: whoever holds it.
+// answer, control frees it.
+// Thread safety: owner thread only (whoever holds it).
 
 enum nic_job_type {
 	NIC_JOB_VALIDATE, // would the driver take rule?

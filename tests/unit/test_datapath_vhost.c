@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dp_support.h"
+#include "port_vhost.h"
+
+// A vhost-user port and a real peer: dpdk-testpmd on a virtio-user device, which gives back what it
+// gets. It is killed and started again.
+
+#define DEADLINE_S 30
+
+struct guest {
+	pid_t pid;
+	int in; // its standard input: open as long as it shall run
+};
+
+static void
+guest_start(struct guest *g, const char *path, unsigned queues, bool server)
+{
+	char vdev[200], rxq[32], txq[32];
+	int fds[2];
+
+	snprintf(vdev, sizeof(vdev), "net_virtio_user0,path=%s,queues=%u,queue_size=256%s", path,
+		queues, server ? ",server=1" : "");
+	snprintf(rxq, sizeof(rxq), "--rxq=%u", queues);
+	snprintf(txq, sizeof(txq), "--txq=%u", queues);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	g->pid = fork();
+	assert_true(g->pid >= 0);
+	if (g->pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(fds[0], 0);
+		dup2(null, 1);
+		dup2(null, 2);
+		execlp("dpdk-testpmd", "dpdk-testpmd", "--no-huge", "-m128", "--no-pci",
+			"--no-shconf", "--no-telemetry", "--lcores=0@0,1@1", "--vdev", vdev, "--",
+			"--auto-start", "--forward-mode=io", "--port-topology=loop",
+			"--no-flush-rx", "--total-num-mbufs=4096", rxq, txq, NULL);
+		_exit(127);
+	}
+	close(fds[0]);
+	g->in = fds[1];
+}
+
+static void
+guest_kill(struct guest *g)
+{
+	int status;
+
+	kill(g->pid, SIGKILL);
+	waitpid(g->pid, &status, 0);
+	close(g->in);
+	g->pid = 0;
+}
+
+// Loops until the link of vport 1 is as wanted.
+static void
+wait_link(struct bench *b, struct guest *g, bool up)
+{
+	const struct dp_port *p = b->vport[1].port;
+	time_t end = time(NULL) + DEADLINE_S;
+	int status;
+
+	while (p->ops->link(p) != up) {
+		dp_worker_once(b->dp->worker[0]);
+		dp_worker_offline(b->dp->worker[0]);
+		if (g->pid != 0 && waitpid(g->pid, &status, WNOHANG) == g->pid)
+			fail_msg("dpdk-testpmd ended with %d", WEXITSTATUS(status));
+		if (time(NULL) > end)
+			fail_msg("the link is not %s after %u s", up ? "up" : "down", DEADLINE_S);
+		usleep(1000);
+	}
+}
+
+// Gives one packet to the guest and looks for up to ms milliseconds whether something comes back.
+static unsigned
+exchange(struct bench *b, unsigned ms)
+{
+	struct frame f = {.src = 1, .dst = 2, .ip_src = 1, .ip_dst = 2, .len = 400};
+	unsigned i, back = 0;
+
+	bench_feed(b, 0, 0, frame_make(b, &f));
+	for (i = 0; i < ms && back == 0; i++) {
+		bench_run(b);
+		back = bench_count_out(b, 0);
+		usleep(back == 0 ? 1000 : 0);
+	}
+	return back;
+}
+
+// A guest that has just enabled its rings may lose what it gets before it forwards: tries until
+// something comes back, then nothing may be lost.
+static void
+echo(struct bench *b, unsigned n)
+{
+	time_t end = time(NULL) + DEADLINE_S;
+
+	while (exchange(b, 20) == 0)
+		if (time(NULL) > end)
+			fail_msg("nothing came back in %u s", DEADLINE_S);
+	usleep(50000);
+	bench_run(b);
+	bench_count_out(b, 0);
+	while (n-- > 0)
+		assert_int_equal(exchange(b, 5000), 1);
+}
+
+static void
+begin(struct bench *b, const char *path, bool client, uint16_t queues)
+{
+	static const struct qos_class_cfg classes[3] = {{.level = 0, .weight = 1, .depth = 64},
+		{.level = 1, .weight = 3, .depth = 64}, {.level = 1, .weight = 1, .depth = 64}};
+	struct dp_vhost_cfg cfg = {.path = path, .client = client, .queues = queues, .mtu = 1500};
+	struct sl_err err;
+
+	bench_begin(b, 1, 1, 1);
+	bench_rule(b, 1, 1, "port=0", "output=1");
+	bench_rule(b, 2, 1, "port=1", "output=0");
+	cfg.pool = b->pool;
+	sl_err_init(&err);
+	b->vport[1] = (struct dp_vport){.id = 1, .vm = DP_NONE, .mtu = 1500};
+	if (dp_port_vhost(&cfg, &b->vport[1].port, &err) != 0)
+		fail_msg("%s", err.text);
+	b->vport[1].port->vport = 1;
+	b->vport[1].port->index = 1;
+	assert_int_equal(dp_port_attach(b->vport[1].port, 1, classes, 3, 0), 0);
+	bench_publish(b);
+}
+
+static void
+come_and_go(bool client, uint16_t queues, unsigned guest_queues)
+{
+	char dir[] = "/tmp/sluice-vhost-XXXXXX";
+	struct frame f = {.src = 1, .dst = 2};
+	struct guest g = {0};
+	char path[64];
+	struct bench b;
+	unsigned round;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	begin(&b, path, client, queues);
+	bench_feed(&b, 0, 0, frame_make(&b, &f));
+	bench_run(&b);
+	assert_int_equal(bench_dropped(&b, 0, DP_DROP_LINK_DOWN), 1);
+	for (round = 0; round < 2; round++) {
+		if (client) // the server is the guest, and does not clean up after itself
+			unlink(path);
+		guest_start(&g, path, guest_queues, client);
+		wait_link(&b, &g, true);
+		echo(&b, 500);
+		guest_kill(&g);
+		wait_link(&b, &g, false);
+		bench_feed(&b, 0, 0, frame_make(&b, &f));
+		bench_run(&b);
+		assert_int_equal(bench_dropped(&b, 0, DP_DROP_LINK_DOWN), 2 + round);
+	}
+	bench_end(&b);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void
+server(void **state)
+{
+	come_and_go(false, 1, 1);
+}
+
+static void
+client(void **state)
+{
+	come_and_go(true, 1, 1);
+}
+
+// The guest uses more queue pairs than the port polls by themselves.
+static void
+more_queues(void **state)
+{
+	come_and_go(false, 1, 2);
+}
+
+static void
+sockets(void **state)
+{
+	char dir[] = "/tmp/sluice-vhost-XXXXXX";
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct dp_vhost_cfg cfg = {.queues = 1, .mtu = 1500};
+	struct dp_port *p = NULL;
+	struct sl_err err;
+	char path[64];
+	int fd;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	cfg.path = path;
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	sl_err_init(&err);
+	assert_int_equal(dp_port_vhost(&cfg, &p, &err), -EADDRINUSE);
+	close(fd);
+	sl_err_init(&err);
+	assert_int_equal(dp_port_vhost(&cfg, &p, &err), 0);
+	p->ops->close(p);
+	dp_free_mem(p);
+	unlink(path);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	sl_err_init(&err);
+	assert_int_equal(dp_port_vhost(&cfg, &p, &err), -EEXIST);
+	unlink(path);
+	rmdir(dir);
+}
+
+static int
+setup(void **state)
+{
+	return bench_eal("test_datapath_vhost");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sockets),
+		cmocka_unit_test(server),
+		cmocka_unit_test(client),
+		cmocka_unit_test(more_queues),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -105,4 +105,25 @@ emu_test_sums_right(struct rte_mbuf *m)
 	return sum == 0xffff;
 }
 
+// A TCP or UDP packet over IPv4 or IPv6, of so many bytes of payload. Returns its length.
+static inline size_t
+emu_test_packet(uint8_t *p, bool tag, bool v6, uint8_t proto, size_t payload)
+{
+	size_t l4 = proto == IPPROTO_TCP ? 20 : 8, l2 = tag ? 18 : 14;
+	uint8_t *ip = p + l2;
+	size_t l3 = v6 ? 40 : 20;
+	uint16_t len = v6 ? l4 + payload : l3 + l4 + payload;
+
+	memset(p, 0, l2 + l3 + l4 + payload);
+	memcpy(p + 12, "\x81\x00\x00\x07", 4);
+	memcpy(p + l2 - 2, v6 ? "\x86\xdd" : "\x08\x00", 2);
+	ip[0] = v6 ? 0x60 : 0x45;
+	ip[v6 ? 4 : 2] = len >> 8;
+	ip[v6 ? 5 : 3] = len;
+	ip[v6 ? 6 : 9] = proto;
+	if (proto == IPPROTO_TCP)
+		ip[l3 + 12] = 0x50;
+	return l2 + l3 + l4 + payload;
+}
+
 #endif

@@ -37,27 +37,6 @@ claim_check(struct claim *c)
 	return good;
 }
 
-// A TCP or UDP packet over IPv4 or IPv6, of so many bytes of payload. Returns its length.
-static size_t
-build(uint8_t *p, bool tag, bool v6, uint8_t proto, size_t payload)
-{
-	size_t l4 = proto == IPPROTO_TCP ? 20 : 8, l2 = tag ? 18 : 14;
-	uint8_t *ip = p + l2;
-	size_t l3 = v6 ? 40 : 20;
-	uint16_t len = v6 ? l4 + payload : l3 + l4 + payload;
-
-	memset(p, 0, l2 + l3 + l4 + payload);
-	memcpy(p + 12, "\x81\x00\x00\x07", 4);
-	memcpy(p + l2 - 2, v6 ? "\x86\xdd" : "\x08\x00", 2);
-	ip[0] = v6 ? 0x60 : 0x45;
-	ip[v6 ? 4 : 2] = len >> 8;
-	ip[v6 ? 5 : 3] = len;
-	ip[v6 ? 6 : 9] = proto;
-	if (proto == IPPROTO_TCP)
-		ip[l3 + 12] = 0x50;
-	return l2 + l3 + l4 + payload;
-}
-
 static void
 test_claims_true(void **state)
 {
@@ -66,7 +45,7 @@ test_claims_true(void **state)
 
 	for (int i = 0; i < 8; i++) {
 		bool tag = i & 1, v6 = i & 2, tcp = i & 4;
-		size_t len = build(p, tag, v6, tcp ? IPPROTO_TCP : IPPROTO_UDP, 3000);
+		size_t len = emu_test_packet(p, tag, v6, tcp ? IPPROTO_TCP : IPPROTO_UDP, 3000);
 		uint64_t ip = v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
 		uint64_t sum = tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
 
@@ -113,7 +92,7 @@ test_claims_false(void **state)
 		{46, 0x40}, {46, 0xf0},             // TCP header length
 	};
 	uint8_t p[2000];
-	size_t len = build(p, false, false, IPPROTO_TCP, 200);
+	size_t len = emu_test_packet(p, false, false, IPPROTO_TCP, 200);
 	struct claim c;
 
 	for (size_t i = 0; i < RTE_DIM(changes); i++) {
@@ -144,7 +123,7 @@ test_claims_false(void **state)
 		claim_begin(&c, p, cut, RTE_MBUF_F_TX_TCP_CKSUM, 0);
 		assert_false(claim_check(&c));
 	}
-	len = build(p, false, true, IPPROTO_TCP, 200);
+	len = emu_test_packet(p, false, true, IPPROTO_TCP, 200);
 	p[20] = 0; // hop-by-hop options
 	claim_begin(&c, p, len, seg, 100);
 	assert_false(claim_check(&c));
@@ -162,7 +141,7 @@ test_claims_random(void **state)
 	srand(seed);
 	for (int round = 0; round < 200000; round++) {
 		uint8_t p[400];
-		size_t len = build(p, rand() % 2, rand() % 2,
+		size_t len = emu_test_packet(p, rand() % 2, rand() % 2,
 			rand() % 2 ? IPPROTO_TCP : IPPROTO_UDP, rand() % 200);
 		struct claim c;
 

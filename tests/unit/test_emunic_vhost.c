@@ -271,7 +271,7 @@ static struct rte_mbuf *
 tcp_packet(struct emu_test *t, uint32_t payload)
 {
 	static uint8_t p[65600];
-	uint32_t len = build(p, false, false, IPPROTO_TCP, payload);
+	uint32_t len = emu_test_packet(p, false, false, IPPROTO_TCP, payload);
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(p + 14);
 	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
 	struct rte_mbuf *head, *m;

@@ -247,7 +247,7 @@ thread_loop(struct emu_nic *nic)
 	}
 }
 
-#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
 static uint32_t
 thread_main(void *arg)
 {

@@ -113,41 +113,49 @@ fill(struct emu_rxq *q, const struct emu_pkt *p, struct rte_mbuf *m, enum emu_dr
 	return true;
 }
 
+// Takes up to n buffers of the queue's mempool, whole bursts at a time where there are enough.
+static unsigned int
+take_buffers(struct emu_rxq *q, struct rte_mbuf **m, unsigned int n)
+{
+	unsigned int got = 0;
+
+	if (n == 0 || rte_pktmbuf_alloc_bulk(q->pool, m, n) == 0)
+		return n;
+	while (got < n && (m[got] = rte_pktmbuf_alloc(q->pool)) != NULL)
+		got++;
+	emu_add(&q->nombuf, n - got);
+	return got;
+}
+
 // Copies the packets that were staged for the queue into its buffers and puts them on its ring.
+// All staged packets are freed at once, which costs their pool one access and not one for each.
 static void
 flush_queue(struct emu_nic *nic, struct emu_rxq *q)
 {
-	struct rte_mbuf *m[EMU_BURST];
-	unsigned int n = q->n_staged, fit, done = 0;
+	struct rte_mbuf *m[EMU_BURST], *old[EMU_BURST];
+	unsigned int n = q->n_staged, fit, got, done = 0;
 
 	q->n_staged = 0;
 	if (n == 0)
 		return;
 	fit = RTE_MIN(n, rte_ring_free_count(q->ring));
-	for (unsigned int i = fit; i < n; i++)
-		emu_drop(nic, EMU_DROP_RX_MISSED, q->staged[i]->m);
+	nic->drops[EMU_DROP_RX_MISSED] += n - fit;
 	emu_add(&q->missed, n - fit);
-	if (fit > 0 && rte_pktmbuf_alloc_bulk(q->pool, m, fit) != 0) {
-		unsigned int got = 0;
-
-		while (got < fit && (m[got] = rte_pktmbuf_alloc(q->pool)) != NULL)
-			got++;
-		for (unsigned int i = got; i < fit; i++)
-			emu_drop(nic, EMU_DROP_RX_NOMBUF, q->staged[i]->m);
-		emu_add(&q->nombuf, fit - got);
-		fit = got;
-	}
-	for (unsigned int i = 0; i < fit; i++) {
+	got = take_buffers(q, m, fit);
+	nic->drops[EMU_DROP_RX_NOMBUF] += fit - got;
+	for (unsigned int i = 0; i < got; i++) {
 		enum emu_drop why;
 
 		if (fill(q, q->staged[i], m[i], &why)) {
-			rte_pktmbuf_free(q->staged[i]->m);
 			m[done++] = m[i];
 		} else {
+			nic->drops[why]++;
 			rte_pktmbuf_free(m[i]);
-			emu_drop(nic, why, q->staged[i]->m);
 		}
 	}
+	for (unsigned int i = 0; i < n; i++)
+		old[i] = q->staged[i]->m;
+	rte_pktmbuf_free_bulk(old, n);
 	rte_ring_sp_enqueue_bulk(q->ring, (void **)m, done, NULL);
 }
 

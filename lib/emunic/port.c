@@ -112,6 +112,18 @@ set_queue_states(struct rte_eth_dev *dev, bool on)
 	}
 }
 
+// From the first start on, the side is polled. A VF that nobody represents comes up with the PF.
+static void
+arm_sides(struct emu_port *port)
+{
+	struct emu_nic *nic = port->nic;
+
+	port->side->armed = true;
+	for (uint16_t i = 0; port->index == 0 && i < nic->n_sides; i++)
+		if (nic->ports[i] == NULL)
+			nic->sides[i].armed = true;
+}
+
 static int
 port_start(struct rte_eth_dev *dev)
 {
@@ -128,7 +140,7 @@ port_start(struct rte_eth_dev *dev)
 	emu_gate_enter(&nic->gate);
 	set_queue_states(dev, true);
 	port->started = true;
-	port->side->armed = true;
+	arm_sides(port);
 	nic->n_started++;
 	emu_port_link(port, &link);
 	port->side->link = link.link_status == RTE_ETH_LINK_UP;
@@ -186,54 +198,6 @@ emu_port_close(struct rte_eth_dev *dev)
 	port->nic = NULL;
 	emu_nic_unref(nic);
 	return 0;
-}
-
-void
-emu_port_link(const struct emu_port *port, struct rte_eth_link *link)
-{
-	*link = (struct rte_eth_link){
-		.link_speed = RTE_ETH_SPEED_NUM_100G,
-		.link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
-		.link_autoneg = RTE_ETH_LINK_FIXED,
-		.link_status = emu_side_up(port->side) ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
-	};
-}
-
-static int
-port_link_update(struct rte_eth_dev *dev, int wait)
-{
-	struct emu_port *port = dev->data->dev_private;
-	struct rte_eth_link link;
-
-	emu_gate_enter(&port->nic->gate);
-	emu_port_link(port, &link);
-	emu_gate_leave(&port->nic->gate);
-	return rte_eth_linkstatus_set(dev, &link);
-}
-
-static int
-set_admin(struct rte_eth_dev *dev, bool down)
-{
-	struct emu_port *port = dev->data->dev_private;
-
-	emu_gate_enter(&port->nic->gate);
-	port->side->admin_down = down;
-	port->nic->link_check_at = 0;
-	emu_gate_leave(&port->nic->gate);
-	port_link_update(dev, 0);
-	return 0;
-}
-
-static int
-port_link_up(struct rte_eth_dev *dev)
-{
-	return set_admin(dev, false);
-}
-
-static int
-port_link_down(struct rte_eth_dev *dev)
-{
-	return set_admin(dev, true);
 }
 
 static int
@@ -323,9 +287,9 @@ static const struct eth_dev_ops ops = {
 	.dev_start = port_start,
 	.dev_stop = port_stop,
 	.dev_close = emu_port_close,
-	.dev_set_link_up = port_link_up,
-	.dev_set_link_down = port_link_down,
-	.link_update = port_link_update,
+	.dev_set_link_up = emu_port_link_up,
+	.dev_set_link_down = emu_port_link_down,
+	.link_update = emu_port_link_update,
 	.promiscuous_enable = emu_port_promisc_on,
 	.promiscuous_disable = emu_port_promisc_off,
 	.allmulticast_enable = emu_port_allmulti_on,

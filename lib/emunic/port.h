@@ -19,6 +19,11 @@ int emu_port_reta_query(
 // What dev_configure asks of RSS. Under the gate.
 int emu_port_rss_configure(struct emu_port *port, const struct rte_eth_conf *conf);
 
+// port_link.c
+int emu_port_link_update(struct rte_eth_dev *dev, int wait);
+int emu_port_link_up(struct rte_eth_dev *dev);
+int emu_port_link_down(struct rte_eth_dev *dev);
+
 // port_filter.c
 int emu_port_promisc_on(struct rte_eth_dev *dev);
 int emu_port_promisc_off(struct rte_eth_dev *dev);

@@ -18,7 +18,7 @@ import re
 import pytest
 from scapy.all import (Dot1Q, Ether, IP, IPv6, TCP, UDP, Raw, wrpcap)
 
-from sluice_harness import Testpmd, foreign_build_dir, need, wait_for
+from sluice_harness import Testpmd, data_dir, foreign_build_dir, need, wait_for
 
 pytestmark = pytest.mark.plain_only
 NIC = 'librte_net_emunic.so'
@@ -134,6 +134,40 @@ def test_ports(pmd):
     assert 'Link status: down' in t.cmd('show port info 0')
     t.cmd('set link-up port 0')
     assert 'Link status: up' in t.cmd('show port info 0')
+
+
+def test_link_events(pmd):
+    """A change of the link is an event of its port, and of no other."""
+    t = pmd('net_emunic0,queues=1,representor=vf0,wire=[sink],vf0=[sink]')
+    seen = []
+
+    def event():
+        seen.append(t.cmd('show port summary 0'))
+        return 'Port 0: link state change event' in ''.join(seen)
+    for change in ('down', 'up'):
+        seen.clear()
+        seen.append(t.cmd(f'set link-{change} port 0'))
+        wait_for(event, 5, f'the event of link {change}')
+        assert 'Port 1: link state change' not in ''.join(seen)
+
+
+@pytest.mark.parametrize('capture_file', ['pcpp_fuzz.pcap', 'tcpdump.pcap.gz',
+                                          'zeek_suricata.pcap.gz'])
+def test_malformed(pmd, capture_file):
+    """Every packet of a capture of malformed packets is delivered or lost by name."""
+    path = data_dir('malformed') / capture_file
+    t = pmd(f'net_emunic0,queues=2,firmware=inline,representor=vf0,vf0=[sink],'
+            f'wire=[replay,file={path},speed=0]', args=('--enable-rx-cksum',))
+    for item in ('eth / vlan / ipv6 / tcp', 'eth / ipv4 / tcp', 'udp', 'eth / ipv6'):
+        create(t, f'ingress priority 1 pattern {item} / end actions mark id 1 / count / end')
+    create(t, 'transfer pattern represented_port ethdev_port_id is 0 / eth / ipv4 / udp / end '
+              'actions count / represented_port ethdev_port_id 1 / end')
+    t.cmd('set fwd rxonly')
+    t.cmd('start')
+    x = settled(t, lambda x: x['wire_finished'] and x['nic_held'] == 0)
+    assert_balanced(x)
+    assert x['nic_received_wire'] == x['wire_played'] > 30
+    assert x['nic_sent_host'] > 0 and x['vf0_rx_packets'] == x['nic_eswitch_packets']
 
 
 def test_ingress_rules(pmd, work):

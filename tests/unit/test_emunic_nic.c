@@ -10,6 +10,9 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <time.h>
+
+#include "rte_pmd_emunic.h"
 
 static void
 test_tx_to_plain_side(void **state)
@@ -344,6 +347,84 @@ test_plug_again(void **state)
 	assert_int_equal(rte_eth_dev_count_avail(), 0);
 }
 
+static double
+seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static double
+time_of_rules(const char *args, unsigned int n)
+{
+	const struct rte_flow_attr attr = {.ingress = 1};
+	const struct rte_flow_item pattern[] = {
+		{.type = RTE_FLOW_ITEM_TYPE_ETH}, {.type = RTE_FLOW_ITEM_TYPE_END}};
+	const struct rte_flow_action actions[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_DROP}, {.type = RTE_FLOW_ACTION_TYPE_END}};
+	struct rte_flow_error error;
+	double start, end;
+
+	assert_int_equal(rte_vdev_init("net_emunic0", args), 0);
+	start_port(0, 1, 0);
+	start = seconds();
+	for (unsigned int i = 0; i < n; i++)
+		assert_non_null(rte_flow_create(0, &attr, pattern, actions, &error));
+	end = seconds();
+	assert_int_equal(rte_flow_flush(0, &error), 0);
+	assert_int_equal(rte_eth_dev_stop(0), 0);
+	assert_int_equal(rte_vdev_uninit("net_emunic0"), 0);
+	return end - start;
+}
+
+// An insertion takes as long as it is told to, and they do not come faster than their rate.
+static void
+test_insertion_cost(void **state)
+{
+	assert_true(time_of_rules("insert_us=5000", 10) >= 0.05);
+	assert_true(time_of_rules("insert_rate=200", 11) >= 0.05);
+}
+
+// Backends are exchanged under way, a wrong one leaves the old one, and nothing is lost unnamed.
+static void
+test_swap(void **state)
+{
+	struct rte_mbuf *got[32];
+	unsigned int n, total = 0;
+
+	assert_int_equal(
+		rte_vdev_init("net_emunic0", "queues=2,vfs=1,wire=[generator,flows=3,count=40]"),
+		0);
+	start_port(0, 2, 0);
+	while (rte_pmd_emunic_side_finished(0, "wire") == 0 || xstat("nic_held") > 0) {
+		n = receive(0, got, 32);
+		rte_pktmbuf_free_bulk(got, n);
+		total += n;
+	}
+	assert_int_equal(rte_pmd_emunic_backend_swap(0, "wire", "[nonsense]"), -EINVAL);
+	assert_int_equal(rte_pmd_emunic_side_finished(0, "wire"), 1);
+	// A VF without a representor works too; what it sends by default has nowhere to go.
+	assert_int_equal(rte_pmd_emunic_backend_swap(0, "vf0", "generator,flows=3,count=7"), 0);
+	assert_int_equal(rte_pmd_emunic_backend_swap(0, "wire", "generator,flows=3,count=60"), 0);
+	while (total < 100) {
+		n = receive(0, got, 32);
+		rte_pktmbuf_free_bulk(got, n);
+		total += n;
+	}
+	while (rte_pmd_emunic_side_finished(0, "vf0") == 0 || xstat("nic_received_vf") < 7)
+		;
+	assert_int_equal(xstat("wire_played"), 100);
+	assert_int_equal(xstat("nic_drop_host_stopped"), 7);
+	balance();
+	assert_int_equal(rte_pmd_emunic_backend_swap(0, "wire", NULL), 0);
+	assert_int_equal(rte_pmd_emunic_side_finished(0, "vf1"), -EINVAL);
+	assert_int_equal(rte_pmd_emunic_side_finished(1, "wire"), -ENODEV);
+	assert_int_equal(rte_eth_dev_stop(0), 0);
+	assert_int_equal(rte_vdev_uninit("net_emunic0"), 0);
+}
+
 // The driver was compiled against the structure that the library has.
 static void
 test_device_size(void **state)
@@ -370,6 +451,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_sides_lose_by_name),
 		cmocka_unit_test(test_soup),
 		cmocka_unit_test(test_plug_again),
+		cmocka_unit_test(test_insertion_cost),
+		cmocka_unit_test(test_swap),
 	};
 	char *eal[] = {argv[0], "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
 		"--lcores=0", "-m256", "--log-level=critical",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What one thing says of another. Each check adds its own faults and changes nothing (but
-// assign_port_ids).
+// check_switch_ids).
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -368,62 +368,4 @@ check_all(struct walk *w)
 	}
 	json_decref(devices);
 	json_decref(sockets);
-}
-
-// ---- ids of vports
-
-static const struct config_port *
-find_old_port(const struct config *old, uint16_t switch_id, const char *name)
-{
-	for (uint16_t i = 0; old != NULL && i < old->n_ports; i++) {
-		const struct config_port *p = &old->ports[i];
-
-		if (old->switches[p->sw].id == switch_id && strcmp(p->name, name) == 0)
-			return p;
-	}
-	return NULL;
-}
-
-static uint16_t
-free_id(const bool *first, const bool *then)
-{
-	for (uint16_t i = 0; i < CONFIG_PORTS_MAX; i++) {
-		if (!first[i] && !then[i])
-			return i;
-	}
-	for (uint16_t i = 0; i < CONFIG_PORTS_MAX; i++) {
-		if (!first[i])
-			return i;
-	}
-	return 0; // not reached: there are at most as many ports as ids
-}
-
-// Old vports keep their ids; new ones get ids that no vport of the old configuration had, while
-// there are such. All are below CONFIG_PORTS_MAX.
-void
-assign_port_ids(struct walk *w)
-{
-	bool taken[CONFIG_PORTS_MAX] = {false}, before[CONFIG_PORTS_MAX] = {false};
-	bool kept[CONFIG_PORTS_MAX] = {false};
-	struct config *cfg = w->cfg;
-
-	for (uint16_t i = 0; w->old != NULL && i < w->old->n_ports; i++)
-		before[w->old->ports[i].id] = true;
-	for (uint16_t i = 0; i < cfg->n_ports; i++) {
-		struct config_port *p = &cfg->ports[i];
-		const struct config_switch *sw = &cfg->switches[p->sw];
-		const struct config_port *o =
-			find_old_port(w->old, sw->id != 0 ? sw->id : p->sw + 1, p->name);
-
-		if (o == NULL || taken[o->id])
-			continue;
-		p->id = o->id;
-		taken[p->id] = kept[i] = true;
-	}
-	for (uint16_t i = 0; i < cfg->n_ports; i++) {
-		if (kept[i])
-			continue;
-		cfg->ports[i].id = free_id(taken, before);
-		taken[cfg->ports[i].id] = true;
-	}
 }

@@ -131,6 +131,8 @@ parse_root(struct walk *w, const json_t *root)
 			codec_finish_vlan(&w->cfg->ports[i]);
 		assign_port_ids(w);
 		check_all(w);
+		if (w->n_faults == 0)
+			keep_vm_order(w);
 		parse_rules(w);
 	}
 	return w->n_faults == 0 ? 0 : -EINVAL;

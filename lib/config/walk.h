@@ -53,6 +53,7 @@ void *walk_append(struct walk *w, const struct list_type *list);
 
 void check_all(struct walk *w);
 void assign_port_ids(struct walk *w);
+void keep_vm_order(struct walk *w); // when all is checked, before rules name VMs
 void parse_rules(struct walk *w);
 
 #endif

@@ -277,6 +277,30 @@ test_port_ids(void **state)
 	config_free(second);
 }
 
+// So do VMs; one that is gone keeps its place, new ones stand behind.
+static void
+test_vm_places(void **state)
+{
+	struct config *first =
+		parse("{\"switches\":[{\"name\":\"s\",\"ports\":["
+		      "{\"name\":\"a\",\"vm\":\"x\"},{\"name\":\"b\",\"vm\":\"y\"}]}]}",
+			NULL);
+	struct config *second = parse("{\"switches\":[{\"name\":\"s\",\"ports\":["
+				      "{\"name\":\"c\",\"vm\":\"z\"},{\"name\":\"b\",\"vm\":\"y\"},"
+				      "{\"name\":\"d\"}],"
+				      "\"rules\":[{\"match\":\"vm=z\",\"actions\":\"drop\"}]}]}",
+		first);
+
+	assert_int_equal(second->n_vms, 3);
+	assert_string_equal(second->vms[0].name, "x");
+	assert_int_equal(second->ports[0].vm, 2);
+	assert_int_equal(second->ports[1].vm, 1);
+	assert_int_equal(second->ports[2].vm, -1);
+	assert_int_equal(second->rules[0].vm, 2);
+	config_free(first);
+	config_free(second);
+}
+
 static void
 test_full_of_ports(void **state)
 {
@@ -285,12 +309,13 @@ test_full_of_ports(void **state)
 	for (unsigned round = 0; round < 3; round++) {
 		bool seen[CONFIG_PORTS_MAX] = {false};
 		struct sl_strbuf text;
+		char name[16];
 
 		sl_strbuf_init(&text, 0);
 		sl_strbuf_add(&text, "{\"switches\":[{\"name\":\"s\",\"ports\":[");
 		for (unsigned i = 0; i < CONFIG_PORTS_MAX; i++)
-			sl_strbuf_addf(
-				&text, "%s{\"name\":\"p%u\"}", i > 0 ? "," : "", i + round * 100);
+			sl_strbuf_addf(&text, "%s{\"name\":\"p%u\",\"vm\":\"v%u\"}",
+				i > 0 ? "," : "", i + round * 100, i + round * 50);
 		sl_strbuf_add(&text, "]}]}");
 		next = parse(text.data, cfg);
 		sl_strbuf_fini(&text);
@@ -298,6 +323,8 @@ test_full_of_ports(void **state)
 			assert_true(next->ports[i].id < CONFIG_PORTS_MAX);
 			assert_false(seen[next->ports[i].id]);
 			seen[next->ports[i].id] = true;
+			snprintf(name, sizeof(name), "v%u", i + round * 50);
+			assert_string_equal(next->vms[next->ports[i].vm].name, name);
 		}
 		if (cfg != NULL)
 			assert_int_equal(config_port_by_name(next, "p250")->id,
@@ -358,6 +385,7 @@ main(void)
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_port_ids),
+		cmocka_unit_test(test_vm_places),
 		cmocka_unit_test(test_full_of_ports),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_missing_file),

@@ -15,8 +15,8 @@
 // defaults, the dump, the JSON schema and the reference page.
 //
 // Ids: switches have the id that the file gives; vports, classes, VMs and NICs are numbered in the
-// order of the file, but a reload keeps the vport id of a vport that has the same switch and name
-// (config_parse takes the old struct). Thread safety: owner thread only while parsing, afterwards
+// order of the file, but a reload keeps the vport id of a vport that has the same switch and name,
+// and the place of a VM, also of one that is gone (config_parse takes the old struct). Thread safety: owner thread only while parsing, afterwards
 // any thread (immutable).
 
 #define CONFIG_NAME_MAX 32  // with the NUL; letters, digits, - _ . and not a digit first

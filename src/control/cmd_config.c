@@ -32,6 +32,7 @@ COMMAND(cmd_config_reload)
 	const char *file = arg_str(args, "file");
 	bool check = arg_bool(args, "check");
 	struct config *next = NULL;
+	char text[SL_ERR_PATH_MAX + SL_ERR_TEXT_MAX + 4];
 	json_t *changes = json_array();
 	int rc;
 
@@ -44,8 +45,8 @@ COMMAND(cmd_config_reload)
 		config_free(next);
 	if (rc != 0) {
 		json_decref(changes);
-		sl_log(c->log, SL_LOG_WARN, "reload of %s refused: %s: %s", file, err->path,
-			err->text);
+		sl_log(c->log, SL_LOG_WARN, "reload of %s refused: %s", file,
+			sl_err_str(err, text, sizeof(text)));
 		return rc;
 	}
 	if (!check)

@@ -83,12 +83,6 @@ check_fixed(const struct config *a, const struct config *b, struct sl_err *err)
 				"name, id and max_rules of %s change at a restart only",
 				a->switches[i].name);
 	}
-	for (i = 0; i < a->n_vms; i++) {
-		if (i >= b->n_vms || strcmp(a->vms[i].name, b->vms[i].name) != 0)
-			return sl_err_set(err, EBUSY, "/vms",
-				"%s must stay where it is; new VMs go to the end of the list",
-				a->vms[i].name);
-	}
 	return check_nics(a, b, err);
 }
 
@@ -172,7 +166,49 @@ rules_first_half(struct reload *r, uint16_t sw, struct sl_err *err)
 	return rc;
 }
 
+// Tables that begin or end, or whose default is another one.
+static void
+note_tables(struct reload *r)
+{
+	const struct config *old = r->c->cfg, *next = r->next;
+	uint16_t i, k, same = 0;
+	char text[32];
+
+	for (i = 0; i < next->n_tables; i++) {
+		const struct config_table *t = &next->tables[i];
+
+		for (k = 0; k < old->n_tables; k++) {
+			if (old->tables[k].sw == t->sw && old->tables[k].id == t->id)
+				break;
+		}
+		same += k < old->n_tables;
+		if (k < old->n_tables && strcmp(old->tables[k].name, t->name) == 0 &&
+			memcmp(&old->tables[k].fallback, &t->fallback, sizeof(t->fallback)) == 0)
+			continue;
+		snprintf(text, sizeof(text), "table %u changed in", t->id);
+		note(r, text, next->switches[t->sw].name);
+	}
+	if (same < old->n_tables) {
+		snprintf(text, sizeof(text), "%u tables removed", old->n_tables - same);
+		json_array_append_new(r->changes, json_string(text));
+	}
+}
+
 // ---- ports
+
+// "/switches/0/ports/3": where the file says it.
+static void
+say_where(const struct config *cfg, const struct config_port *port, struct sl_err *err)
+{
+	const struct config_port *p;
+	char place[64];
+	unsigned n = 0;
+
+	for (p = cfg->ports; p != port; p++)
+		n += p->sw == port->sw;
+	snprintf(place, sizeof(place), "/switches/%u/ports/%u/attach", port->sw, n);
+	sl_err_prefix(err, place);
+}
 
 static const struct config_port *
 port_by_id(const struct config *cfg, uint16_t id)
@@ -247,6 +283,8 @@ ports_first_half(struct reload *r, struct sl_err *err)
 		} else if (memcmp(&v->cfg, p, sizeof(*p)) != 0) {
 			note(r, "properties changed:", p->name);
 		}
+		if (rc != 0)
+			say_where(r->next, p, err);
 	}
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
 		if (c->vports[i].used && port_by_id(r->next, i) == NULL)
@@ -345,6 +383,8 @@ apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, 
 		note(r, "offload settings", "changed");
 	if (rc == 0 && c->cfg->log_level != next->log_level)
 		note(r, "log level:", sl_log_level_name(next->log_level));
+	if (rc == 0)
+		note_tables(r);
 	for (i = 0; rc == 0 && i < next->n_switches; i++)
 		rc = rules_first_half(r, i, err);
 	if (rc == 0)

@@ -251,7 +251,7 @@ decide(struct compile *c)
 		drop(c, r.no_rule ? DP_DROP_NO_RULE : DP_DROP_RULE);
 		return;
 	}
-	c->why = DP_DROP_RULE;
+	c->why = r.no_rule ? DP_DROP_NO_RULE : DP_DROP_RULE;
 	if (c->key->eth_dst[0] & 1)
 		c->prog->flags |= DP_PROG_STORM;
 	for (i = 0; i < r.actions.n && r.actions.list[i].type != FLOW_ACT_DROP; i++)

@@ -9,6 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 
+#include "ledger.h"
 #include "orders.h"
 
 #define ETHDEV_DESC 512
@@ -58,6 +59,7 @@ open_ethdev(struct control *c, struct control_vport *v, const struct config_atta
 		.tx_queues = a->queues,
 		.rx_desc = ETHDEV_DESC,
 		.tx_desc = ETHDEV_DESC,
+		.mtu = v->cfg.mtu,
 		.mbufs = c->cfg->mbufs < ETHDEV_MBUFS_MIN ? ETHDEV_MBUFS_MIN : c->cfg->mbufs,
 	};
 	int rc, probed = 0;
@@ -171,6 +173,7 @@ ports_attach(struct control *c, struct control_vport *v, const struct config_att
 	}
 	v->port = port;
 	v->cfg.attach = *a;
+	ledger_port_opened(c, v->cfg.id, port != NULL && port->nic != DP_NONE);
 	return 0;
 }
 
@@ -190,6 +193,7 @@ ports_close(struct control *c, struct control_vport *v, struct dp_port *port)
 	const uint16_t ethdev = port->ethdev;
 
 	orders_drain_port(c, port);
+	ledger_port_closed(c, v->cfg.id);
 	c->ports[port->index] = NULL;
 	dp_port_free(port);
 	if (own)

@@ -38,6 +38,22 @@ find_representors(struct nic *nic, struct sl_err *err)
 	return 0;
 }
 
+// The MTU of the vport that a port of the NIC carries; 0: none does.
+static uint16_t
+mtu_of(const struct config *cfg, uint16_t nic, uint16_t port)
+{
+	uint16_t i;
+
+	for (i = 0; i < cfg->n_ports; i++) {
+		const struct config_attachment *a = &cfg->ports[i].attach;
+
+		if (a->nic == nic && ((a->kind == CONFIG_ATTACH_NIC && port == 0) ||
+					     (a->kind == CONFIG_ATTACH_VF && port == 1 + a->vf)))
+			return cfg->ports[i].mtu;
+	}
+	return 0;
+}
+
 static int
 setup_ports(const struct nic_env *env, struct nic *nic, const struct config_nic *cfg,
 	struct sl_err *err)
@@ -51,6 +67,7 @@ setup_ports(const struct nic_env *env, struct nic *nic, const struct config_nic 
 			.rx_default = i == 0 ? cfg->default_queues : cfg->vf_default_queues,
 			.rx_desc = NIC_RX_DESC,
 			.tx_desc = NIC_TX_DESC,
+			.mtu = mtu_of(env->cfg, nic->index, i),
 			.mbufs = env->cfg->mbufs,
 			.queue_mbufs = QUEUE_MBUFS,
 		};

@@ -269,7 +269,7 @@ packet(struct rte_mempool *pool, bool v6, bool tcp, uint32_t payload)
 		t->dst_port = RTE_BE16(80);
 		t->sent_seq = RTE_BE32(0xfffff000);
 		t->data_off = 0x50;
-		t->tcp_flags = RTE_TCP_ACK_FLAG | RTE_TCP_PSH_FLAG | RTE_TCP_FIN_FLAG;
+		t->tcp_flags = RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG | RTE_TCP_CWR_FLAG;
 		t->cksum = RTE_BE16(0xbad1);
 	} else {
 		struct rte_udp_hdr *u = (struct rte_udp_hdr *)&h[14 + l3];
@@ -340,6 +340,7 @@ assert_segments(struct rte_mbuf **m, unsigned int n, bool v6)
 		assert_sums(m[i], v6, true);
 		assert_int_equal(rte_be_to_cpu_32(t->sent_seq), 0xfffff000 + at);
 		assert_int_equal(!!(t->tcp_flags & RTE_TCP_FIN_FLAG), i == n - 1);
+		assert_int_equal(!!(t->tcp_flags & RTE_TCP_CWR_FLAG), i == 0);
 		if (!v6)
 			assert_int_equal(rte_be_to_cpu_16(rte_pktmbuf_mtod_offset(
 						 m[i], struct rte_ipv4_hdr *, 14)

@@ -117,6 +117,55 @@ test_rx_segments(void **state)
 	}
 }
 
+// Segments do not overtake what came before them.
+static void
+test_rx_order(void **state)
+{
+	struct rte_mbuf *m, *got[32];
+	unsigned int n;
+
+	plug(0);
+	m = packet(nic()->pool, false, true, BIG);
+	ask(m, false, true, true);
+	scripts[1].in[scripts[1].n_in++] = packet(nic()->pool, false, true, 1);
+	scripts[1].in[scripts[1].n_in++] = m;
+	scripts[1].in[scripts[1].n_in++] = packet(nic()->pool, false, true, 2);
+	n = receive(1, got, 32);
+	assert_int_equal(got[0]->pkt_len, 55);
+	assert_segments(&got[1], n - 2, false);
+	assert_int_equal(got[n - 1]->pkt_len, 56);
+	rte_pktmbuf_free_bulk(got, n);
+	unplug();
+}
+
+// A queue that is set up again while its port runs names what it still held, and its counters stay.
+static void
+test_queue_again(void **state)
+{
+	struct rte_mbuf *got[4];
+
+	plug(0);
+	for (unsigned int i = 0; i < 3; i++)
+		scripts[1].in[scripts[1].n_in++] = packet(nic()->pool, false, false, 10);
+	assert_int_equal(rte_eth_rx_burst(1, 0, got, 1), 1);
+	rte_pktmbuf_free(got[0]);
+	assert_int_equal(xstat("nic_held"), 2);
+	assert_int_equal(rte_eth_dev_rx_queue_stop(1, 0), 0);
+	scripts[1].in[scripts[1].n_in++] = packet(nic()->pool, false, false, 10);
+	assert_int_equal(rte_eth_rx_burst(0, 0, got, 1), 0); // runs the firmware
+	assert_int_equal(xstat("nic_drop_rx_queue_stopped"), 1);
+	assert_int_equal(rte_eth_rx_queue_setup(1, 0, 32, 0, NULL, pools[2]), 0);
+	assert_int_equal(xstat("nic_drop_port_stop"), 2);
+	assert_int_equal(xstat("nic_sent_host"), 1);
+	balance();
+	assert_int_equal(rte_eth_dev_rx_queue_start(1, 0), 0);
+	scripts[1].in[scripts[1].n_in++] = packet(nic()->pool, false, false, 10);
+	assert_int_equal(receive(1, got, 4), 1);
+	assert_ptr_equal(got[0]->pool, pools[2]);
+	rte_pktmbuf_free(got[0]);
+	unplug();
+}
+
 // Receive checksum flags tell the truth, and an unfinished packet of a VF arrives finished.
 static void
 test_rx_sums(void **state)
@@ -236,8 +285,9 @@ soup(struct rte_mempool *pool)
 }
 
 static void
-random_rule(struct rte_flow **rules, unsigned int *n)
+random_rule(struct rte_flow **rules)
 {
+	struct rte_flow **rule;
 	uint16_t port = draw(2);
 	struct rte_flow_attr attr = {.priority = draw(3), .ingress = 1};
 	struct rte_flow_item_ethdev from = {.port_id = draw(2)};
@@ -269,24 +319,20 @@ random_rule(struct rte_flow **rules, unsigned int *n)
 					: RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT};
 	}
 	// Rules are kept by port: even places are port 0's.
-	if (*n < 16 && rules[*n * 2 + port] == NULL) {
-		rules[*n * 2 + port] = rte_flow_create(port, &attr, pattern, actions, &error);
-		++*n;
-	} else if (*n > 0) {
-		unsigned int i = draw(*n) * 2 + port;
-
-		if (rules[i] != NULL)
-			assert_int_equal(rte_flow_destroy(port, rules[i], &error), 0);
-		rules[i] = NULL;
+	rule = &rules[draw(16) * 2 + port];
+	if (*rule == NULL) {
+		*rule = rte_flow_create(port, &attr, pattern, actions, &error);
+		return;
 	}
+	assert_int_equal(rte_flow_destroy(port, *rule, &error), 0);
+	*rule = NULL;
 }
 
 static void
 test_soup(void **state)
 {
-	struct rte_flow *rules[64] = {0};
+	struct rte_flow *rules[32] = {0};
 	struct rte_mbuf *got[64], *m;
-	unsigned int n_rules = 0;
 
 	plug(RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_CHECKSUM);
 	for (unsigned int i = 0; i < 4000; i++) {
@@ -302,7 +348,7 @@ test_soup(void **state)
 		if (rte_eth_tx_burst(draw(2), 0, &m, 1) == 0)
 			rte_pktmbuf_free(m);
 		if (draw(3) == 0)
-			random_rule(rules, &n_rules);
+			random_rule(rules);
 		if (draw(3) == 0)
 			rte_pktmbuf_free_bulk(got, receive(draw(2), got, 64));
 		if (draw(500) == 0) {
@@ -446,6 +492,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_tx_shared),
 		cmocka_unit_test(test_tx_to_taking_side),
 		cmocka_unit_test(test_rx_segments),
+		cmocka_unit_test(test_rx_order),
+		cmocka_unit_test(test_queue_again),
 		cmocka_unit_test(test_rx_sums),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_sides_lose_by_name),

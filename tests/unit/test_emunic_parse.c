@@ -71,9 +71,9 @@ static const uint8_t qinq_tcp[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xa
 	0, 0, 0, 0};
 // IPv6, hop-by-hop, destination options, UDP
 static const uint8_t ext_udp[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd, 0x6a, 0xb1, 0x23,
-	0x45, 0, 24, 0, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 60, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0, 0x00, 0x35,
-	0xc0, 0x00, 0, 8, 0, 0};
+	0x45, 0, 32, 0, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 60, 1, 1, 12, 59, 59, 59, 59, 59, 59, 59, 59, 59, 59, 59, 59,
+	17, 0, 1, 4, 0, 0, 0, 0, 0x00, 0x35, 0xc0, 0x00, 0, 8, 0, 0};
 
 static void
 test_fields(void **state)
@@ -106,7 +106,7 @@ test_fields(void **state)
 	assert_int_equal(p.key.flow_label, RTE_BE32(0x12345));
 	assert_int_equal(p.key.proto, 17);
 	assert_int_equal(p.key.sport, RTE_BE16(53));
-	assert_int_equal(p.l3_len, 56);
+	assert_int_equal(p.l3_len, 64);
 }
 
 // No fragment has an L4 layer, and a first one's key is the same as that of the others.

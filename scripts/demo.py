@@ -173,6 +173,7 @@ class Guests:
             argv += ['--vdev', f'net_virtio_user{n},path={directory}/vm{n}.sock,queues=1,'
                      f'queue_size=1024,mac=02:00:00:00:00:0{n}']
         self.proc = Proc(argv, directory / 'guests.log', stdin=subprocess.PIPE)
+        self.proc.wait_text('^ready$', 60)
 
     def stop(self):
         self.proc.stop()

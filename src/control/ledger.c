@@ -4,10 +4,50 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "orders.h"
+
 static uint64_t
 load(const _Atomic uint64_t *p)
 {
 	return atomic_load_explicit(p, memory_order_relaxed);
+}
+
+static void
+edge_counters(struct control *c, uint16_t vport, uint64_t *received, uint64_t *delivered)
+{
+	uint16_t w;
+
+	*received = *delivered = 0;
+	for (w = 0; w < c->n_workers; w++) {
+		const struct dp_vport_counters *n = &dp_vport_counters(c->dp, w)[vport];
+
+		*received += load(&n->received);
+		*delivered += load(&n->delivered);
+	}
+}
+
+void
+ledger_port_opened(struct control *c, uint16_t vport, bool on_nic)
+{
+	struct control_inner *in = &c->inner[vport];
+
+	in->on_nic = on_nic;
+	edge_counters(c, vport, &in->base_received, &in->base_delivered);
+}
+
+void
+ledger_port_closed(struct control *c, uint16_t vport)
+{
+	struct control_inner *in = &c->inner[vport];
+	uint64_t received, delivered;
+
+	if (!in->on_nic || !c->running)
+		return;
+	orders_sync(c);
+	edge_counters(c, vport, &received, &delivered);
+	in->received += received - in->base_received;
+	in->delivered += delivered - in->base_delivered;
+	in->on_nic = false;
 }
 
 static void
@@ -103,12 +143,14 @@ read_edge(struct control *c, struct ledger *l)
 	add_line(all, &l->software);
 	all->received = all->sent = 0;
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
-		const struct dp_port *port = c->vports[i].used ? c->vports[i].port : NULL;
+		const struct control_inner *in = &c->inner[i];
 
-		if (port != NULL && port->nic != DP_NONE)
-			continue;
-		all->received += l->vport[i].received;
-		all->sent += l->delivered[i];
+		all->received += l->vport[i].received - in->received;
+		all->sent += l->delivered[i] - in->delivered;
+		if (in->on_nic) {
+			all->received -= l->vport[i].received - in->base_received;
+			all->sent -= l->delivered[i] - in->base_delivered;
+		}
 	}
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
 		const struct nic_ledger *n = &l->nic[i];

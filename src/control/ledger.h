@@ -31,6 +31,10 @@ struct ledger {
 
 // Reads all counters once. The NICs' drops are added by name to drops (may be NULL).
 void ledger_read(struct control *c, struct ledger *out, json_t *drops);
+// A vport's attachment was opened (before its first packet), or is gone from the workers: what it
+// carries over a NIC is at the outer edge only as the NIC counts it.
+void ledger_port_opened(struct control *c, uint16_t vport, bool on_nic);
+void ledger_port_closed(struct control *c, uint16_t vport);
 bool ledger_line_balanced(const struct ledger_line *l);
 json_t *ledger_drops(const struct ledger_line *l); // {"reason": packets}, only those above 0
 

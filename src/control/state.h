@@ -37,6 +37,13 @@ struct control_vport {
 	bool owns_ethdev;
 };
 
+// What a vport carried over NICs: the NICs count it at the outer edge.
+struct control_inner {
+	bool on_nic;
+	uint64_t received, delivered;           // over NICs, before its attachment of now
+	uint64_t base_received, base_delivered; // its counters when that one was opened
+};
+
 struct control {
 	const char *config_path;
 	struct config *cfg; // in force (apply.c)
@@ -56,6 +63,7 @@ struct control {
 
 	struct nic *nics[CONFIG_NICS_MAX];
 	struct control_vport vports[DP_VPORTS_MAX]; // by id (ports.c)
+	struct control_inner inner[DP_VPORTS_MAX];  // by id (ledger.c)
 	struct dp_port *ports[DP_PORTS_MAX];        // by index (ports.c)
 
 	struct rule_book *book[DP_SWITCHES_MAX]; // by index in cfg->switches (rule_book.c)

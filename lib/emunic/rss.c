@@ -67,14 +67,14 @@ wanted(const struct emu_rss *r, const union emu_key *k, bool *ports)
 	if (!(k->layers & (EMU_L_IPV4 | EMU_L_IPV6)))
 		return false;
 	if (k->layers & EMU_L_TCP)
-		*ports = r->types &
-			 (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_TCP : RTE_ETH_RSS_NONFRAG_IPV6_TCP);
+		*ports = r->types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_TCP
+					: RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_IPV6_TCP_EX);
 	else if (k->layers & EMU_L_UDP)
-		*ports = r->types &
-			 (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_UDP : RTE_ETH_RSS_NONFRAG_IPV6_UDP);
+		*ports = r->types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_UDP
+					: RTE_ETH_RSS_NONFRAG_IPV6_UDP | RTE_ETH_RSS_IPV6_UDP_EX);
 	if (*ports)
 		return true;
-	l3 = v4 ? RTE_ETH_RSS_IPV4 : RTE_ETH_RSS_IPV6;
+	l3 = v4 ? RTE_ETH_RSS_IPV4 : RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_IPV6_EX;
 	if (k->layers & EMU_L_FRAG)
 		l3 |= v4 ? RTE_ETH_RSS_FRAG_IPV4 : RTE_ETH_RSS_FRAG_IPV6;
 	else if (!(k->layers & (EMU_L_TCP | EMU_L_UDP)))

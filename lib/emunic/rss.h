@@ -24,12 +24,12 @@ struct emu_rss {
 	uint32_t table[EMU_RSS_BYTES][256];
 };
 
-// The RTE_ETH_RSS_* that the NIC knows.
+// The RTE_ETH_RSS_* that the NIC knows. The _EX ones (home address and routing headers) it takes
+// for the plain ones, as NICs do that do not read those headers.
 #define EMU_RSS_TYPES                                                                              \
-	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP |                 \
-		RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV4_OTHER | RTE_ETH_RSS_IPV6 | \
-		RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_TCP |                             \
-		RTE_ETH_RSS_NONFRAG_IPV6_UDP | RTE_ETH_RSS_NONFRAG_IPV6_OTHER)
+	(RTE_ETH_RSS_IP | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP |            \
+		RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP |                      \
+		RTE_ETH_RSS_IPV6_TCP_EX | RTE_ETH_RSS_IPV6_UDP_EX)
 
 // NULL: the key that Microsoft's specification verifies its examples with.
 void emu_rss_set_key(struct emu_rss *r, const uint8_t *key);

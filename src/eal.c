@@ -238,6 +238,23 @@ uses_pci(const struct config *cfg)
 	return false;
 }
 
+// Only the PCI devices that the configuration names are opened, when it is their turn; EAL by
+// itself would take every one that it has a driver for. A list of allowed devices with nothing but
+// the host bridge in it says so, and leaves those that are probed later.
+static void
+choose_pci(struct args *a, const struct config *cfg)
+{
+	if (has(a, "--allow") || has(a, "-a") || has(a, "--block") || has(a, "-b") ||
+		has(a, "--no-pci"))
+		return;
+	if (!uses_pci(cfg)) {
+		add(a, "--no-pci");
+		return;
+	}
+	add(a, "-a");
+	add(a, "0000:00:00.0");
+}
+
 int
 eal_start(const struct config *cfg, int argc, char **argv, struct sl_log *log, struct sl_err *err)
 {
@@ -251,8 +268,7 @@ eal_start(const struct config *cfg, int argc, char **argv, struct sl_log *log, s
 		add(&a, argv[i]);
 	choose_lcores(&a);
 	choose_memory(&a, cfg, log);
-	if (!has(&a, "--allow") && !has(&a, "-a") && !has(&a, "--no-pci") && !uses_pci(cfg))
-		add(&a, "--no-pci");
+	choose_pci(&a, cfg);
 	if (!has(&a, "--log-level"))
 		add(&a, "--log-level=lib.eal:warning");
 	for (i = 0; i < cfg->n_drivers; i++)

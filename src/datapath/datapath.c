@@ -262,5 +262,5 @@ dp_publish(struct dp_datapath *dp, const struct dp_snapshot *next)
 void
 dp_synchronize(struct dp_datapath *dp)
 {
-	rte_rcu_qsbr_synchronize(dp->qsbr, RTE_QSBR_THRID_INVALID);
+	rte_rcu_qsbr_check(dp->qsbr, rte_rcu_qsbr_start(dp->qsbr), true);
 }

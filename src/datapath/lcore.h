@@ -208,6 +208,8 @@ lcore_packet(const struct dp_worker *w, struct rte_mbuf *m)
 static inline void
 lcore_free_flush(struct dp_worker *w)
 {
+	if (likely(w->n_freed == 0))
+		return;
 	rte_pktmbuf_free_bulk(w->freed, w->n_freed);
 	w->n_freed = 0;
 }

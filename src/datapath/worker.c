@@ -97,8 +97,7 @@ one_loop(struct dp_worker *w)
 	if (w->n_dirty != 0)
 		tx_flush_all(w);
 	handover_flush(w);
-	if (w->n_freed != 0)
-		lcore_free_flush(w);
+	lcore_free_flush(w);
 	tick_loop(w);
 	obey_loop_end(w);
 	return found != 0;

@@ -165,8 +165,9 @@ struct bench {
 	uint32_t n_macs;
 	uint16_t n_workers;
 	struct dp_vport vport[BENCH_VPORTS];
-	uint16_t members[BENCH_VPORTS];
-	struct dp_rxq rxq[DP_WORKERS_MAX][BENCH_VPORTS * BENCH_QUEUES];
+	// Two of each, as of the snapshots: a worker may still read the one before.
+	uint16_t members[2][BENCH_VPORTS];
+	struct dp_rxq rxq[2][DP_WORKERS_MAX][BENCH_VPORTS * BENCH_QUEUES];
 	struct dp_meter meters[BENCH_RULES];
 	const struct dp_lane *_Atomic lanes[DP_LANES_MAX];
 	uint16_t assigned_from; // receive queues from this one on are assigned to lanes
@@ -196,7 +197,8 @@ bench_dev(struct bench *b, uint16_t vport)
 static inline void
 bench_publish(struct bench *b)
 {
-	struct dp_snapshot *s = &b->old[b->turn++ % 2];
+	unsigned turn = b->turn++ % 2;
+	struct dp_snapshot *s = &b->old[turn];
 	struct rules_set *set = rules_commit(b->rules);
 	struct dp_mac_table *macs = dp_mac_table_new(b->mac, b->n_macs, 7);
 	uint16_t i, w, q;
@@ -216,7 +218,7 @@ bench_publish(struct bench *b)
 		if (b->vport[i].id == DP_NONE)
 			continue;
 		s->vport[i] = &b->vport[i];
-		b->members[s->sw[0].n_vports++] = i;
+		b->members[turn][s->sw[0].n_vports++] = i;
 	}
 	s->sw[0].id = 5;
 	s->sw[0].fields = rules_set_fields(set);
@@ -224,19 +226,20 @@ bench_publish(struct bench *b)
 	s->sw[0].macs = macs;
 	s->sw[0].meters = b->meters;
 	s->sw[0].max_rules = BENCH_RULES;
-	s->sw[0].vports = b->members;
+	s->sw[0].vports = b->members[turn];
 	for (i = 0; i < BENCH_VPORTS; i++) {
 		const struct dp_port *p = b->vport[i].id != DP_NONE ? b->vport[i].port : NULL;
 
 		for (q = 0; p != NULL && q < p->n_rxq; q++) {
 			w = q % b->n_workers;
-			b->rxq[w][s->plan[w].n_rxq++] = (struct dp_rxq){.port = b->vport[i].port,
+			b->rxq[turn][w][s->plan[w].n_rxq++] = (struct dp_rxq){
+				.port = b->vport[i].port,
 				.queue = q,
 				.kind = q >= b->assigned_from ? DP_RXQ_ASSIGNED : DP_RXQ_DEFAULT};
 		}
 	}
 	for (w = 0; w < b->n_workers; w++)
-		s->plan[w].rxq = b->rxq[w];
+		s->plan[w].rxq = b->rxq[turn][w];
 	dp_publish(b->dp, s);
 	b->snap = s;
 	if (b->set != NULL)

@@ -4,6 +4,7 @@ virtual machines. Everything that is started here carries the mark of its run (S
 with the process that started it; sweep.py removes what is left by mark."""
 from .machine import RUN, build_dir, cores, data_dir, eal_memory, foreign_build_dir, need, short_dir
 from .netns import NetNs
+from .packets import Frames, read_capture, write_capture
 from .proc import Proc
 from .rpc import RpcClient, RpcError
 from .sluiced import Sluiced
@@ -13,6 +14,6 @@ from .wait import wait_for
 
 __all__ = [
     'RUN', 'build_dir', 'cores', 'data_dir', 'eal_memory', 'foreign_build_dir', 'need', 'short_dir',
-    'NetNs', 'Proc', 'RpcClient', 'RpcError', 'Sluiced', 'Testpmd', 'VM', 'CommandFailed', 'Nic',
-    'tcp_transfer', 'wait_for',
+    'Frames', 'NetNs', 'Proc', 'RpcClient', 'RpcError', 'Sluiced', 'Testpmd', 'VM', 'CommandFailed', 'Nic',
+    'read_capture', 'tcp_transfer', 'wait_for', 'write_capture',
 ]

@@ -239,6 +239,9 @@ ethdev_setup(uint16_t ethdev, const struct ethdev_plan *plan, struct ethdev_resu
 	rc = setup_queues(ethdev, &info, plan, &conf, out, err);
 	if (rc != 0)
 		goto fail;
+	// A switch takes what is for others, from the first packet on.
+	rte_eth_promiscuous_enable(ethdev);
+	rte_eth_allmulticast_enable(ethdev);
 	rc = rte_eth_dev_start(ethdev);
 	if (rc != 0) {
 		sl_err_set(err, rc, NULL, "the device did not start: %s", strerror(-rc));
@@ -249,9 +252,6 @@ ethdev_setup(uint16_t ethdev, const struct ethdev_plan *plan, struct ethdev_resu
 		rte_eth_dev_stop(ethdev);
 		goto fail;
 	}
-	// A switch takes what is for others.
-	rte_eth_promiscuous_enable(ethdev);
-	rte_eth_allmulticast_enable(ethdev);
 	out->rx_offloads = conf.rxmode.offloads;
 	out->tx_offloads = conf.txmode.offloads;
 	return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -35,6 +36,7 @@ guest_start(struct guest *g, const char *path, unsigned queues, bool server)
 	if (g->pid == 0) {
 		int null = open("/dev/null", O_WRONLY);
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL); // also when a test fails
 		dup2(fds[0], 0);
 		dup2(null, 1);
 		dup2(null, 2);

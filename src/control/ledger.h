@@ -7,7 +7,7 @@
 #include "nic/ops.h"
 #include "state.h"
 
-// The ledger of CONTRACTS: received + originated + copies = sent + consumed + dropped + held, for
+// The ledger: received + originated + copies = sent + consumed + dropped + held, for
 // each vport, for each NIC and in all at the outer edge (wires and VMs). Thread safety: owner
 // thread only (control).
 

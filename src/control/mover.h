@@ -5,8 +5,7 @@
 #include "state.h"
 
 // Carries out the brain's orders: rules through the NICs' executors, and around moves between
-// queues the workers' order of polling, so that no packet of a flow is overtaken (CONTRACTS: moving
-// a flow).
+// queues the workers' order of polling, so that no packet of a flow is overtaken.
 //
 // Moves between host queues go in batches of one direction, for all workers at once:
 //   enter   the workers poll in that direction's order (datapath/order.h) and say so

@@ -16,8 +16,8 @@
 //
 // Ids: switches have the id that the file gives; vports, classes, VMs and NICs are numbered in the
 // order of the file, but a reload keeps the vport id of a vport that has the same switch and name,
-// and the place of a VM, also of one that is gone (config_parse takes the old struct). Thread safety: owner thread only while parsing, afterwards
-// any thread (immutable).
+// and the place of a VM, also of one that is gone (config_parse takes the old struct). Thread
+// safety: owner thread only while parsing, afterwards any thread (immutable).
 
 #define CONFIG_NAME_MAX 32  // with the NUL; letters, digits, - _ . and not a digit first
 #define CONFIG_PATH_MAX 108 // of a Unix socket
@@ -36,7 +36,7 @@ enum config_attach {
 	CONFIG_ATTACH_ETHDEV
 };
 enum config_vlan_mode { CONFIG_VLAN_TRUNK, CONFIG_VLAN_ACCESS, CONFIG_VLAN_NATIVE };
-enum config_offload_mode { CONFIG_OFFLOAD_SPLIT, CONFIG_OFFLOAD_SHARE }; // MISSION S1.5
+enum config_offload_mode { CONFIG_OFFLOAD_SPLIT, CONFIG_OFFLOAD_SHARE };
 
 struct config_class {
 	char name[CONFIG_NAME_MAX];

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A child process that cannot outlive the test."""
+import ctypes
 import os
 import pathlib
 import re
@@ -10,21 +11,29 @@ from .machine import RUN
 from .wait import wait_for
 
 
+LIBC = ctypes.PyDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """Runs in the child before its program: the kernel kills it when its parent is gone."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Proc:
-    """A process with its output in a log file. setpriv makes the kernel kill it with its parent."""
+    """A process with its output in a log file."""
 
     def __init__(self, argv, log, env=None, netns=None, stdin=subprocess.DEVNULL, stdout=None,
                  cwd=None):
         self.argv = [str(a) for a in argv]
         self.log = pathlib.Path(log)
-        command = ['setpriv', '--pdeathsig', 'KILL', '--']
-        if netns:
-            command += ['ip', 'netns', 'exec', str(netns)]
+        command = ['ip', 'netns', 'exec', str(netns)] if netns else []
         command += self.argv
         environment = dict(os.environ, SLUICE_RUN=RUN, **(env or {}))
         with open(self.log, 'ab') as out:
             self.popen = subprocess.Popen(command, stdin=stdin, stdout=stdout or out, stderr=out,
-                                          env=environment, cwd=cwd, start_new_session=True)
+                                          env=environment, cwd=cwd, start_new_session=True,
+                                          preexec_fn=die_with_parent)
 
     @property
     def pid(self):

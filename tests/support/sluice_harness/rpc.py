@@ -2,6 +2,7 @@
 """A client of the control socket: JSON-RPC 2.0, one message a line."""
 import json
 import socket
+import struct
 
 
 class RpcError(Exception):
@@ -17,8 +18,11 @@ class RpcError(Exception):
 class RpcClient:
     def __init__(self, path, timeout=10.0):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
+        # A connect that has to wait for its turn blocks, for so long and no longer.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
+                               struct.pack('ll', int(timeout), 0))
         self.socket.connect(str(path))
+        self.socket.settimeout(timeout)
         self.rest = b''
         self.last_id = 0
 

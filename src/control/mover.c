@@ -112,7 +112,7 @@ fail_now(struct control *c, const struct offload_order *o, enum offload_outcome 
 		.outcome = outcome,
 		.error = error};
 
-	snprintf(f.text, sizeof(f.text), "%s", text);
+	snprintf(f.text, sizeof(f.text), "%.*s", (int)sizeof(f.text) - 1, text);
 	answer_now(c, &f);
 }
 

@@ -139,6 +139,26 @@ macs_learn(struct control *c, const struct dp_event *ev)
 	s->dirty = true;
 }
 
+void
+macs_touch(struct control *c, const struct flow_key *key)
+{
+	int sw = control_switch_of(c, key->switch_id);
+	const struct control_vport *v;
+	struct learned *l;
+	uint16_t vlan;
+
+	if (sw < 0 || key->vport >= DP_VPORTS_MAX || !c->vports[key->vport].used)
+		return;
+	v = &c->vports[key->vport];
+	// The table knows the VLAN that the port's mode gave.
+	vlan = key->vlan[0] & 0xfff;
+	if (vlan == 0 && v->cfg.vlan_mode != CONFIG_VLAN_TRUNK)
+		vlan = v->cfg.vlan;
+	l = find(&c->macs->sw[sw], key->eth_src, vlan);
+	if (l != NULL && l->vport == key->vport)
+		atomic_store_explicit(l->used, tick_now(c), memory_order_relaxed);
+}
+
 static void
 forget(struct switch_macs *s, uint32_t i)
 {

@@ -15,6 +15,8 @@ void macs_fini(struct control *c);
 void macs_learn(struct control *c, const struct dp_event *ev);
 // Ages; true when tables changed and a publish is due.
 bool macs_tick(struct control *c);
+// A placed flow has carried packets that no worker looked up: its source MAC is in use.
+void macs_touch(struct control *c, const struct flow_key *key);
 // Forgets: all of the switch (vport, vlan -1), of a vport, of a VLAN. Returns how many.
 uint32_t macs_flush(struct control *c, uint16_t sw, int vport, int vlan);
 

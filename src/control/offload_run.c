@@ -242,6 +242,16 @@ add_count(struct count_ctx *cc, uint16_t nic, const struct placement *pl)
 	};
 }
 
+// What hardware carries keeps the source's MAC in the table.
+static void
+keep_alive(struct control *c, uint32_t flow)
+{
+	struct offload_flow_info fi;
+
+	if (offload_flow_get(c->offload, flow, &fi))
+		macs_touch(c, &fi.key);
+}
+
 static void
 count_one(void *ctx, struct placement *pl)
 {
@@ -254,8 +264,10 @@ count_one(void *ctx, struct placement *pl)
 		return;
 	if (pl->has_lane) {
 		placement_lane_delta(cc->c, pl, &packets, &bytes);
-		if (packets > 0)
+		if (packets > 0) {
 			offload_flow_count(cc->c->offload, pl->flow, packets, bytes);
+			keep_alive(cc->c, pl->flow);
+		}
 	} else if (offload_flow_get(cc->c->offload, pl->flow, &fi) &&
 		   fi.decision.in.nic < CONFIG_NICS_MAX) {
 		add_count(cc, fi.decision.in.nic, pl);
@@ -291,10 +303,12 @@ take_counts(struct control *c, struct nic_job *job)
 		if (n->error != 0 || pl == NULL || pl->handle != n->flow ||
 			n->packets < pl->base_packets)
 			continue;
-		if (n->packets > pl->base_packets)
+		if (n->packets > pl->base_packets) {
 			offload_flow_count(c->offload, pl->flow,
 				(uint32_t)(n->packets - pl->base_packets),
 				n->bytes - pl->base_bytes);
+			keep_alive(c, pl->flow);
+		}
 		pl->base_packets = n->packets;
 		pl->base_bytes = n->bytes;
 	}

@@ -25,6 +25,9 @@
 #include "rule_book.h"
 #include "state.h"
 
+#define JUMBO_MBUFS 255
+#define JUMBO_BYTES 9728u // of /switches/N/ports/N/mtu at most, with its headers
+
 int
 control_switch_of(const struct control *c, uint16_t id)
 {
@@ -80,7 +83,9 @@ start_pools(struct control *c, struct sl_err *err)
 		"sl-copies", c->cfg->mbufs, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	c->vhost_pool = rte_pktmbuf_pool_create(
 		"sl-vhost", c->cfg->mbufs, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (c->copies == NULL || c->vhost_pool == NULL)
+	c->jumbo = rte_pktmbuf_pool_create(
+		"sl-jumbo", JUMBO_MBUFS, 0, 0, JUMBO_BYTES + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	if (c->copies == NULL || c->vhost_pool == NULL || c->jumbo == NULL)
 		return sl_err_set(err, ENOMEM, "/datapath/mbufs",
 			"no memory for %u packet buffers (more hugepages, or fewer buffers)",
 			c->cfg->mbufs);
@@ -92,6 +97,7 @@ stop_pools(struct control *c)
 {
 	rte_mempool_free(c->copies);
 	rte_mempool_free(c->vhost_pool);
+	rte_mempool_free(c->jumbo);
 }
 
 // Every lcore but the main one is a worker.
@@ -127,6 +133,7 @@ start_datapath(struct control *c, struct sl_err *err)
 		.sleep_after = c->cfg->sleep_after,
 		.seed = sl_hash_seed(),
 		.copies = c->copies,
+		.jumbo = c->jumbo,
 	};
 
 	memcpy(cfg.lcore, c->lcore, sizeof(cfg.lcore));

@@ -56,6 +56,7 @@ struct control {
 	uint16_t n_workers;
 	unsigned lcore[DP_WORKERS_MAX];
 	struct rte_mempool *copies; // for floods and segments
+	struct rte_mempool *jumbo;  // for large frames in one piece
 	struct rte_mempool *vhost_pool;
 	struct dp_datapath *dp;
 	const struct dp_snapshot *snapshot; // in force (publish.c)

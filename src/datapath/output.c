@@ -70,15 +70,20 @@ output_segments(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, uint
 }
 
 static bool
-make_one_piece(struct rte_mbuf **m, struct rte_mempool *pool)
+make_one_piece(struct rte_mbuf **m, const struct dp_datapath_cfg *cfg)
 {
-	return rte_pktmbuf_linearize(*m) == 0 || edit_own(m, (*m)->pkt_len, pool);
+	uint32_t room = rte_pktmbuf_data_room_size(cfg->copies) - RTE_PKTMBUF_HEADROOM;
+	struct rte_mempool *pool = (*m)->pkt_len <= room ? cfg->copies : cfg->jumbo;
+
+	return rte_pktmbuf_linearize(*m) == 0 || (pool != NULL && edit_own(m, (*m)->pkt_len, pool));
 }
 
 // The output takes it in one piece; what it cannot do of the request is done here.
 static bool
-finish(struct rte_mbuf **m, const struct dp_port *p, uint64_t can, struct rte_mempool *pool)
+finish(struct rte_mbuf **m, const struct dp_port *p, uint64_t can,
+	const struct dp_datapath_cfg *cfg)
 {
+	struct rte_mempool *pool = cfg->copies;
 	uint64_t l4 = (*m)->ol_flags & RTE_MBUF_F_TX_L4_MASK;
 
 	if (l4 != 0) {
@@ -97,7 +102,7 @@ finish(struct rte_mbuf **m, const struct dp_port *p, uint64_t can, struct rte_me
 		}
 	}
 	return (*m)->nb_segs == 1 || (can & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) ||
-	       make_one_piece(m, pool);
+	       make_one_piece(m, cfg);
 }
 
 // mtu: longest IP packet.
@@ -139,7 +144,7 @@ output(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, const struct ou
 					(can & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0);
 			return;
 		}
-		if (!finish(&m, p, can, pool)) {
+		if (!finish(&m, p, can, &w->dp->cfg)) {
 			lcore_drop(w, m, origin, DP_DROP_NO_BUFFER);
 			return;
 		}

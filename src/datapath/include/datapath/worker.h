@@ -44,6 +44,8 @@ struct dp_datapath_cfg {
 	uint32_t sleep_after; // 0: never
 	uint64_t seed;
 	struct rte_mempool *copies; // for floods, segments and what sluice originates
+	struct rte_mempool
+		*jumbo; // for outputs that take a large frame in one piece only; may be NULL
 };
 
 // Counters of one worker and one vport, by origin: the ledger's lines. Written by the worker

@@ -14,7 +14,8 @@
 
 #define ARGS_MAX 96
 #define ARG_LEN 1200
-#define MBUF_BYTES 2560ULL // with headroom, header and ring slots
+#define MBUF_BYTES 2560ULL         // with headroom, header and ring slots
+#define MBUF_BYTES_NO_HUGE 4224ULL // none crosses a page of 4 kB
 #define FLOW_BYTES 192ULL
 #define QUEUE_MBUFS 4096ULL
 #define OTHER_BYTES (192ULL << 20)
@@ -76,7 +77,7 @@ choose_lcores(struct args *a)
 }
 
 static uint64_t
-memory_needed(const struct config *cfg)
+memory_needed(const struct config *cfg, uint64_t mbuf_bytes)
 {
 	uint64_t mbufs = 2ULL * cfg->mbufs, workers = 4, queues = 0;
 	uint16_t i;
@@ -91,7 +92,7 @@ memory_needed(const struct config *cfg)
 	for (i = 0; i < cfg->n_ports; i++)
 		mbufs += cfg->ports[i].attach.kind == CONFIG_ATTACH_ETHDEV ? cfg->mbufs : 0;
 	mbufs += queues * QUEUE_MBUFS;
-	return mbufs * MBUF_BYTES + workers * cfg->flows * FLOW_BYTES + OTHER_BYTES;
+	return mbufs * mbuf_bytes + workers * cfg->flows * FLOW_BYTES + OTHER_BYTES;
 }
 
 static uint64_t
@@ -133,7 +134,7 @@ hugepages_free(void)
 static void
 choose_memory(struct args *a, const struct config *cfg, struct sl_log *log)
 {
-	const uint64_t need = memory_needed(cfg), have = hugepages_free();
+	const uint64_t need = memory_needed(cfg, MBUF_BYTES), have = hugepages_free();
 	char text[64];
 
 	if (!has(a, "--no-huge") && !has(a, "-m") && !has(a, "--socket-mem") &&
@@ -146,7 +147,8 @@ choose_memory(struct args *a, const struct config *cfg, struct sl_log *log)
 	}
 	if (has(a, "--no-huge")) {
 		if (!has(a, "-m")) {
-			snprintf(text, sizeof(text), "%llu", (unsigned long long)(need >> 20));
+			snprintf(text, sizeof(text), "%llu",
+				(unsigned long long)(memory_needed(cfg, MBUF_BYTES_NO_HUGE) >> 20));
 			add(a, "-m");
 			add(a, text);
 		}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The policy of `bench forward`: 1000 five-tuple rules that let pass to one output, all else is
+dropped. The packets of net_flowsource (forward_source.c) meet one of them each."""
+
+RULES = 1000
+
+
+def fields(rule):
+    """Prefixes of source and destination, source port and mask, destination port."""
+    high, low = rule >> 8, rule & 255
+    return f'10.{high}.{low}.0/24', f'172.{16 + high}.{low}.0/24', (0, 0x8000), 1000 + rule
+
+
+def sluice_rules(source, sink):
+    out = []
+    for rule in range(RULES):
+        src, dst, (sport, mask), dport = fields(rule)
+        out.append({'priority': 100, 'actions': f'output={sink}',
+                    'match': f'port={source} udp ip_src={src} ip_dst={dst} sport={sport}/{mask} '
+                             f'dport={dport}'})
+    return out
+
+
+def openflow_rules(source, sink):
+    lines = []
+    for rule in range(RULES):
+        src, dst, (sport, mask), dport = fields(rule)
+        lines.append(f'table=0,priority=100,in_port={source},udp,nw_src={src},nw_dst={dst},'
+                     f'tp_src={sport}/{mask:#x},tp_dst={dport},actions=output:{sink}')
+    return '\n'.join(lines) + '\n'

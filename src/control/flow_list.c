@@ -95,6 +95,17 @@ key_wanted(const struct flow_list *l, const struct flow_key *key)
 	       (!f->has_match || flow_match_hits(&f->match, key));
 }
 
+static bool
+known_wanted(const struct flow_list *l, const struct offload_flow_info *fi)
+{
+	const struct flow_filter *f = &l->filter;
+
+	return key_wanted(l, &fi->key) &&
+	       (f->vm < 0 || fi->decision.in.vm == f->vm || fi->decision.out.vm == f->vm) &&
+	       (f->path < 0 || flow_path(fi) == (enum offload_path)f->path) &&
+	       (f->state < 0 || fi->side[0].state == f->state || fi->side[1].state == f->state);
+}
+
 static void
 known_flow(void *ctx, const struct offload_flow_info *fi)
 {
@@ -103,10 +114,7 @@ known_flow(void *ctx, const struct offload_flow_info *fi)
 	struct row row = {.id = fi->id};
 	int i;
 
-	if (!key_wanted(l, &fi->key) ||
-		(f->vm >= 0 && fi->decision.in.vm != f->vm && fi->decision.out.vm != f->vm) ||
-		(f->path >= 0 && flow_path(fi) != (enum offload_path)f->path) ||
-		(f->state >= 0 && fi->side[0].state != f->state && fi->side[1].state != f->state))
+	if (!known_wanted(l, fi))
 		return;
 	for (i = 0; i < OFFLOAD_PATHS; i++)
 		row.weight += f->sort == 'p' ? fi->packets[i] : fi->bytes[i];
@@ -159,8 +167,11 @@ finish(struct flow_list *l)
 	for (i = 0; i < l->n; i++) {
 		if (l->rows[i].id == UINT32_MAX)
 			json_array_append_new(items, flow_json_cached(l->c, &l->rows[i].entry));
-		else if (offload_flow_get(l->c->offload, l->rows[i].id, &fi))
+		else if (offload_flow_get(l->c->offload, l->rows[i].id, &fi) &&
+			 known_wanted(l, &fi))
 			json_array_append_new(items, flow_json(l->c, &fi));
+		else
+			l->total--; // it went elsewhere while the workers were asked
 	}
 	ctl_call_reply(l->call, json_items(items, l->total));
 	free(l->rows);

@@ -86,9 +86,9 @@ executor_main(void *arg)
 	while (true) {
 		while (e->todo.head == NULL && !e->stop)
 			pthread_cond_wait(&e->work, &e->lock);
-		job = list_get(&e->todo);
-		if (job == NULL)
+		if (e->stop)
 			break;
+		job = list_get(&e->todo);
 		pthread_mutex_unlock(&e->lock);
 		run_job(e->ops, job);
 		pthread_mutex_lock(&e->lock);
@@ -119,6 +119,8 @@ nic_executor_new(
 	snprintf(thread_name, sizeof(thread_name), "flow-%s", name);
 	rc = rte_ctrl_thread_create(&e->thread, thread_name, NULL, executor_main, e);
 	if (rc != 0) {
+		pthread_cond_destroy(&e->work);
+		pthread_mutex_destroy(&e->lock);
 		free(e);
 		return rc < 0 ? rc : -rc;
 	}
@@ -170,7 +172,7 @@ nic_executor_free(struct nic_executor *e)
 	pthread_cond_signal(&e->work);
 	pthread_mutex_unlock(&e->lock);
 	pthread_join(e->thread, NULL);
-	while ((job = list_get(&e->done)) != NULL)
+	while ((job = list_get(&e->todo)) != NULL || (job = list_get(&e->done)) != NULL)
 		nic_job_free(job);
 	pthread_cond_destroy(&e->work);
 	pthread_mutex_destroy(&e->lock);

@@ -14,6 +14,7 @@
 struct nic_executor;
 
 // wake_fd: an eventfd that is written when answers wait.
+// 0 or -errno.
 int nic_executor_new(
 	const char *name, const struct nic_ops *ops, int wake_fd, struct nic_executor **out);
 // False: the queue is full, the job stays the caller's.
@@ -22,7 +23,7 @@ bool nic_executor_put(struct nic_executor *e, struct nic_job *job);
 struct nic_job *nic_executor_get(struct nic_executor *e);
 // Jobs given and not yet fetched back.
 uint32_t nic_executor_pending(const struct nic_executor *e);
-// Ends the thread after the jobs that wait; answers are lost.
+// Ends the thread after the job that it is at. Jobs that wait are not done, answers are lost.
 void nic_executor_free(struct nic_executor *e);
 
 void nic_job_free(struct nic_job *job);

@@ -40,6 +40,7 @@ struct nic_job {
 	enum offload_outcome outcome;
 	int error;     // positive errno, 0: done
 	char text[96]; // the driver's words
+	bool counted;  // DESTROY: the query went well, packets and bytes are the rule's
 	uint64_t packets, bytes;
 };
 

@@ -135,6 +135,10 @@ nic_close(struct nic *nic)
 	if (nic == NULL)
 		return;
 	nic_executor_free(nic->executor);
+	for (i = 0; nic->ops != NULL && i < nic->n_ports; i++) {
+		if (nic->ports[i].started)
+			nic->ops->flush(nic->ports[i].ethdev);
+	}
 	for (i = nic->n_ports; nic->ports != NULL && i-- > 0;) {
 		if (nic->ports[i].started)
 			ethdev_teardown(nic->ports[i].ethdev, &nic->ports[i].setup);

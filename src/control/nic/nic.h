@@ -33,6 +33,7 @@ struct nic {
 	bool probed;  // by us: removed by us
 	bool mark;    // MARK is delivered to the host
 	bool eswitch; // transfer rules are taken
+	bool gone;    // its driver said so: nothing is asked of it any more
 	const struct nic_ops *ops;
 	struct nic_executor *executor;
 	uint16_t n_ports;
@@ -48,7 +49,7 @@ struct nic_env {
 
 // index: of cfg->nics.
 int nic_open(const struct nic_env *env, uint16_t index, struct nic **out, struct sl_err *err);
-// No worker uses its ports any more, and no placement is left.
+// No worker uses its ports any more. Rules that are left go, without a last look at their counters.
 void nic_close(struct nic *nic);
 // For the queue accounts.
 void nic_offload_cfg(const struct nic *nic, const struct config_nic *cfg, uint16_t n_workers,

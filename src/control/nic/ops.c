@@ -99,6 +99,7 @@ static const struct nic_ops generic_ops = {
 	.create = nic_flow_create,
 	.destroy = nic_flow_destroy,
 	.count = nic_flow_count,
+	.flush = nic_flow_flush,
 	.ledger = generic_ledger,
 };
 
@@ -108,6 +109,7 @@ static const struct nic_ops emunic_ops = {
 	.create = nic_flow_create,
 	.destroy = nic_flow_destroy,
 	.count = nic_flow_count,
+	.flush = nic_flow_flush,
 	.ledger = emunic_ledger,
 };
 

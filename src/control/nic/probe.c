@@ -44,6 +44,10 @@ ask(struct nic *nic, struct nic_job *job, struct sl_log *log, const char *what)
 	}
 	for (waited = 0; waited < PROBE_WAIT_MS && answer == NULL; waited++) {
 		answer = nic_executor_get(nic->executor);
+		if (answer != NULL && answer != job) { // to what was asked before, too late
+			nic_job_free(answer);
+			answer = NULL;
+		}
 		if (answer == NULL)
 			nanosleep(&ms, NULL);
 	}

@@ -21,8 +21,10 @@ apply_decisions(struct control *c)
 	if (rc != 0)
 		return rc;
 	offload_run_redecide(c);
-	return publish(
-		c, false); // lanes that were compiled anew are seen by all workers from here on
+	// Lanes that were compiled anew are seen by all workers from here on.
+	dp_synchronize(c->dp);
+	placements_retire(c);
+	return 0;
 }
 
 // ---- start

@@ -168,6 +168,9 @@ stop_devices(struct control *c)
 {
 	unsigned i;
 
+	// What the workers still hold for a port ends before the port does.
+	dp_free(c->dp);
+	c->dp = NULL;
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
 		struct control_vport *v = &c->vports[i];
 		struct dp_port *port = v->used ? ports_detach(c, v) : NULL;

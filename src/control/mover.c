@@ -2,6 +2,7 @@
 #include "mover.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,14 +88,44 @@ set_mode(struct control *c, enum dp_move_mode mode)
 		orders_put(c, w, &order);
 }
 
+// The brain forgets all placements on that NIC, and so does the shadow table, but for those that
+// the executor is at: their answers come.
+static void
+drop_placed(void *ctx, struct placement *pl)
+{
+	struct control *c = ctx;
+
+	if (pl->state == PLACEMENT_PLACED && c->nics[pl->nic]->gone)
+		placement_drop(c, pl);
+}
+
+static void
+nic_gone(struct control *c, struct nic *nic, const char *text)
+{
+	if (nic->gone)
+		return;
+	nic->gone = true;
+	sl_log(c->log, SL_LOG_ERR,
+		"%s is gone (%s): nothing is placed on it any more until a restart", nic->name,
+		text);
+	offload_nic_gone(c->offload, nic->index);
+	placements_each(c, drop_placed, c);
+	publish(c, false);
+}
+
 static void
 answer_now(struct control *c, const struct finished *f)
 {
 	struct placement *pl = placement_find(c, f->flow, f->side);
+	struct nic *nic = pl != NULL ? c->nics[pl->nic] : NULL;
 
-	if (pl != NULL &&
-		(f->type == OFFLOAD_REMOVE ? f->outcome == OFFLOAD_OK || f->outcome == OFFLOAD_GONE
-					   : f->outcome != OFFLOAD_OK))
+	if (f->outcome == OFFLOAD_GONE && nic != NULL)
+		nic_gone(c, nic, f->text);
+	if (pl != NULL && nic->gone)
+		placement_drop(c, pl);
+	else if (pl != NULL &&
+		 (f->type == OFFLOAD_REMOVE ? f->outcome == OFFLOAD_OK || f->outcome == OFFLOAD_GONE
+					    : f->outcome != OFFLOAD_OK))
 		placement_drop(c, pl);
 	else if (pl != NULL)
 		pl->state = PLACEMENT_PLACED;
@@ -144,10 +175,22 @@ build_rule(struct control *c, const struct offload_flow_info *fi, struct placeme
 		&fi->key, pl->place.queue.index, placement_mark(pl), &job->rule, err);
 }
 
-static uint16_t
-nic_of(const struct offload_flow_info *fi, const struct offload_place *place)
+// The NIC of a placement is kept with it: by the time it is removed the flow's decision may name
+// another one, or none.
+static struct placement *
+make_placement(struct control *c, const struct offload_order *o, const struct offload_decision *d)
 {
-	return place->path == OFFLOAD_ESWITCH ? fi->decision.in.nic : place->queue.nic;
+	uint16_t nic = o->place.path == OFFLOAD_ESWITCH ? d->in.nic : o->place.queue.nic;
+	struct placement *pl;
+
+	if (nic >= CONFIG_NICS_MAX || c->nics[nic] == NULL)
+		return NULL;
+	pl = placement_make(c, o);
+	if (pl == NULL)
+		return NULL;
+	pl->nic = nic;
+	placement_made_for(pl, d);
+	return pl;
 }
 
 // Gives the rule of an order to its NIC's executor. False: it was answered already (it failed
@@ -168,10 +211,17 @@ start_rule(struct control *c, const struct offload_order *o)
 		fail_now(c, o, OFFLOAD_TRANSIENT, ENOMEM, "out of memory");
 		return false;
 	}
-	pl = o->type == OFFLOAD_INSTALL ? placement_make(c, o)
+	pl = o->type == OFFLOAD_INSTALL ? make_placement(c, o, &fi.decision)
 					: placement_find(c, o->flow, o->side);
-	nic = pl != NULL ? c->nics[nic_of(&fi, &pl->place)] : NULL;
-	if (nic == NULL) {
+	if (pl == NULL) {
+		free(job);
+		// What is not there needs no removal.
+		fail_now(c, o, o->type == OFFLOAD_REMOVE ? OFFLOAD_OK : OFFLOAD_TRANSIENT,
+			o->type == OFFLOAD_REMOVE ? 0 : ENOMEM, "");
+		return false;
+	}
+	nic = c->nics[pl->nic];
+	if (nic->gone) {
 		free(job);
 		fail_now(c, o, OFFLOAD_GONE, ENODEV, "the NIC is gone");
 		return false;
@@ -226,6 +276,18 @@ mover_order(struct control *c, const struct offload_order *o)
 		fail_now(c, o, OFFLOAD_TRANSIENT, EAGAIN, "too many moves are under way");
 }
 
+// A removal that fails is tried again: what was told once is not told again.
+static void
+take_final(struct placement *pl, const struct nic_job *job, struct finished *f)
+{
+	if (job->packets < pl->base_packets || job->bytes < pl->base_bytes)
+		return;
+	f->packets = (uint32_t)(job->packets - pl->base_packets);
+	f->bytes = job->bytes - pl->base_bytes;
+	pl->base_packets = job->packets;
+	pl->base_bytes = job->bytes;
+}
+
 void
 mover_answer(struct control *c, struct nic_job *job)
 {
@@ -242,10 +304,8 @@ mover_answer(struct control *c, struct nic_job *job)
 	memcpy(f.text, job->text, sizeof(f.text));
 	if (pl != NULL && job->type == NIC_JOB_CREATE)
 		pl->handle = job->flow;
-	if (pl != NULL && job->type == NIC_JOB_DESTROY && pl->place.path == OFFLOAD_ESWITCH) {
-		f.packets = (uint32_t)(job->packets - pl->base_packets);
-		f.bytes = job->bytes - pl->base_bytes;
-	}
+	if (pl != NULL && job->counted && pl->place.path == OFFLOAD_ESWITCH)
+		take_final(pl, job, &f);
 	if (pl != NULL && pl->place.path == OFFLOAD_ESWITCH) {
 		m->direct--;
 		answer_now(c, &f);
@@ -261,13 +321,15 @@ begin(struct control *c)
 {
 	struct mover *m = c->mover;
 
-	// Removals first: a deny is never behind a permit, and what they free is wanted.
+	// Removals first: what they free is wanted. Then in turn, so that neither waits for ever.
 	if (m->out.n == 0 && m->in.n == 0)
 		return;
-	m->mode = m->out.n > 0 ? DP_MOVE_OUT : DP_MOVE_IN;
+	m->mode =
+		m->out.n > 0 && (m->in.n == 0 || m->mode != DP_MOVE_OUT) ? DP_MOVE_OUT : DP_MOVE_IN;
 	m->to_start = m->mode == DP_MOVE_OUT ? m->out.n : m->in.n;
-	if (m->mode == DP_MOVE_IN)
-		publish(c, false); // the queues that the brain gave out are polled from here on
+	// The queues that the brain gave out are polled from here on, or nothing goes there.
+	if (m->mode == DP_MOVE_IN && publish(c, false) != 0)
+		return;
 	m->n_batch = 0;
 	set_mode(c, m->mode);
 	m->phase = PHASE_ENTER;

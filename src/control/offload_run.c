@@ -130,13 +130,7 @@ redecide_one(struct control *c, uint32_t id)
 			continue;
 		if (pl->has_lane)
 			placement_lane_update(c, pl, &fi.key);
-		// A rule in the embedded switch does what the old decision said until it is gone.
-		if (pl->place.path == OFFLOAD_ESWITCH)
-			pl->contradicted = pl->contradicted || d.drop != fi.decision.drop ||
-					   d.out.vport != fi.decision.out.vport ||
-					   d.out.nic != fi.decision.out.nic ||
-					   d.out.port != fi.decision.out.port || !d.eswitch_ok ||
-					   d.depends != 0;
+		placement_judge(c, pl, &d);
 	}
 	offload_flow_redecide(c->offload, id, &d);
 }
@@ -164,28 +158,35 @@ flow_event(struct control *c, const struct dp_event *ev)
 {
 	struct offload_flow_info fi;
 	struct offload_decision d;
+	uint8_t worker = 0;
 	uint32_t id;
 	bool known;
 
 	known = offload_find(c->offload, &ev->key, &id) == 0;
 	if (ev->type == DP_EV_FLOW_GONE) {
-		if (known)
-			placements_forget_host(c, id);
 		offload_flow_gone(c->offload, &ev->key, ev->packets, ev->bytes);
+		if (known && offload_flow_get(c->offload, id, &fi) &&
+			fi.side[OFFLOAD_OUT].actual.path != OFFLOAD_SOFTWARE)
+			placements_untold_host(c, id);
+		else if (known)
+			placements_forget_host(c, id);
 		return;
 	}
 	offload_run_decide(c, &ev->key, &d);
 	if (d.in.vport == OFFLOAD_NONE)
 		return;
-	// With a flow's worker its cache entry changes.
-	if (known && offload_flow_get(c->offload, id, &fi) && fi.worker != ev->worker)
-		placements_forget_host(c, id);
+	if (known && offload_flow_get(c->offload, id, &fi))
+		worker = fi.worker;
 	id = offload_flow_report(
 		c->offload, &ev->key, ev->worker, &d, ev->packets, ev->bytes, ev->path);
-	if (!known && id != UINT32_MAX) {
+	if (id == UINT32_MAX || !offload_flow_get(c->offload, id, &fi))
+		return;
+	if (!known || fi.worker != worker) // with a flow's worker its cache entry changes
 		placements_forget_host(c, id);
+	if (!known)
 		hints_new_flow(c, id);
-	}
+	else
+		placements_retell_host(c, id, ev->worker, &ev->key);
 }
 
 bool
@@ -256,7 +257,6 @@ static void
 count_one(void *ctx, struct placement *pl)
 {
 	struct count_ctx *cc = ctx;
-	struct offload_flow_info fi;
 	uint32_t packets;
 	uint64_t bytes;
 
@@ -268,9 +268,8 @@ count_one(void *ctx, struct placement *pl)
 			offload_flow_count(cc->c->offload, pl->flow, packets, bytes);
 			keep_alive(cc->c, pl->flow);
 		}
-	} else if (offload_flow_get(cc->c->offload, pl->flow, &fi) &&
-		   fi.decision.in.nic < CONFIG_NICS_MAX) {
-		add_count(cc, fi.decision.in.nic, pl);
+	} else {
+		add_count(cc, pl->nic, pl);
 	}
 }
 
@@ -283,8 +282,7 @@ count_placements(struct control *c)
 	placements_each(c, count_one, &cc);
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
 		if (cc.job[i] != NULL &&
-			(c->nics[i] == NULL || c->counting[i] ||
-				!nic_executor_put(c->nics[i]->executor, cc.job[i])))
+			(c->counting[i] || !nic_executor_put(c->nics[i]->executor, cc.job[i])))
 			nic_job_free(cc.job[i]);
 		else if (cc.job[i] != NULL)
 			c->counting[i] = true;
@@ -327,6 +325,8 @@ offload_run_answers(struct control *c)
 			if (job->type == NIC_JOB_COUNT) {
 				c->counting[i] = false;
 				take_counts(c, job);
+			} else if (job->type == NIC_JOB_VALIDATE) {
+				nic_job_free(job); // of a probe that did not wait for it
 			} else {
 				mover_answer(c, job);
 			}
@@ -346,6 +346,7 @@ offload_run_tick(struct control *c)
 		c->next_count_ns = now + COUNT_EVERY_NS;
 		count_placements(c);
 	}
+	placements_reap(c);
 	if (!placements_host_settled(c)) {
 		mover_run(c);
 		return;

@@ -8,8 +8,11 @@
 #include "datapath/packet.h"
 #include "orders.h"
 
+#define REAP_FROM 256 // retired lanes
+
 struct host_place {
 	uint8_t ring; // per side
+	bool untold;  // the worker has forgotten it
 	uint16_t txq;
 };
 
@@ -24,6 +27,8 @@ struct placements {
 	const struct dp_lane *_Atomic *lanes; // [DP_LANES_MAX]
 	struct sl_idpool *lane_ids;
 	struct placement *by_flow[PLACEMENT_FLOWS_MAX][2];
+	TAILQ_HEAD(, placement) list; // all of them
+	uint32_t contradicted;
 	struct host_place host[PLACEMENT_FLOWS_MAX];
 	_Atomic uint32_t host_done; // SET_HOST orders that workers carried out
 	uint32_t host_sent;
@@ -40,6 +45,7 @@ placements_new(struct control *c)
 	if (p == NULL)
 		return -ENOMEM;
 	c->placements = p;
+	TAILQ_INIT(&p->list);
 	p->lanes = calloc(DP_LANES_MAX, sizeof(*p->lanes));
 	p->lane_ids = sl_idpool_new(DP_LANES_MAX, DP_LANE_GEN_MAX);
 	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++)
@@ -51,20 +57,15 @@ void
 placements_fini(struct control *c)
 {
 	struct placements *p = c->placements;
-	uint32_t i, s;
+	struct placement *pl;
 
 	if (p == NULL)
 		return;
-	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++) {
-		for (s = 0; s < 2; s++) {
-			struct placement *pl = p->by_flow[i][s];
-
-			if (pl == NULL)
-				continue;
-			free(pl->lane);
-			free(pl->actions);
-			free(pl);
-		}
+	while ((pl = TAILQ_FIRST(&p->list)) != NULL) {
+		TAILQ_REMOVE(&p->list, pl, link);
+		free(pl->lane);
+		free(pl->actions);
+		free(pl);
 	}
 	placements_retire(c);
 	free(p->retired);
@@ -108,6 +109,7 @@ placement_make(struct control *c, const struct offload_order *order)
 	pl->place = order->place;
 	pl->state = PLACEMENT_INSTALLING;
 	c->placements->by_flow[order->flow][order->side] = pl;
+	TAILQ_INSERT_TAIL(&c->placements->list, pl, link);
 	return pl;
 }
 
@@ -139,21 +141,50 @@ placement_drop(struct control *c, struct placement *pl)
 				  .id = pl->lane_id,
 				  .give_back = true});
 	}
+	p->contradicted -= pl->contradicted;
 	p->by_flow[pl->flow][pl->side] = NULL;
+	TAILQ_REMOVE(&p->list, pl, link);
 	free(pl);
 }
 
 void
 placements_each(struct control *c, placement_fn fn, void *ctx)
 {
-	uint32_t i, s;
+	struct placement *pl, *next;
 
-	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++) {
-		for (s = 0; s < 2; s++) {
-			if (c->placements->by_flow[i][s] != NULL)
-				fn(ctx, c->placements->by_flow[i][s]);
-		}
+	for (pl = TAILQ_FIRST(&c->placements->list); pl != NULL; pl = next) {
+		next = TAILQ_NEXT(pl, link);
+		fn(ctx, pl);
 	}
+}
+
+static bool
+same_end(const struct offload_end *a, const struct offload_end *b)
+{
+	return a->nic == b->nic && a->port == b->port && a->vport == b->vport;
+}
+
+void
+placement_made_for(struct placement *pl, const struct offload_decision *d)
+{
+	pl->in = d->in;
+	pl->out = d->out;
+	pl->drop = d->drop;
+}
+
+// A lane runs the new program already; a rule in the embedded switch does what it was made for
+// until it is gone.
+void
+placement_judge(struct control *c, struct placement *pl, const struct offload_decision *d)
+{
+	bool contradicted =
+		pl->place.path == OFFLOAD_ESWITCH &&
+		(pl->drop != d->drop || !same_end(&pl->in, &d->in) ||
+			!same_end(&pl->out, &d->out) || !d->eswitch_ok || d->depends != 0);
+
+	c->placements->contradicted += contradicted;
+	c->placements->contradicted -= pl->contradicted;
+	pl->contradicted = contradicted;
 }
 
 void
@@ -171,19 +202,19 @@ placements_retire(struct control *c)
 	p->n_retired = 0;
 }
 
+void
+placements_reap(struct control *c)
+{
+	if (!c->running || c->placements->n_retired < REAP_FROM)
+		return;
+	dp_synchronize(c->dp);
+	placements_retire(c);
+}
+
 uint32_t
 placements_contradicted(const struct control *c)
 {
-	uint32_t i, s, n = 0;
-
-	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++) {
-		for (s = 0; s < 2; s++) {
-			const struct placement *pl = c->placements->by_flow[i][s];
-
-			n += pl != NULL && pl->contradicted;
-		}
-	}
-	return n;
+	return c->placements->contradicted;
 }
 
 // ---- lanes
@@ -211,6 +242,8 @@ make_lane(struct control *c, const struct placement *pl, const struct flow_key *
 	lane->sw = (uint16_t)sw;
 	lane->origin = key->vport;
 	lane->program.txq = host->txq;
+	if ((host->ring & 1u << OFFLOAD_OUT) != 0)
+		lane->program.flags |= DP_PROG_RING; // its way out is the ring
 	lane->actions = *actions;
 	return lane;
 }
@@ -240,6 +273,7 @@ placement_lane_update(struct control *c, struct placement *pl, const struct flow
 	struct placements *p = c->placements;
 	struct flow_actions *actions;
 	struct dp_lane *lane;
+	bool by_ring;
 
 	if (!pl->has_lane)
 		return;
@@ -249,7 +283,9 @@ placement_lane_update(struct control *c, struct placement *pl, const struct flow
 		atomic_store_explicit(&p->lanes[pl->lane_id.index], NULL, memory_order_release);
 		return;
 	}
-	lane->was_ring = false;
+	// Its packets may still lie in the ring: that has to be seen empty first, as before.
+	by_ring = pl->lane->was_ring || (pl->lane->program.flags & DP_PROG_RING) != 0;
+	lane->was_ring = by_ring;
 	atomic_store_explicit(&p->lanes[pl->lane_id.index], lane, memory_order_release);
 	retire(p, (struct retired){.lane = pl->lane, .actions = pl->actions});
 	pl->lane = lane;
@@ -298,6 +334,7 @@ placements_set_host(
 					 order->place.path == OFFLOAD_EXCLUSIVE_QUEUE
 				 ? order->place.queue.index
 				 : DP_TXQ_OWN;
+	h->untold = false;
 	o.flags = h->ring != 0 ? DP_PROG_HOST_RING : 0;
 	o.txq = h->txq;
 	orders_put(c, order->worker, &o);
@@ -313,6 +350,33 @@ placements_forget_host(struct control *c, uint32_t flow)
 {
 	if (flow < PLACEMENT_FLOWS_MAX)
 		c->placements->host[flow] = (struct host_place){.txq = DP_TXQ_OWN};
+}
+
+void
+placements_untold_host(struct control *c, uint32_t flow)
+{
+	struct host_place *h = &c->placements->host[flow];
+
+	h->ring &= (uint8_t)(1u << OFFLOAD_OUT);
+	h->untold = true;
+}
+
+void
+placements_retell_host(
+	struct control *c, uint32_t flow, uint16_t worker, const struct flow_key *key)
+{
+	struct host_place *h = &c->placements->host[flow];
+	const struct dp_order o = {.type = DP_ORD_SET_HOST,
+		.key = *key,
+		.flags = h->ring != 0 ? DP_PROG_HOST_RING : 0,
+		.txq = h->txq,
+		.done = &c->placements->host_done};
+
+	if (!h->untold)
+		return;
+	h->untold = false;
+	orders_put(c, worker, &o);
+	c->placements->host_sent++;
 }
 
 bool

@@ -2,6 +2,8 @@
 #ifndef SLUICE_CONTROL_PLACEMENTS_H
 #define SLUICE_CONTROL_PLACEMENTS_H
 
+#include <sys/queue.h>
+
 #include "state.h"
 
 // The shadow table: what is, or is about to be, in hardware for each (flow, side), with its rule
@@ -18,6 +20,7 @@ struct placement {
 	uint8_t side;
 	enum placement_state state;
 	struct offload_place place;
+	uint16_t nic;            // whose executor makes and unmakes the rule
 	uint16_t ethdev;         // that the rule was created on
 	struct rte_flow *handle; // NULL while installing
 	bool has_lane;
@@ -25,7 +28,10 @@ struct placement {
 	struct dp_lane *lane;
 	struct flow_actions *actions;      // of the lane
 	uint64_t base_packets, base_bytes; // counter values that were reported already
-	bool contradicted;                 // the rules changed against it; its removal is under way
+	struct offload_end in, out;        // eswitch: what its rule does
+	bool drop;                         // likewise
+	bool contradicted;                 // the rules in force say something else by now
+	TAILQ_ENTRY(placement) link;
 };
 
 int placements_new(struct control *c);
@@ -41,7 +47,11 @@ struct placement *placement_find(const struct control *c, uint32_t flow, enum of
 // publish.
 void placement_drop(struct control *c, struct placement *pl);
 typedef void (*placement_fn)(void *ctx, struct placement *pl);
-void placements_each(struct control *c, placement_fn fn, void *ctx);
+void placements_each(struct control *c, placement_fn fn, void *ctx); // fn may drop the one given
+// Keeps what the rule of an eswitch placement does, to be compared with later decisions.
+void placement_made_for(struct placement *pl, const struct offload_decision *d);
+// The flow's decision is d now: is the placement contradicted?
+void placement_judge(struct control *c, struct placement *pl, const struct offload_decision *d);
 
 // Opens a lane for the placement and compiles its program. -ENOSPC: none is free.
 int placement_lane_open(struct control *c, struct placement *pl, const struct flow_key *key);
@@ -53,6 +63,8 @@ void placement_lane_delta(
 	struct control *c, struct placement *pl, uint32_t *packets, uint64_t *bytes);
 // Frees what no worker can see any more. After each publish.
 void placements_retire(struct control *c);
+// The same in between, when much has gathered: waits for the workers once.
+void placements_reap(struct control *c);
 // Placements that contradict the rules in force.
 uint32_t placements_contradicted(const struct control *c);
 
@@ -60,9 +72,13 @@ uint32_t placements_contradicted(const struct control *c);
 // compose orders and lanes.
 void placements_set_host(
 	struct control *c, const struct offload_order *order, const struct flow_key *key);
-// The worker forgot what it was told of the flow (its cache entry left, or the id is another
-// flow's).
+// Nothing was said of the flow (it is a new one, or its worker forgot it and the brain too).
 void placements_forget_host(struct control *c, uint32_t flow);
+// The worker forgot what it was told, but its way out stands: a lane has it, and the next worker
+// that sees the flow is to be told again.
+void placements_untold_host(struct control *c, uint32_t flow);
+void placements_retell_host(
+	struct control *c, uint32_t flow, uint16_t worker, const struct flow_key *key);
 // All that placements_set_host has sent is in force: only then the brain judges again.
 bool placements_host_settled(const struct control *c);
 

@@ -150,7 +150,7 @@ static int
 fill_plans(struct control *c, struct published *p)
 {
 	struct assigned_ctx a = {.c = c, .p = p};
-	uint16_t v, q, next = 0;
+	uint16_t v, q;
 	int rc = 0;
 
 	for (v = 0; v < DP_VPORTS_MAX && rc == 0; v++) {
@@ -161,10 +161,12 @@ fill_plans(struct control *c, struct published *p)
 			continue;
 		n = port->nic == DP_NONE ? port->n_rxq
 					 : c->nics[port->nic]->ports[port->nic_port].rx_default;
+		// A queue keeps its worker as long as the attachment lives: while a snapshot is
+		// being taken up some workers still follow the one before, and no queue may have
+		// two.
 		for (q = 0; q < n && rc == 0; q++)
-			rc = add_rxq(
-				p, (uint16_t)((next + q) % c->n_workers), port, q, DP_RXQ_DEFAULT);
-		next = (uint16_t)((next + n) % c->n_workers);
+			rc = add_rxq(p, (uint16_t)((port->index + q) % c->n_workers), port, q,
+				DP_RXQ_DEFAULT);
 	}
 	if (rc != 0)
 		return rc;

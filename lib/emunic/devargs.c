@@ -135,14 +135,8 @@ one(struct parse *p, const char *key, const char *value)
 		return firmware(p, value);
 	if (strcmp(key, "mac") == 0)
 		return mac(p, value);
-	if (strcmp(key, "capacity") == 0)
-		return number(p, key, value, 1, 1U << 20, &a->capacity);
 	if (strcmp(key, "mbufs") == 0)
 		return number(p, key, value, 256, 1U << 20, &a->mbufs);
-	if (strcmp(key, "insert_us") == 0)
-		return number(p, key, value, 0, 10000000, &a->insert_us);
-	if (strcmp(key, "insert_rate") == 0)
-		return number(p, key, value, 0, 1000000000, &a->insert_rate);
 	if (strcmp(key, "queues") == 0) {
 		ret = number(p, key, value, 1, EMU_MAX_QUEUES, &n);
 		a->queues = n;
@@ -154,6 +148,9 @@ one(struct parse *p, const char *key, const char *value)
 		a->vfs = n;
 		p->has_vfs = true;
 	} else {
+		ret = emu_moods_set(&a->moods, key, value, p->why, p->why_len);
+		if (ret != -ENOENT)
+			return ret;
 		ret = FAIL(p, "unknown argument '%s' (expected: %s)", key, EMU_PARAM_STRING);
 	}
 	return ret;
@@ -250,7 +247,7 @@ emu_devargs_parse(
 	memset(out, 0, sizeof(*out));
 	out->queues = 4;
 	out->rep_queues = 1;
-	out->capacity = 1024;
+	emu_moods_init(&out->moods);
 	default_mac(name, out->mac);
 	snprintf(why, why_len, "no memory");
 	if (text != NULL && text[0] != '\0') {

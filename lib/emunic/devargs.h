@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "moods.h"
+
 // Device arguments of --vdev net_emunicN,... :
 //
 //   queues=N          receive and transmit queue pairs of the PF, 1 to 64 (default 4)
@@ -13,23 +15,18 @@
 //   rep_queues=N      queue pairs of each representor, 1 to 64 (default 1)
 //   wire=[BACKEND]    what is plugged in at the wire (backend.h; default nothing: link down)
 //   vfN=[BACKEND]     what uses VF N
-//   capacity=N        rules that the NIC holds, of both domains together, 1 to 1048576 (1024)
 //   mbufs=N           packet buffers of the NIC itself (default by the number of VFs)
 //   mac=XX:..:XX      address of the PF; a representor's is that plus 1 plus its VF
 //   firmware=KIND     thread (default: one that sleeps when idle), service (a DPDK service core;
 //                     where none runs, inline), inline (inside the application's bursts)
-//   insert_us=N       microseconds that one insertion of a rule takes (default 0)
-//   insert_rate=N     insertions a second at most (default 0: no limit)
+//   and its limits and moods (moods.h), by default none but capacity=1024
 //
 // An unknown key, a key given twice and a value out of range are errors.
 // Thread safety: any thread (no state).
 
-#define EMU_MAX_QUEUES 64
-#define EMU_MAX_VFS 64
 #define EMU_PARAM_STRING                                                                           \
 	"queues=<1-64> vfs=<0-64> representor=vf[<list>] rep_queues=<1-64> wire=[<backend>] "      \
-	"vf<N>=[<backend>] capacity=<1-1048576> mbufs=<N> mac=<addr> "                             \
-	"firmware=thread|service|inline insert_us=<N> insert_rate=<N>"
+	"vf<N>=[<backend>] mbufs=<N> mac=<addr> firmware=thread|service|inline " EMU_MOODS_STRING
 
 enum emu_firmware_kind { EMU_FW_THREAD, EMU_FW_SERVICE, EMU_FW_INLINE };
 
@@ -39,10 +36,8 @@ struct emu_devargs {
 	uint16_t rep_queues;
 	uint16_t n_reps;
 	uint16_t reps[EMU_MAX_VFS]; // VF numbers
-	uint32_t capacity;
 	uint32_t mbufs;
-	uint32_t insert_us;
-	uint32_t insert_rate;
+	struct emu_moods moods;
 	enum emu_firmware_kind firmware;
 	uint8_t mac[6];
 	char *backends[1 + EMU_MAX_VFS]; // texts without their brackets, owned; NULL: none

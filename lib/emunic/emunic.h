@@ -170,6 +170,7 @@ struct emu_gate {
 struct emu_nic {
 	char name[RTE_DEV_NAME_MAX_LEN];
 	struct emu_devargs args;
+	struct emu_moods moods; // as they are now
 	int socket_id;
 	uint16_t n_sides; // 1 + VFs
 	uint16_t domain;  // switch domain
@@ -185,6 +186,7 @@ struct emu_nic {
 	struct emu_table transfer;
 	pthread_mutex_t insert_lock; // one insertion at a time, as long as it may sleep
 	uint64_t insert_next_ns;     // when insert_rate allows the next one
+	uint64_t reading;            // of the rule counters, by counter_lag
 
 	// The ledger, with what queues that are gone had.
 	uint64_t drops[EMU_DROPS];
@@ -230,6 +232,12 @@ int emu_nic_open_backends(struct emu_nic *nic);
 // Opens text and puts it behind the side, closing what was there. NULL text: unplugs.
 int emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text);
 void emu_nic_unref(struct emu_nic *nic);
+
+// mood_nic.c: changes moods while the NIC runs, all that text ("key=value,key=value") names or
+// none. Returns 0 or -errno with a sentence in why.
+int emu_nic_set_moods(struct emu_nic *nic, const char *text, char *why, size_t why_len);
+// Brings the number of the reading of the rule counters up to date. Under the gate.
+void emu_nic_read_counters(struct emu_nic *nic);
 
 // port.c and its neighbours: the ethdev operations.
 int emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index);

@@ -141,8 +141,7 @@ decide(struct emu_nic *nic, struct emu_pkt *p, struct rte_flow *rule)
 	if (rule != NULL) {
 		uint32_t len = p->m->pkt_len;
 
-		rule->packets++;
-		rule->bytes += len;
+		emu_rule_hit(rule, nic->reading, len);
 		if (rule->act.mark) {
 			p->marked = true;
 			p->mark = rule->act.mark_id;
@@ -200,6 +199,8 @@ emu_switch(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbuf
 	struct rte_flow *rules[EMU_BURST];
 	uint16_t to[EMU_BURST];
 
+	if (nic->moods.counter_lag > 0)
+		emu_nic_read_counters(nic);
 	n = take_in(nic, port, host, mbufs, n, pkts);
 	if (n == 0)
 		return;

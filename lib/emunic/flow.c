@@ -18,6 +18,19 @@ emu_flow_port(struct emu_port *port, uint16_t ethdev_id)
 	return NULL;
 }
 
+int
+emu_flow_refused(struct emu_port *port, enum rte_flow_error_type type, const void *cause,
+	bool action, int what, struct rte_flow_error *error)
+{
+	const char *name = emu_moods_refused(&port->nic->moods, action, what);
+
+	if (name == NULL)
+		return 0;
+	snprintf(
+		port->flow_error, sizeof(port->flow_error), "the NIC refuses it (refuse=%s)", name);
+	return rte_flow_error_set(error, ENOTSUP, type, cause, port->flow_error);
+}
+
 static int
 check_attr(
 	const struct rte_flow_attr *attr, struct emu_flow_spec *out, struct rte_flow_error *error)
@@ -63,14 +76,27 @@ table_of(struct emu_port *port, bool transfer)
 }
 
 static int
-full(struct emu_port *port, struct rte_flow_error *error)
+full(struct emu_port *port, const char *what, uint32_t n, uint32_t max,
+	struct rte_flow_error *error)
 {
-	const struct emu_rules *r = &port->nic->rules;
-
 	snprintf(port->flow_error, sizeof(port->flow_error),
-		"the NIC is full: it holds %" PRIu32 " rules of %" PRIu32, r->n_rules, r->capacity);
+		"the NIC is full: it holds %" PRIu32 " %s of %" PRIu32, n, what, max);
 	return rte_flow_error_set(
 		error, ENOSPC, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL, port->flow_error);
+}
+
+// Judges whether there is room for the rule.
+static int
+check_room(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_error *error)
+{
+	const struct emu_rules *r = &port->nic->rules;
+	uint32_t capacity = port->nic->moods.capacity;
+
+	if (r->n_rules >= capacity)
+		return full(port, "rules", r->n_rules, capacity, error);
+	if (emu_table_masks_full(r, table_of(port, spec->transfer), &spec->mask))
+		return full(port, "masks", r->n_masks, r->max_masks, error);
+	return 0;
 }
 
 static int
@@ -84,8 +110,8 @@ flow_validate(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 
 	emu_gate_enter(&port->nic->gate);
 	ret = emu_flow_compile(port, attr, pattern, actions, &spec, error);
-	if (ret == 0 && port->nic->rules.n_rules == port->nic->rules.capacity)
-		ret = full(port, error);
+	if (ret == 0)
+		ret = check_room(port, &spec, error);
 	emu_gate_leave(&port->nic->gate);
 	return ret;
 }
@@ -104,18 +130,67 @@ sleep_ns(uint64_t ns)
 static void
 insertion_cost(struct emu_nic *nic)
 {
+	uint32_t rate, us;
 	struct timespec ts;
 	uint64_t now;
 
-	if (nic->args.insert_rate > 0) {
+	emu_gate_enter(&nic->gate);
+	rate = nic->moods.insert_rate;
+	us = nic->moods.insert_us;
+	emu_gate_leave(&nic->gate);
+	if (rate > 0) {
 		clock_gettime(CLOCK_MONOTONIC, &ts);
 		now = ts.tv_sec * NS_PER_S + ts.tv_nsec;
 		if (nic->insert_next_ns > now)
 			sleep_ns(nic->insert_next_ns - now);
-		nic->insert_next_ns =
-			RTE_MAX(nic->insert_next_ns, now) + NS_PER_S / nic->args.insert_rate;
+		nic->insert_next_ns = RTE_MAX(nic->insert_next_ns, now) + NS_PER_S / rate;
 	}
-	sleep_ns(nic->args.insert_us * 1000ULL);
+	sleep_ns(us * 1000ULL);
+}
+
+// The next insertions that are to fail.
+static int
+check_failure(struct emu_port *port, struct rte_flow_error *error)
+{
+	struct emu_moods *m = &port->nic->moods;
+
+	if (m->fail_next == 0)
+		return 0;
+	m->fail_next--;
+	return rte_flow_error_set(error, m->fail_errno, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL,
+		"the NIC failed (fail_next)");
+}
+
+// The next rules that are to be accepted and not to work match only what comes from a port that no
+// NIC has.
+static void
+make_dead(struct emu_moods *m, struct emu_flow_spec *spec)
+{
+	if (m->dead_next == 0)
+		return;
+	m->dead_next--;
+	spec->key.port = UINT16_MAX;
+	spec->mask.port = UINT16_MAX;
+}
+
+// Puts a rule that was judged into its table. Under the gate.
+static struct rte_flow *
+insert(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_error *error)
+{
+	struct rte_flow *flow;
+	int err = 0;
+
+	flow = emu_table_add(&port->nic->rules, table_of(port, spec->transfer), &spec->key,
+		&spec->mask, spec->priority, &spec->act, &err);
+	if (flow == NULL) {
+		rte_flow_error_set(error, err == EMLINK ? ENOSPC : err,
+			RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL, "no room for another mask");
+		return NULL;
+	}
+	flow->port = port;
+	flow->transfer = spec->transfer;
+	TAILQ_INSERT_TAIL(&port->rules, flow, list);
+	return flow;
 }
 
 static struct rte_flow *
@@ -127,24 +202,14 @@ flow_create(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	struct emu_nic *nic = port->nic;
 	struct rte_flow *flow = NULL;
 	struct emu_flow_spec spec;
-	int err = 0;
 
 	pthread_mutex_lock(&nic->insert_lock);
 	insertion_cost(nic);
 	emu_gate_enter(&nic->gate);
-	if (emu_flow_compile(port, attr, pattern, actions, &spec, error) == 0) {
-		flow = emu_table_add(&nic->rules, table_of(port, spec.transfer), &spec.key,
-			&spec.mask, spec.priority, &spec.act, &err);
-		if (flow != NULL) {
-			flow->port = port;
-			flow->transfer = spec.transfer;
-			TAILQ_INSERT_TAIL(&port->rules, flow, list);
-		} else if (err == ENOSPC) {
-			full(port, error);
-		} else {
-			rte_flow_error_set(error, err, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL,
-				"no memory for another mask");
-		}
+	if (emu_flow_compile(port, attr, pattern, actions, &spec, error) == 0 &&
+		check_room(port, &spec, error) == 0 && check_failure(port, error) == 0) {
+		make_dead(&nic->moods, &spec);
+		flow = insert(port, &spec, error);
 	}
 	emu_gate_leave(&nic->gate);
 	pthread_mutex_unlock(&nic->insert_lock);
@@ -200,6 +265,36 @@ emu_flow_forget(struct emu_port *port)
 	} while (more);
 }
 
+// The first transfer rule of any port, or NULL. Under the gate.
+static struct rte_flow *
+any_transfer(struct emu_nic *nic)
+{
+	struct rte_flow *f;
+
+	for (uint16_t i = 0; nic->transfer.n_rules > 0 && i < nic->n_sides; i++) {
+		if (nic->ports[i] == NULL)
+			continue;
+		TAILQ_FOREACH(f, &nic->ports[i]->rules, list)
+		if (f->transfer)
+			return f;
+	}
+	return NULL;
+}
+
+void
+emu_flow_forget_transfer(struct emu_nic *nic)
+{
+	struct rte_flow *f;
+
+	do {
+		emu_gate_enter(&nic->gate);
+		f = any_transfer(nic);
+		if (f != NULL)
+			destroy(f->port, f);
+		emu_gate_leave(&nic->gate);
+	} while (f != NULL);
+}
+
 static int
 flow_flush(struct rte_eth_dev *dev, struct rte_flow_error *error)
 {
@@ -211,17 +306,18 @@ static int
 query_count(struct emu_port *port, struct rte_flow *flow, struct rte_flow_query_count *out,
 	const struct rte_flow_action *action, struct rte_flow_error *error)
 {
+	struct emu_nic *nic = port->nic;
+	uint64_t hits, bytes;
+
 	if (!flow->act.count)
 		return rte_flow_error_set(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, action, "the rule has no COUNT");
+	emu_nic_read_counters(nic);
+	emu_rule_count(flow, nic->reading, nic->moods.counter_lag == 0, out->reset, &hits, &bytes);
 	out->hits_set = 1;
 	out->bytes_set = 1;
-	out->hits = flow->packets;
-	out->bytes = flow->bytes;
-	if (out->reset) {
-		flow->packets = 0;
-		flow->bytes = 0;
-	}
+	out->hits = hits;
+	out->bytes = bytes;
 	return 0;
 }
 

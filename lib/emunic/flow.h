@@ -35,6 +35,10 @@ int emu_flow_items(struct emu_port *port, const struct rte_flow_item *pattern,
 int emu_flow_actions(struct emu_port *port, const struct rte_flow_action *actions,
 	struct emu_flow_spec *out, struct rte_flow_error *error);
 
+// Error when the NIC is told to refuse the item or action type (refuse=), else 0.
+int emu_flow_refused(struct emu_port *port, enum rte_flow_error_type type, const void *cause,
+	bool action, int what, struct rte_flow_error *error);
+
 // The port of this NIC that has the ethdev id, or NULL.
 struct emu_port *emu_flow_port(struct emu_port *port, uint16_t ethdev_id);
 
@@ -42,5 +46,7 @@ const struct rte_flow_ops *emu_flow_ops(void);
 
 // Destroys all rules that were created on the port.
 void emu_flow_forget(struct emu_port *port);
+// Destroys all transfer rules of the NIC.
+void emu_flow_forget_transfer(struct emu_nic *nic);
 
 #endif

@@ -147,7 +147,10 @@ emu_flow_actions(struct emu_port *port, const struct rte_flow_action *actions,
 		int ret;
 
 		a.action = actions;
-		ret = one_action(&a);
+		ret = emu_flow_refused(
+			port, RTE_FLOW_ERROR_TYPE_ACTION, actions, true, actions->type, error);
+		if (ret == 0)
+			ret = one_action(&a);
 		if (ret != 0)
 			return ret;
 		n += actions->type != RTE_FLOW_ACTION_TYPE_VOID;

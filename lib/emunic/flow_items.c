@@ -376,7 +376,10 @@ emu_flow_items(struct emu_port *port, const struct rte_flow_item *pattern,
 		int ret;
 
 		it.item = pattern;
-		ret = one_item(&it);
+		ret = emu_flow_refused(
+			port, RTE_FLOW_ERROR_TYPE_ITEM, pattern, false, pattern->type, error);
+		if (ret == 0)
+			ret = one_item(&it);
 		if (ret != 0)
 			return ret;
 	}

@@ -200,8 +200,7 @@ pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p, struct
 	bool chosen = false;
 
 	if (rule != NULL) {
-		rule->packets++;
-		rule->bytes += p->m->pkt_len;
+		emu_rule_hit(rule, nic->reading, p->m->pkt_len);
 		if (rule->act.mark) {
 			p->marked = true;
 			p->mark = rule->act.mark_id;

@@ -103,15 +103,17 @@ emu_nic_create(
 		"emunic sides", nic->n_sides * sizeof(*nic->sides), 64, socket_id);
 	nic->pool = rte_pktmbuf_pool_create(
 		pool, args->mbufs, 128, 0, RTE_MBUF_DEFAULT_BUF_SIZE, socket_id);
-	ret = emu_rules_init(&nic->rules, args->capacity, socket_id);
+	ret = emu_rules_init(&nic->rules, args->moods.capacity, socket_id);
 	if (nic->sides == NULL || nic->pool == NULL || ret != 0) {
 		EMU_LOG(ERR, "%s: no memory for %u packet buffers and %u rules", name, args->mbufs,
-			args->capacity);
+			args->moods.capacity);
 		nic_free(nic);
 		return -ENOMEM;
 	}
 	init_sides(nic);
 	nic->args = *args;
+	nic->moods = args->moods;
+	nic->rules.max_masks = args->moods.masks;
 	*out = nic;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "include/rte_pmd_emunic.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "emunic.h"
@@ -36,6 +37,19 @@ rte_pmd_emunic_backend_swap(uint16_t port_id, const char *side, const char *text
 	if (ret != 0)
 		return ret;
 	return emu_nic_set_backend(nic, s, text != NULL && text[0] != '\0' ? text : NULL);
+}
+
+EXPORT int
+rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why_len)
+{
+	struct emu_port *port;
+
+	if (!rte_eth_dev_is_valid_port(port_id) || !emu_is_port(&rte_eth_devices[port_id])) {
+		snprintf(why, why_len, "no such emulated NIC");
+		return -ENODEV;
+	}
+	port = rte_eth_devices[port_id].data->dev_private;
+	return emu_nic_set_moods(port->nic, text, why, why_len);
 }
 
 EXPORT int

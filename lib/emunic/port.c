@@ -53,8 +53,9 @@ port_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	info->speed_capa = RTE_ETH_LINK_SPEED_100G;
 	info->dev_capa =
 		RTE_ETH_DEV_CAPA_RUNTIME_RX_QUEUE_SETUP | RTE_ETH_DEV_CAPA_RUNTIME_TX_QUEUE_SETUP;
-	// Rules live in the NIC, not in the port's configuration.
-	info->dev_capa |= RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP;
+	// Rules live in the NIC, not in the port's configuration, unless it is told to lose them.
+	if (!port->nic->moods.stop_flush)
+		info->dev_capa |= RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP;
 	info->switch_info.name = port->nic->name;
 	info->switch_info.domain_id = port->nic->domain;
 	info->switch_info.port_id = port->index;
@@ -155,8 +156,11 @@ port_stop(struct rte_eth_dev *dev)
 	struct emu_port *port = dev->data->dev_private;
 	struct emu_nic *nic = port->nic;
 	struct rte_eth_link link;
+	bool lose_own, lose_transfer;
 
 	emu_gate_enter(&nic->gate);
+	lose_own = port->started && nic->moods.stop_flush;
+	lose_transfer = port->started && port->index == 0 && nic->moods.proxy_flush;
 	if (port->started) {
 		port->started = false;
 		nic->n_started--;
@@ -169,6 +173,10 @@ port_stop(struct rte_eth_dev *dev)
 	emu_port_link(port, &link);
 	rte_eth_linkstatus_set(dev, &link);
 	emu_gate_leave(&nic->gate);
+	if (lose_own)
+		emu_flow_forget(port);
+	if (lose_transfer)
+		emu_flow_forget_transfer(nic);
 	dev->data->dev_started = 0;
 	return 0;
 }

@@ -273,7 +273,8 @@ walk(struct walk *w, struct emu_port *port)
 		put(w, nic->eswitch_bytes, "nic_eswitch_bytes");
 		put(w, nic->rules.n_rules, "nic_rules");
 		put(w, nic->transfer.n_rules, "nic_rules_transfer");
-		put(w, nic->rules.capacity, "nic_rules_capacity");
+		put(w, nic->moods.capacity, "nic_rules_capacity");
+		put(w, nic->rules.n_masks, "nic_masks");
 	} else {
 		put(w, port->side->tx_packets, "vf_rx_packets");
 		put(w, port->side->tx_bytes, "vf_rx_bytes");

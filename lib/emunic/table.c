@@ -265,25 +265,34 @@ shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask)
 	s->best = UINT32_MAX;
 	TAILQ_INIT(&s->rules);
 	t->shapes[t->n_shapes++] = s;
+	r->n_masks++;
 	shape_settle(t, t->n_shapes - 1);
 	return s;
 }
 
 static struct emu_shape *
-shape_get(struct emu_rules *r, struct emu_table *t, const union emu_key *mask)
+shape_find(const struct emu_table *t, const union emu_key *mask)
 {
 	for (uint32_t i = 0; i < t->n_shapes; i++)
 		if (memcmp(&t->shapes[i]->mask, mask, sizeof(*mask)) == 0)
 			return t->shapes[i];
-	return shape_new(r, t, mask);
+	return NULL;
+}
+
+bool
+emu_table_masks_full(
+	const struct emu_rules *r, const struct emu_table *t, const union emu_key *mask)
+{
+	return r->max_masks > 0 && r->n_masks >= r->max_masks && shape_find(t, mask) == NULL;
 }
 
 static void
-shape_free(struct emu_table *t, struct emu_shape *s)
+shape_free(struct emu_rules *r, struct emu_table *t, struct emu_shape *s)
 {
 	uint32_t i = shape_index(t, s);
 
 	t->n_shapes--;
+	r->n_masks--;
 	memmove(&t->shapes[i], &t->shapes[i + 1], (t->n_shapes - i) * sizeof(t->shapes[0]));
 	rte_free(s);
 }
@@ -363,8 +372,13 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key
 	*err = ENOSPC;
 	if (f == NULL)
 		return NULL;
+	*err = EMLINK;
+	if (emu_table_masks_full(r, t, mask))
+		return NULL;
 	*err = ENOMEM;
-	s = shape_get(r, t, mask);
+	s = shape_find(t, mask);
+	if (s == NULL)
+		s = shape_new(r, t, mask);
 	if (s == NULL)
 		return NULL;
 	TAILQ_REMOVE(&r->free, f, list);
@@ -379,7 +393,7 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key
 	if (!rule_link(r, s, f)) {
 		TAILQ_INSERT_HEAD(&r->free, f, list);
 		if (s->n_rules == 0)
-			shape_free(t, s);
+			shape_free(r, t, s);
 		return NULL;
 	}
 	TAILQ_INSERT_TAIL(&s->rules, f, in_shape);
@@ -404,10 +418,26 @@ emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f)
 	t->n_rules--;
 	r->n_rules--;
 	if (s->n_rules == 0)
-		shape_free(t, s);
+		shape_free(r, t, s);
 	else
 		shape_removed(t, s, f->priority);
 	TAILQ_INSERT_HEAD(&r->free, f, list);
+}
+
+void
+emu_rule_count(struct rte_flow *f, uint64_t reading, bool live, bool reset, uint64_t *packets,
+	uint64_t *bytes)
+{
+	bool all = live || f->reading != reading;
+
+	*packets = all ? f->packets : f->read_packets;
+	*bytes = all ? f->bytes : f->read_bytes;
+	if (!reset)
+		return;
+	f->packets -= *packets;
+	f->bytes -= *bytes;
+	f->read_packets = 0;
+	f->read_bytes = 0;
 }
 
 void

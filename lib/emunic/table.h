@@ -54,6 +54,9 @@ struct rte_flow {
 	struct emu_actions act;
 	uint64_t packets;
 	uint64_t bytes;
+	uint64_t reading;      // of the counters, in which the last packet came (emu_rule_hit)
+	uint64_t read_packets; // what that reading found
+	uint64_t read_bytes;
 	struct emu_port *port;      // that it was created on
 	bool transfer;              // of which domain
 	TAILQ_ENTRY(rte_flow) list; // of the port; of the pool when free
@@ -82,6 +85,8 @@ struct emu_rules {
 	uint32_t capacity;
 	uint32_t n_rules; // in all tables
 	uint32_t next_shape;
+	uint32_t n_masks;   // shapes in all tables
+	uint32_t max_masks; // 0: as many as there is memory for
 	uint64_t next_seq;
 };
 
@@ -91,12 +96,33 @@ int emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket);
 void emu_rules_fini(struct emu_rules *r);
 
 // Adds a rule that matches key under mask. Returns NULL with *err = ENOSPC when the capacity is
-// used up, ENOMEM otherwise.
+// used up, EMLINK when it needs a mask more than there may be, ENOMEM otherwise.
 struct rte_flow *emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key,
 	const union emu_key *mask, uint32_t priority, const struct emu_actions *act, int *err);
 void emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f);
+// True when no rule of the table has the mask and no further one may be had.
+bool emu_table_masks_full(
+	const struct emu_rules *r, const struct emu_table *t, const union emu_key *mask);
 // Frees what the table itself holds; it has no rules any more.
 void emu_table_fini(struct emu_table *t);
+
+// Counts a packet of len bytes. The counters are read from time to time (reading is the number of
+// the last time); what was there then is what a query finds (emu_rule_count).
+static inline void
+emu_rule_hit(struct rte_flow *f, uint64_t reading, uint32_t len)
+{
+	if (f->reading != reading) {
+		f->reading = reading;
+		f->read_packets = f->packets;
+		f->read_bytes = f->bytes;
+	}
+	f->packets++;
+	f->bytes += len;
+}
+
+// What a query finds that comes after the reading; live: the truth. With reset, that is taken off.
+void emu_rule_count(struct rte_flow *f, uint64_t reading, bool live, bool reset, uint64_t *packets,
+	uint64_t *bytes);
 
 // Sets out[i] to the best rule for pkts[i], or NULL. At most 32 packets.
 void emu_table_lookup(const struct emu_rules *r, const struct emu_table *t,

@@ -10,6 +10,9 @@
 
 // Commands of the emulated NIC on DPDK's telemetry socket (DPDK programmer's guide, "Telemetry
 // Library"), for people with dpdk-telemetry.py and for tests:
+//   /emunic/list                                   the names of the NICs
+//   /emunic/info,nic=NAME                          what the NIC holds, its limits and moods
+//   /emunic/set,nic=NAME,key=value,...             other limits and moods (moods.h)
 //   /emunic/swap,nic=NAME,side=wire|vfN,[KIND,key=value,...]   another backend behind a side
 
 struct swap_args {
@@ -71,8 +74,126 @@ tel_swap(const char *cmd, const char *params, struct rte_tel_data *d)
 	return 0;
 }
 
+static int
+tel_list(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	rte_tel_data_start_array(d, RTE_TEL_STRING_VAL);
+	for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++) {
+		const struct rte_eth_dev *dev = &rte_eth_devices[id];
+
+		if (rte_eth_dev_is_valid_port(id) && emu_is_port(dev) &&
+			!(dev->data->dev_flags & RTE_ETH_DEV_REPRESENTOR))
+			rte_tel_data_add_array_string(d, dev->data->name);
+	}
+	return 0;
+}
+
+static int
+refuse(struct rte_tel_data *d, const char *why)
+{
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "error", why);
+	return 0;
+}
+
+// Finds the NIC that params name in nic=, and what follows it. NULL after d has the error.
+static struct emu_nic *
+find_nic(const char *params, const char **rest, uint16_t *port_id, struct rte_tel_data *d)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+	size_t n;
+
+	if (params == NULL || strncmp(params, "nic=", 4) != 0) {
+		refuse(d, "expected nic=NAME first");
+		return NULL;
+	}
+	n = strcspn(params + 4, ",");
+	snprintf(name, sizeof(name), "%.*s", (int)RTE_MIN(n, sizeof(name)), params + 4);
+	*rest = params[4 + n] == ',' ? params + 5 + n : params + 4 + n;
+	if (rte_eth_dev_get_port_by_name(name, port_id) != 0 ||
+		!emu_is_port(&rte_eth_devices[*port_id])) {
+		refuse(d, "no such emulated NIC");
+		return NULL;
+	}
+	return ((struct emu_port *)rte_eth_devices[*port_id].data->dev_private)->nic;
+}
+
+static void
+add_refused(const struct emu_moods *m, struct rte_tel_data *d)
+{
+	struct rte_tel_data *list = rte_tel_data_alloc();
+	const char *name;
+
+	if (list == NULL)
+		return;
+	rte_tel_data_start_array(list, RTE_TEL_STRING_VAL);
+	for (unsigned int i = 0; (name = emu_moods_refusable(i)) != NULL; i++)
+		if (m->refuse >> i & 1)
+			rte_tel_data_add_array_string(list, name);
+	rte_tel_data_add_dict_container(d, "refuse", list, 0);
+}
+
+static int
+tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	uint32_t n_rules, n_transfer, n_masks, value;
+	const char *rest, *name;
+	struct emu_moods moods;
+	struct emu_nic *nic;
+	uint16_t port_id;
+
+	nic = find_nic(params, &rest, &port_id, d);
+	if (nic == NULL)
+		return 0;
+	if (rest[0] != '\0')
+		return refuse(d, "expected nic=NAME and no more");
+	emu_gate_enter(&nic->gate);
+	moods = nic->moods;
+	n_rules = nic->rules.n_rules;
+	n_transfer = nic->transfer.n_rules;
+	n_masks = nic->rules.n_masks;
+	emu_gate_leave(&nic->gate);
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "nic", nic->name);
+	rte_tel_data_add_dict_int(d, "port", port_id);
+	rte_tel_data_add_dict_int(d, "vfs", nic->args.vfs);
+	rte_tel_data_add_dict_int(d, "rules", n_rules);
+	rte_tel_data_add_dict_int(d, "rules_transfer", n_transfer);
+	rte_tel_data_add_dict_int(d, "masks_used", n_masks);
+	for (unsigned int i = 0; (name = emu_moods_number(&moods, i, &value)) != NULL; i++)
+		rte_tel_data_add_dict_int(d, name, value);
+	add_refused(&moods, d);
+	return 0;
+}
+
+static int
+tel_set(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	struct emu_nic *nic;
+	const char *rest;
+	uint16_t port_id;
+	char why[512];
+
+	nic = find_nic(params, &rest, &port_id, d);
+	if (nic == NULL)
+		return 0;
+	if (emu_nic_set_moods(nic, rest, why, sizeof(why)) != 0) {
+		why[RTE_TEL_MAX_STRING_LEN - 1] = '\0';
+		return refuse(d, why);
+	}
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "nic", nic->name);
+	return 0;
+}
+
 RTE_INIT(emunic_telemetry)
 {
+	rte_telemetry_register_cmd(
+		"/emunic/list", tel_list, "Names of the emulated NICs. No parameters");
+	rte_telemetry_register_cmd("/emunic/info", tel_info,
+		"Rules, limits and moods of an emulated NIC. Parameters: nic=NAME");
+	rte_telemetry_register_cmd("/emunic/set", tel_set,
+		"Sets limits and moods. Parameters: nic=NAME,key=value[,key=value...]");
 	rte_telemetry_register_cmd("/emunic/swap", tel_swap,
 		"Puts another backend behind a side. Parameters: "
 		"nic=NAME,side=wire|vfN,[KIND,...]");

@@ -2,6 +2,7 @@
 #ifndef RTE_PMD_EMUNIC_H
 #define RTE_PMD_EMUNIC_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -24,6 +25,11 @@ int rte_pmd_emunic_backend_swap(uint16_t port_id, const char *side, const char *
 
 // 1 when a finite backend (replay, generator with a count) has played all it has, else 0.
 int rte_pmd_emunic_side_finished(uint16_t port_id, const char *side);
+
+// Changes limits and moods of the NIC while it runs: "key=value,key=value" with the keys of the
+// device arguments that are listed under "limits and moods". All of text takes effect, or none
+// does and why has a sentence (-EINVAL).
+int rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why_len);
 
 #ifdef __cplusplus
 }

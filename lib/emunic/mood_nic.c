@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "emunic.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+void
+emu_nic_read_counters(struct emu_nic *nic)
+{
+	uint64_t period = rte_get_tsc_hz() / 1000 * nic->moods.counter_lag;
+
+	if (period > 0)
+		nic->reading = rte_get_tsc_cycles() / period;
+}
+
+// Reads "key=value,..." into m; text is written to.
+static int
+read_moods(struct emu_moods *m, char *text, char *why, size_t why_len)
+{
+	char *at = NULL;
+
+	if (text[0] == '\0') {
+		snprintf(why, why_len, "expected KEY=VALUE");
+		return -EINVAL;
+	}
+	for (char *key = strtok_r(text, ",", &at); key != NULL; key = strtok_r(NULL, ",", &at)) {
+		char *value = strchr(key, '=');
+		int ret;
+
+		if (value == NULL) {
+			snprintf(why, why_len, "'%s': expected KEY=VALUE", key);
+			return -EINVAL;
+		}
+		*value++ = '\0';
+		ret = emu_moods_set(m, key, value, why, why_len);
+		if (ret == -ENOENT)
+			snprintf(why, why_len, "unknown mood '%s' (expected: %s)", key,
+				EMU_MOODS_STRING);
+		if (ret != 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+// Under the gate: m becomes what holds.
+static int
+apply(struct emu_nic *nic, const struct emu_moods *m, char *why, size_t why_len)
+{
+	if (m->capacity > nic->rules.capacity) {
+		snprintf(why, why_len,
+			"capacity=%u: expected at most %u, which the NIC was made with",
+			m->capacity, nic->rules.capacity);
+		return -EINVAL;
+	}
+	nic->moods = *m;
+	nic->rules.max_masks = m->masks;
+	return 0;
+}
+
+int
+emu_nic_set_moods(struct emu_nic *nic, const char *text, char *why, size_t why_len)
+{
+	char *copy = strdup(text);
+	struct emu_moods m;
+	int ret;
+
+	if (copy == NULL) {
+		snprintf(why, why_len, "no memory");
+		return -ENOMEM;
+	}
+	emu_gate_enter(&nic->gate);
+	m = nic->moods;
+	ret = read_moods(&m, copy, why, why_len);
+	if (ret == 0)
+		ret = apply(nic, &m, why, why_len);
+	emu_gate_leave(&nic->gate);
+	free(copy);
+	return ret;
+}

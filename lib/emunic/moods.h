@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef EMUNIC_MOODS_H
+#define EMUNIC_MOODS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// The limits and moods of the emulated NIC: what real ones do badly, each as a device argument and
+// changeable while the NIC runs (rte_pmd_emunic_set, /emunic/set on DPDK's telemetry socket).
+//
+//   capacity=N       rules that the NIC holds, of both domains; live at most that of the start
+//   masks=N          distinct masks in all its tables; 0: no limit
+//   insert_us=N      microseconds that one insertion of a rule takes
+//   insert_rate=N    insertions a second at most; 0: no limit
+//   counter_lag=N    milliseconds between two readings of the hardware's rule counters, which are
+//                    all that a query sees; 0: queries see the truth
+//   stop_flush=0|1   a port that is stopped loses the rules that were created on it
+//   proxy_flush=0|1  all transfer rules die when the PF, their proxy port, is stopped
+//   fail_next=N      the next N insertions fail with
+//   fail_errno=N       this errno
+//   dead_next=N      the next N rules are accepted, take their place, and never match
+//   refuse=LIST      items and actions that the NIC refuses, as in item.vlan+action.mark
+//
+// LISTs have + between their entries; "none" is the empty one. Rules that are there when a limit
+// falls stay.
+// Thread safety: no state of its own; the NIC's moods are under its gate.
+
+#define EMU_MAX_QUEUES 64
+#define EMU_MAX_VFS 64
+#define EMU_MOODS_STRING                                                                           \
+	"capacity=<1-1048576> masks=<N> insert_us=<N> insert_rate=<N> counter_lag=<ms> "           \
+	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
+	"refuse=item.<name>+action.<name>|none"
+
+struct emu_moods {
+	uint32_t capacity;
+	uint32_t masks;
+	uint32_t insert_us;
+	uint32_t insert_rate;
+	uint32_t counter_lag;
+	uint32_t stop_flush;
+	uint32_t proxy_flush;
+	uint32_t fail_next;
+	uint32_t fail_errno;
+	uint32_t dead_next;
+	uint64_t refuse; // bit i: of the i-th name
+};
+
+void emu_moods_init(struct emu_moods *m);
+
+// Sets one mood from its text. Returns 0, -ENOENT when there is no such mood, or -EINVAL with a
+// sentence in why.
+int emu_moods_set(
+	struct emu_moods *m, const char *key, const char *value, char *why, size_t why_len);
+
+// The i-th mood that is a number; NULL after the last.
+const char *emu_moods_number(const struct emu_moods *m, unsigned int i, uint32_t *value);
+
+// The name of the i-th thing that refuse= knows; NULL after the last.
+const char *emu_moods_refusable(unsigned int i);
+// The name by which the item or action (enum rte_flow_item_type, rte_flow_action_type) is refused,
+// or NULL.
+const char *emu_moods_refused(const struct emu_moods *m, bool action, int type);
+
+#endif

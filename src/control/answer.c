@@ -157,9 +157,13 @@ json_key(const struct control *c, const struct flow_key *key)
 	struct flow_names names;
 	struct sl_strbuf sb;
 
+	struct flow_key shown = *key;
+
+	if (c->cfg->n_switches == 1)
+		shown.switch_id = 0; // says nothing where there is only one
 	config_flow_names(&ctx, &names);
 	sl_strbuf_init(&sb, 0);
-	flow_key_format(key, &names, &sb);
+	flow_key_format(&shown, &names, &sb);
 	return take_text(&sb);
 }
 

@@ -27,6 +27,33 @@ apply_decisions(struct control *c)
 	return 0;
 }
 
+int
+apply_leave(struct control *c, const uint16_t *ids, uint16_t n)
+{
+	struct dp_port **ports = calloc(n + 1u, sizeof(struct dp_port *));
+	uint16_t i, any = 0;
+	int rc = ports != NULL ? 0 : -ENOMEM;
+
+	for (i = 0; rc == 0 && i < n; i++) {
+		ports[i] = ports_detach(c, &c->vports[ids[i]]);
+		any += ports[i] != NULL;
+	}
+	if (rc == 0 && any > 0)
+		rc = publish(c, true);
+	for (i = 0; rc != 0 && ports != NULL && i < n; i++) {
+		if (ports[i] != NULL)
+			c->vports[ids[i]].port = ports[i];
+	}
+	if (rc == 0 && any > 0)
+		offload_run_redecide(c);
+	for (i = 0; rc == 0 && i < n; i++) {
+		if (ports[i] != NULL)
+			ports_close(c, &c->vports[ids[i]], ports[i]);
+	}
+	free(ports);
+	return rc;
+}
+
 // ---- start
 
 static int

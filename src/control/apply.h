@@ -15,7 +15,10 @@ int apply_start(struct control *c, struct sl_err *err);
 // would change.
 int apply_reload(
 	struct control *c, struct config *next, bool dry, json_t *changes, struct sl_err *err);
-// Publishes, has every known flow decided anew and publishes the lanes.
+// Publishes, has every known flow decided anew, and waits until all workers have the new lanes.
 int apply_decisions(struct control *c);
+// Takes the attachments of n vports off and closes them, with one publish. -ENOMEM: nothing
+// changed.
+int apply_leave(struct control *c, const uint16_t *ids, uint16_t n);
 
 #endif

@@ -214,10 +214,13 @@ COMMAND(cmd_port_attach)
 	rc = attach_args(c, args, &a, err);
 	if (rc == 0)
 		rc = ports_attach(c, v, &a, err);
-	if (rc == 0)
-		rc = apply_decisions(c);
 	if (rc != 0)
+		return rc;
+	rc = apply_decisions(c);
+	if (rc != 0) { // no worker has seen it
+		ports_close(c, v, ports_detach(c, v));
 		return sl_err_set(err, rc, NULL, "out of memory");
+	}
 	*result = attach_answer(c, v);
 	return 0;
 }
@@ -226,15 +229,15 @@ COMMAND(cmd_port_detach)
 {
 	struct control *c = app;
 	struct control_vport *v = arg_port(c, args, err);
-	struct dp_port *port;
+	uint16_t id;
 
 	if (v == NULL)
 		return err->code;
-	port = ports_detach(c, v);
-	if (port == NULL)
+	if (v->port == NULL)
 		return sl_err_set(err, ENOENT, "port", "%s has no attachment", v->cfg.name);
-	apply_decisions(c);
-	ports_close(c, v, port);
+	id = v->cfg.id;
+	if (apply_leave(c, &id, 1) != 0)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
 	*result = attach_answer(c, v);
 	return 0;
 }

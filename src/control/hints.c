@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "answer.h"
 
@@ -41,7 +42,8 @@ store(struct control *c, uint16_t vm, const struct flow_match *match, int8_t val
 		if (h == NULL)
 			return sl_err_set(
 				err, ENOENT, "match", "the VM has no hint with this match");
-		*h = l->list[--l->n];
+		l->n--;
+		memmove(h, h + 1, (size_t)(&l->list[l->n] - h) * sizeof(*h));
 		return 0;
 	}
 	if (h != NULL) {
@@ -74,73 +76,107 @@ own_vport(const struct offload_flow_info *fi, uint16_t vm)
 	return d->in.vm == vm ? d->in.vport : d->out.vm == vm ? d->out.vport : OFFLOAD_NONE;
 }
 
-struct apply_ctx {
+// What holds for a flow: the oldest hint that matches it, of a VM whose own it is.
+static int8_t
+hint_of(const struct control *c, const struct offload_flow_info *fi)
+{
+	uint32_t i;
+
+	for (i = 0; c->hints != NULL && i < c->hints->n; i++) {
+		const struct hint *h = &c->hints->list[i];
+		uint16_t vport = own_vport(fi, h->vm);
+
+		if (vport != OFFLOAD_NONE && c->vports[vport].cfg.hints &&
+			flow_match_hits(&h->match, &fi->key))
+			return h->value;
+	}
+	return 0;
+}
+
+struct again_ctx {
 	struct control *c;
-	uint16_t vm;
-	const struct flow_match *match;
-	struct flow_key *keys;
-	uint32_t n, cap, refused;
+	uint16_t vm;                    // whose flows are counted
+	const struct flow_match *match; // likewise; NULL: none
+	struct again_flow {
+		struct flow_key key;
+		int8_t hint;
+	} * list; // flows whose hint changes
+	uint32_t n, cap, followed, refused;
 };
 
 static void
 collect(void *ctx, const struct offload_flow_info *fi)
 {
-	struct apply_ctx *a = ctx;
+	struct again_ctx *a = ctx;
 	uint16_t vport = own_vport(fi, a->vm);
+	int8_t hint = hint_of(a->c, fi);
 
-	if (vport == OFFLOAD_NONE || !flow_match_hits(a->match, &fi->key))
-		return;
-	if (!a->c->vports[vport].cfg.hints)
-		a->refused++;
-	else if (a->n < a->cap)
-		a->keys[a->n++] = fi->key;
+	if (a->match != NULL && vport != OFFLOAD_NONE && flow_match_hits(a->match, &fi->key)) {
+		a->followed += a->c->vports[vport].cfg.hints;
+		a->refused += !a->c->vports[vport].cfg.hints;
+	}
+	if (hint != fi->hint && a->n < a->cap)
+		a->list[a->n++] = (struct again_flow){.key = fi->key, .hint = hint};
+}
+
+static int
+again(struct control *c, struct again_ctx *a)
+{
+	struct offload_stats os;
+	uint32_t i;
+
+	offload_stats_get(c->offload, &os);
+	a->c = c;
+	a->cap = os.flows;
+	a->list = calloc(a->cap + 1, sizeof(*a->list));
+	if (a->list == NULL)
+		return -ENOMEM;
+	offload_flow_each(c->offload, collect, a);
+	for (i = 0; i < a->n; i++)
+		offload_hint(c->offload, &a->list[i].key, a->list[i].hint);
+	free(a->list);
+	return 0;
 }
 
 int
 hints_set(struct control *c, uint16_t vm, const struct flow_match *match, int8_t hint,
 	uint32_t *followed, uint32_t *refused, struct sl_err *err)
 {
-	struct apply_ctx a = {.c = c, .vm = vm, .match = match};
-	struct offload_stats os;
-	uint32_t i;
+	struct again_ctx a = {.vm = vm, .match = match};
 	int rc;
 
 	if (c->hints == NULL)
 		c->hints = calloc(1, sizeof(*c->hints));
-	offload_stats_get(c->offload, &os);
-	a.cap = os.flows;
-	a.keys = calloc(a.cap + 1, sizeof(*a.keys));
-	rc = c->hints == NULL || a.keys == NULL ? sl_err_set(err, ENOMEM, NULL, "out of memory")
-						: store(c, vm, match, hint, err);
-	if (rc == 0) {
-		offload_flow_each(c->offload, collect, &a);
-		for (i = 0; i < a.n; i++)
-			offload_hint(c->offload, &a.keys[i], hint);
-		*followed = a.n;
-		*refused = a.refused;
-	}
-	free(a.keys);
+	if (c->hints == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	rc = store(c, vm, match, hint, err);
+	if (rc == 0 && again(c, &a) != 0)
+		rc = sl_err_set(err, ENOMEM, NULL, "out of memory: it holds for new flows only");
+	*followed = a.followed;
+	*refused = a.refused;
 	return rc;
+}
+
+void
+hints_again(struct control *c)
+{
+	struct again_ctx a = {.vm = OFFLOAD_NONE};
+
+	if (c->hints != NULL && again(c, &a) != 0)
+		sl_log(c->log, SL_LOG_WARN, "out of memory: hints of known flows stay as they are");
 }
 
 void
 hints_new_flow(struct control *c, uint32_t id)
 {
 	struct offload_flow_info fi;
-	uint32_t i;
+	int8_t hint;
 
 	if (c->hints == NULL || c->hints->n == 0 || !offload_flow_get(c->offload, id, &fi))
 		return;
-	for (i = 0; i < c->hints->n; i++) {
-		const struct hint *h = &c->hints->list[i];
-		uint16_t vport = own_vport(&fi, h->vm);
-
-		if (vport == OFFLOAD_NONE || !c->vports[vport].cfg.hints ||
-			!flow_match_hits(&h->match, &fi.key))
-			continue;
-		offload_hint(c->offload, &fi.key, h->value);
-		return;
-	}
+	hint = hint_of(c, &fi);
+	if (hint != 0)
+		offload_hint(c->offload, &fi.key, hint);
 }
 
 json_t *

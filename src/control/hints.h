@@ -19,6 +19,8 @@ int hints_set(struct control *c, uint16_t vm, const struct flow_match *match, in
 	uint32_t *followed, uint32_t *refused, struct sl_err *err);
 // A flow became known.
 void hints_new_flow(struct control *c, uint32_t id);
+// The vports' settings changed: what holds for each known flow is found anew.
+void hints_again(struct control *c);
 json_t *hints_json(struct control *c, uint16_t vm);
 void hints_fini(struct control *c);
 

@@ -204,6 +204,23 @@ ports_close(struct control *c, struct control_vport *v, struct dp_port *port)
 	memset(&v->cfg.attach, 0, sizeof(v->cfg.attach));
 }
 
+void
+ports_set_mtu(struct control *c, struct control_vport *v)
+{
+	int rc;
+
+	if (v->port == NULL)
+		return;
+	v->port->mtu = v->cfg.mtu;
+	if (v->cfg.attach.kind == CONFIG_ATTACH_VHOST || v->cfg.mtu == 0)
+		return;
+	rc = rte_eth_dev_set_mtu(v->port->ethdev, v->cfg.mtu);
+	if (rc != 0)
+		sl_log(c->log, SL_LOG_WARN,
+			"port %s: its device does not take an MTU of %u now: %s", v->cfg.name,
+			v->cfg.mtu, strerror(-rc));
+}
+
 const char *
 ports_attach_name(enum config_attach kind)
 {

@@ -16,6 +16,9 @@ struct dp_port *ports_detach(struct control *c, struct control_vport *v);
 // No worker uses it any more: drops by name what is held for it, closes it.
 void ports_close(struct control *c, struct control_vport *v, struct dp_port *port);
 
+// Its MTU changed: tells the device, which may refuse (that is logged).
+void ports_set_mtu(struct control *c, struct control_vport *v);
+
 const char *ports_attach_name(enum config_attach kind); // "vhost-user"
 // "nic0/vf1", "/run/x.sock", devargs.
 void ports_attachment_text(

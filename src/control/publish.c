@@ -214,6 +214,8 @@ publish(struct control *c, bool decisions)
 		c->snapshot = &p->s;
 		published_free(old);
 	}
+	for (i = 0; i < c->cfg->n_switches; i++)
+		rule_book_retire(c->book[i]);
 	macs_retire(c);
 	placements_retire(c);
 	return 0;

@@ -37,6 +37,10 @@ struct rule_book {
 	struct entry *entries;
 	struct book_rule *list;
 	struct dp_meter *meters; // [max], by entry
+	struct dying {
+		uint32_t entry, rule, gen; // gen: of the rule
+	} * dying;                         // [max]: workers may still count on them
+	uint32_t n_dying;
 	uint32_t count;
 };
 
@@ -58,8 +62,9 @@ rule_book_new(struct control *c, uint16_t sw, struct rule_book **out, struct sl_
 	b->entries = calloc(b->max, sizeof(*b->entries));
 	b->list = calloc(b->max, sizeof(*b->list));
 	b->meters = aligned_alloc(64, ((size_t)b->max * sizeof(*b->meters) + 63) & ~(size_t)63);
-	if (b->rules == NULL || b->entry_ids == NULL || b->rule_ids == NULL || b->entries == NULL ||
-		b->list == NULL || b->meters == NULL) {
+	b->dying = calloc(b->max, sizeof(*b->dying));
+	if (b->dying == NULL || b->rules == NULL || b->entry_ids == NULL || b->rule_ids == NULL ||
+		b->entries == NULL || b->list == NULL || b->meters == NULL) {
 		rule_book_free(b);
 		return sl_err_set(err, ENOMEM, NULL, "out of memory for %u rules", cs->max_rules);
 	}
@@ -81,6 +86,7 @@ rule_book_free(struct rule_book *b)
 	free(b->entries);
 	free(b->list);
 	free(b->meters);
+	free(b->dying);
 	free(b);
 }
 
@@ -161,10 +167,27 @@ del_entry(struct rule_book *b, struct book_rule *r, uint32_t id)
 	while (*link != id)
 		link = &b->entries[*link].next;
 	*link = b->entries[id].next;
-	entry_counters(b, id, &r->past_packets, &r->past_bytes);
 	rules_del(b->rules, id);
+	b->dying[b->n_dying++] =
+		(struct dying){.entry = id, .rule = b->entries[id].rule, .gen = r->gen};
 	b->entries[id].rule = NO_ENTRY;
-	sl_idpool_put(b->entry_ids, (struct sl_id){.index = id, .gen = b->entries[id].gen});
+}
+
+void
+rule_book_retire(struct rule_book *b)
+{
+	uint32_t i;
+
+	for (i = 0; i < b->n_dying; i++) {
+		const struct dying *d = &b->dying[i];
+		struct book_rule *r = &b->list[d->rule];
+
+		if (r->used && r->gen == d->gen)
+			entry_counters(b, d->entry, &r->past_packets, &r->past_bytes);
+		sl_idpool_put(b->entry_ids,
+			(struct sl_id){.index = d->entry, .gen = b->entries[d->entry].gen});
+	}
+	b->n_dying = 0;
 }
 
 static bool
@@ -354,6 +377,31 @@ rule_book_refresh(struct rule_book *b, struct sl_err *err)
 			rc = sync_entries(b, i, err);
 	}
 	return rc;
+}
+
+int
+rule_book_check(const struct rule_book *b, const struct config *next, struct sl_err *err)
+{
+	uint32_t missing = 0, i;
+	uint16_t p;
+
+	for (i = 0; i < b->max; i++) {
+		if (!b->list[i].used || b->list[i].rule.vm < 0)
+			continue;
+		for (p = 0; p < next->n_ports; p++) {
+			const struct config_port *port = &next->ports[p];
+
+			missing += port->sw == b->sw && port->vm == b->list[i].rule.vm &&
+				   !has_entry(b, &b->list[i], port->id);
+		}
+	}
+	if (missing <= b->max - sl_idpool_used(b->entry_ids))
+		return 0;
+	return sl_err_set(err, ENOSPC, "/switches",
+		"rules that match on a VM need %u entries more for its new ports, and %s has room "
+		"for %u of %u (max_rules)",
+		missing, b->c->cfg->switches[b->sw].name, b->max - sl_idpool_used(b->entry_ids),
+		b->max);
 }
 
 int

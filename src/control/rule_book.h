@@ -39,6 +39,11 @@ void rule_book_counters(const struct rule_book *b, uint32_t id, uint64_t *packet
 
 // Makes the VM entries follow the vports of the config (a vport came or went).
 int rule_book_refresh(struct rule_book *b, struct sl_err *err);
+// Would rule_book_refresh have room when the vports are those of next? -ENOSPC.
+int rule_book_check(const struct rule_book *b, const struct config *next, struct sl_err *err);
+// The edits before the last commit are in force everywhere: entries that were deleted have their
+// final counters and may be used again. After each publish.
+void rule_book_retire(struct rule_book *b);
 int rule_book_table_default(struct rule_book *b, uint16_t table, const struct flow_actions *actions,
 	struct sl_err *err);
 // The engine's set with all edits, for a snapshot; it has one reference for the caller.

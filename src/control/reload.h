@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_RELOAD_H
+#define SLUICE_CONTROL_RELOAD_H
+
+#include <jansson.h>
+
+#include "state.h"
+
+// What the files of a reload share. A reload has two halves: what can fail comes first and can be
+// undone (new rules, new and changed attachments); what cannot fail follows (properties, removals),
+// and one publish puts all in force. Thread safety: owner thread only (control).
+
+struct reload {
+	struct control *c;
+	struct config *next;
+	bool dry;
+	json_t *changes; // notes for people
+	struct reload_rule {
+		uint16_t sw;
+		uint32_t id;
+	} * added; // rules, to be deleted again on failure
+	uint32_t n_added;
+	uint32_t *gone[DP_SWITCHES_MAX]; // rules that next does not have
+	uint32_t n_gone[DP_SWITCHES_MAX];
+	uint16_t opened[DP_VPORTS_MAX]; // vports that are new
+	uint16_t n_opened;
+	struct config_port
+		taken[DP_VPORTS_MAX]; // as they were: vports whose attachment was taken off
+	uint16_t n_taken;
+};
+
+void reload_note(struct reload *r, const char *what, const char *name);
+
+// reload_rules.c
+int reload_rules_first(struct reload *r, struct sl_err *err);
+void reload_rules_undo(struct reload *r);
+void reload_rules_second(struct reload *r);
+
+// reload_ports.c
+int reload_ports_first(struct reload *r, struct sl_err *err);
+void reload_ports_undo(struct reload *r);
+// Removals, while the old configuration still holds.
+void reload_ports_remove(struct reload *r);
+// Properties of those that stay.
+void reload_ports_second(struct reload *r);
+
+#endif

@@ -38,14 +38,17 @@ decide(struct dp_worker *w, const struct flow_key *key, struct dp_program *prog,
 static void
 keep_order(const struct dp_program *old, struct dp_program *prog)
 {
-	uint8_t ring = old->flags & ANY_RING;
+	uint8_t ring = old->flags & ANY_RING, next = prog->flags & ANY_RING;
 
-	if (old->out != prog->out || prog->kind != DP_PROG_OUTPUT || (prog->flags & ANY_RING))
+	if (old->out != prog->out || prog->kind != DP_PROG_OUTPUT)
+		return;
+	if (next != 0 && (ring == 0 || old->cls == prog->cls))
 		return;
 	if (ring == 0 && !(old->flags & DP_PROG_LINGER))
 		return;
-	prog->next_flags = 0;
+	prog->next_flags = prog->flags & DP_PROG_HOST_RING;
 	prog->next_txq = prog->txq;
+	prog->next_cls = prog->cls;
 	prog->flags |= DP_PROG_LINGER | (ring != 0 ? DP_PROG_HOST_RING : 0);
 	prog->txq = old->txq;
 	prog->cls = old->cls;
@@ -82,4 +85,5 @@ decide_linger(struct dp_worker *w, struct dp_program *prog)
 	prog->flags &= (uint8_t) ~(DP_PROG_HOST_RING | DP_PROG_LINGER);
 	prog->flags |= prog->next_flags;
 	prog->txq = prog->next_txq;
+	prog->cls = prog->next_cls;
 }

@@ -30,6 +30,8 @@ set_host(struct dp_worker *w, const struct dp_order *o)
 	leaves = by_ring ? host == 0 : prog->txq != DP_TXQ_OWN && prog->txq != o->txq;
 	if (leaves || (prog->flags & DP_PROG_LINGER)) {
 		// Its packets may lie on the old way still.
+		if (!(prog->flags & DP_PROG_LINGER))
+			prog->next_cls = prog->cls;
 		prog->next_flags = host;
 		prog->next_txq = o->txq;
 		prog->flags |= DP_PROG_LINGER;

@@ -92,10 +92,11 @@ one_loop(struct dp_worker *w)
 	found += poll_queues(w);
 	found += poll_inject(w);
 	found += handover_take(w);
-	if (w->n_scheds != 0)
-		found += rings_serve(w);
+	// Before the rings: a flow may have come to one in this loop, behind what it sent directly.
 	if (w->n_dirty != 0)
 		tx_flush_all(w);
+	if (w->n_scheds != 0)
+		found += rings_serve(w);
 	handover_flush(w);
 	lcore_free_flush(w);
 	tick_loop(w);

@@ -42,8 +42,8 @@ struct dp_program {
 	uint8_t vlan_op; // enum dp_vlan_op, net of port VLAN modes and rules
 	uint8_t drop;    // enum dp_drop
 	uint8_t n_rules;
-	uint8_t next_flags; // LINGER: flags and txq afterwards
-	uint8_t reserved;
+	uint8_t next_flags; // LINGER: flags, class and txq afterwards
+	uint8_t next_cls;
 	union {
 		uint16_t vlan;    // of vlan_op
 		uint16_t actions; // GENERAL: number of the worker's stored action list

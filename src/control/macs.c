@@ -6,18 +6,12 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "mac_list.h"
 
 #define AGE_EVERY_NS SL_NS_PER_S
 
-struct learned {
-	uint8_t addr[6];
-	uint16_t vlan, vport;
-	_Atomic uint32_t *used; // tick of the last use, written by workers
-};
-
 struct switch_macs {
-	struct learned *list;
-	uint32_t n, cap;
+	struct mac_list learned;
 	bool dirty;
 	struct dp_mac_table *table; // built last
 	struct dp_mac_table *retired[4];
@@ -42,10 +36,14 @@ tick_now(const struct control *c)
 int
 macs_new(struct control *c)
 {
+	unsigned i;
+
 	c->macs = calloc(1, sizeof(*c->macs));
 	if (c->macs == NULL)
 		return -ENOMEM;
 	c->macs->seed = sl_hash_seed();
+	for (i = 0; i < DP_SWITCHES_MAX; i++)
+		mac_list_init(&c->macs->sw[i].learned, c->macs->seed);
 	return 0;
 }
 
@@ -59,48 +57,44 @@ macs_fini(struct control *c)
 	for (i = 0; i < DP_SWITCHES_MAX; i++) {
 		struct switch_macs *s = &c->macs->sw[i];
 
-		for (k = 0; k < s->n; k++)
-			free((void *)s->list[k].used);
+		for (k = 0; k < s->learned.n; k++)
+			free((void *)s->learned.list[k].used);
 		for (k = 0; k < s->n_dead; k++)
 			free((void *)s->dead[k]);
 		for (k = 0; k < s->n_retired; k++)
 			dp_mac_table_free(s->retired[k]);
 		dp_mac_table_free(s->table);
-		free(s->list);
+		mac_list_fini(&s->learned);
 		free(s->dead);
 	}
 	free(c->macs);
 	c->macs = NULL;
 }
 
-static struct learned *
-find(struct switch_macs *s, const uint8_t *addr, uint16_t vlan)
+// A worker's clock may be a tick ahead of what this one read.
+static uint32_t
+ticks_since(uint32_t now, const struct mac_learned *l)
 {
-	uint32_t i;
+	int32_t ticks = (int32_t)(now - atomic_load_explicit(l->used, memory_order_relaxed));
 
-	for (i = 0; i < s->n; i++) {
-		if (s->list[i].vlan == vlan && memcmp(s->list[i].addr, addr, 6) == 0)
-			return &s->list[i];
-	}
-	return NULL;
+	return ticks > 0 ? (uint32_t)ticks : 0;
 }
 
-static bool
-grow(struct switch_macs *s, uint32_t limit)
+static void
+learn(struct control *c, struct switch_macs *s, const struct dp_event *ev, uint16_t vlan)
 {
-	uint32_t cap = s->cap == 0 ? 64 : 2 * s->cap;
-	struct learned *list;
+	_Atomic uint32_t *used = malloc(sizeof(*used));
+	struct mac_learned *l =
+		used != NULL ? mac_list_add(&s->learned, ev->key.eth_src, vlan) : NULL;
 
-	if (s->n < s->cap)
-		return true;
-	if (s->n >= limit)
-		return false;
-	list = realloc(s->list, cap * sizeof(*list));
-	if (list == NULL)
-		return false;
-	s->list = list;
-	s->cap = cap;
-	return true;
+	if (l == NULL) {
+		free((void *)used);
+		return;
+	}
+	atomic_init(used, tick_now(c));
+	l->used = used;
+	l->vport = ev->key.vport;
+	s->dirty = true;
 }
 
 void
@@ -108,53 +102,46 @@ macs_learn(struct control *c, const struct dp_event *ev)
 {
 	int sw = control_switch_of(c, ev->key.switch_id);
 	uint16_t vlan = ev->key.vlan[0] & 0xfff;
+	const struct control_vport *v =
+		ev->key.vport < DP_VPORTS_MAX ? &c->vports[ev->key.vport] : NULL;
+	struct mac_learned *l;
 	struct switch_macs *s;
-	struct learned *l;
 
 	// A vport that went away since, or a multicast "source", is not learned.
-	if (sw < 0 || ev->key.vport >= DP_VPORTS_MAX || !c->vports[ev->key.vport].used ||
-		(ev->key.eth_src[0] & 1) != 0)
+	if (sw < 0 || v == NULL || !v->used || v->cfg.sw != sw || (ev->key.eth_src[0] & 1) != 0)
 		return;
 	s = &c->macs->sw[sw];
-	l = find(s, ev->key.eth_src, vlan);
+	l = mac_list_find(&s->learned, ev->key.eth_src, vlan);
 	if (l != NULL) {
 		s->dirty = s->dirty || l->vport != ev->key.vport;
 		l->vport = ev->key.vport;
 		atomic_store_explicit(l->used, tick_now(c), memory_order_relaxed);
-		return;
-	}
-	if (s->n >= c->cfg->switches[sw].mac_limit || !grow(s, c->cfg->switches[sw].mac_limit)) {
+	} else if (s->learned.n >= c->cfg->switches[sw].mac_limit) {
 		s->refused++;
-		return;
+	} else {
+		learn(c, s, ev, vlan);
 	}
-	l = &s->list[s->n];
-	l->used = malloc(sizeof(*l->used));
-	if (l->used == NULL)
-		return;
-	atomic_init(l->used, tick_now(c));
-	memcpy(l->addr, ev->key.eth_src, 6);
-	l->vlan = vlan;
-	l->vport = ev->key.vport;
-	s->n++;
-	s->dirty = true;
+}
+
+// The VLAN in which the packet path learns the source of such packets of the port.
+static uint16_t
+learned_vlan(const struct config_port *port, const struct flow_key *key)
+{
+	uint16_t vid = (key->vlan[0] & FLOW_VLAN_PRESENT) != 0 ? key->vlan[0] & 0xfff : 0;
+
+	return port->vlan_mode != CONFIG_VLAN_TRUNK && vid == 0 ? port->vlan : vid;
 }
 
 void
 macs_touch(struct control *c, const struct flow_key *key)
 {
 	int sw = control_switch_of(c, key->switch_id);
-	const struct control_vport *v;
-	struct learned *l;
-	uint16_t vlan;
+	const struct control_vport *v = key->vport < DP_VPORTS_MAX ? &c->vports[key->vport] : NULL;
+	struct mac_learned *l;
 
-	if (sw < 0 || key->vport >= DP_VPORTS_MAX || !c->vports[key->vport].used)
+	if (sw < 0 || v == NULL || !v->used)
 		return;
-	v = &c->vports[key->vport];
-	// The table knows the VLAN that the port's mode gave.
-	vlan = key->vlan[0] & 0xfff;
-	if (vlan == 0 && v->cfg.vlan_mode != CONFIG_VLAN_TRUNK)
-		vlan = v->cfg.vlan;
-	l = find(&c->macs->sw[sw], key->eth_src, vlan);
+	l = mac_list_find(&c->macs->sw[sw].learned, key->eth_src, learned_vlan(&v->cfg, key));
 	if (l != NULL && l->vport == key->vport)
 		atomic_store_explicit(l->used, tick_now(c), memory_order_relaxed);
 }
@@ -171,8 +158,8 @@ forget(struct switch_macs *s, uint32_t i)
 		s->dead = dead;
 		s->cap_dead = cap;
 	}
-	s->dead[s->n_dead++] = s->list[i].used;
-	s->list[i] = s->list[--s->n];
+	s->dead[s->n_dead++] = s->learned.list[i].used;
+	mac_list_del(&s->learned, i);
 	s->dirty = true;
 }
 
@@ -181,6 +168,7 @@ macs_tick(struct control *c)
 {
 	uint64_t now = sl_now(&c->clock);
 	bool age = now >= c->macs->next_age_ns, dirty = false;
+	uint32_t tick = tick_now(c);
 	uint16_t sw;
 
 	if (age)
@@ -191,10 +179,8 @@ macs_tick(struct control *c)
 			(uint64_t)c->cfg->switches[sw].mac_age_s * SL_NS_PER_S / DP_TICK_NS;
 		uint32_t i;
 
-		for (i = s->n; age && limit != 0 && i-- > 0;) {
-			if (tick_now(c) - atomic_load_explicit(
-						  s->list[i].used, memory_order_relaxed) >
-				limit)
+		for (i = s->learned.n; age && limit != 0 && i-- > 0;) {
+			if (ticks_since(tick, &s->learned.list[i]) > limit)
 				forget(s, i);
 		}
 		dirty = dirty || s->dirty;
@@ -208,9 +194,10 @@ macs_flush(struct control *c, uint16_t sw, int vport, int vlan)
 	struct switch_macs *s = &c->macs->sw[sw];
 	uint32_t i, n = 0;
 
-	for (i = s->n; i-- > 0;) {
-		if ((vport < 0 || s->list[i].vport == vport) &&
-			(vlan < 0 || s->list[i].vlan == vlan)) {
+	for (i = s->learned.n; i-- > 0;) {
+		const struct mac_learned *l = &s->learned.list[i];
+
+		if ((vport < 0 || l->vport == vport) && (vlan < 0 || l->vlan == vlan)) {
 			forget(s, i);
 			n++;
 		}
@@ -228,16 +215,16 @@ macs_table(struct control *c, uint16_t sw)
 
 	if (s->table != NULL && (!s->dirty || s->n_retired == 4))
 		return s->table;
-	macs = calloc(s->n + 1, sizeof(*macs));
+	macs = calloc(s->learned.n + 1, sizeof(*macs));
 	if (macs == NULL)
 		return s->table;
-	for (i = 0; i < s->n; i++) {
-		memcpy(macs[i].addr, s->list[i].addr, 6);
-		macs[i].vlan = s->list[i].vlan;
-		macs[i].vport = s->list[i].vport;
-		macs[i].used = s->list[i].used;
+	for (i = 0; i < s->learned.n; i++) {
+		const struct mac_learned *l = &s->learned.list[i];
+
+		macs[i] = (struct dp_mac){.vlan = l->vlan, .vport = l->vport, .used = l->used};
+		memcpy(macs[i].addr, l->addr, 6);
 	}
-	table = dp_mac_table_new(macs, s->n, c->macs->seed);
+	table = dp_mac_table_new(macs, s->learned.n, c->macs->seed);
 	free(macs);
 	if (table == NULL)
 		return s->table;
@@ -274,13 +261,14 @@ macs_each(struct control *c, uint16_t sw, macs_fn fn, void *ctx)
 	const struct switch_macs *s = &c->macs->sw[sw];
 	uint32_t i, now = tick_now(c);
 
-	for (i = 0; i < s->n; i++) {
-		uint32_t used = atomic_load_explicit(s->list[i].used, memory_order_relaxed);
+	for (i = 0; i < s->learned.n; i++) {
+		const struct mac_learned *l = &s->learned.list[i];
 		const struct mac_info info = {
-			.addr = s->list[i].addr,
-			.vlan = s->list[i].vlan,
-			.vport = s->list[i].vport,
-			.age_s = (uint32_t)((uint64_t)(now - used) * DP_TICK_NS / SL_NS_PER_S),
+			.addr = l->addr,
+			.vlan = l->vlan,
+			.vport = l->vport,
+			.age_s = (uint32_t)((uint64_t)ticks_since(now, l) * DP_TICK_NS /
+					    SL_NS_PER_S),
 		};
 
 		fn(ctx, &info);

@@ -76,6 +76,8 @@ add_number(struct sl_strbuf *sb, const char *key, const json_t *value)
 		add_seconds(sb, number);
 	else if (json_is_integer(value))
 		sl_strbuf_addf(sb, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else if (strcmp(unit, "_pct") == 0)
+		sl_strbuf_addf(sb, "%.1f", number);
 	else
 		sl_strbuf_addf(sb, "%.6g", number);
 	if (strcmp(unit, "_pct") == 0)

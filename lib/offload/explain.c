@@ -111,10 +111,10 @@ explain_vm(const struct offload *o, const struct offload_decision *d, bool queue
 	if (vm == OFFLOAD_NONE)
 		snprintf(buf, len, "its VM's limit");
 	else if (queues)
-		snprintf(buf, len, "VM %u has %u of %u exclusive queues", vm, o->vm_exclusive[vm],
+		snprintf(buf, len, "its VM has %u of %u exclusive queues", o->vm_exclusive[vm],
 			d->vm_max_queues);
 	else
-		snprintf(buf, len, "VM %u has %u of %u table entries", vm, o->vm_entries[vm],
+		snprintf(buf, len, "its VM has %u of %u table entries", o->vm_entries[vm],
 			d->vm_max_entries);
 }
 

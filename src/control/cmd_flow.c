@@ -169,6 +169,11 @@ COMMAND(cmd_flow_explain)
 			" bit/s), lighter ones stay in software: see flow list --match",
 			c->cfg->offload.min_bps);
 	}
+	if (e.total == 1) { // one flow fills the screen by itself
+		*result = json_incref(json_array_get(e.items, 0));
+		json_decref(e.items);
+		return 0;
+	}
 	*result = json_items(e.items, e.total);
 	return 0;
 }

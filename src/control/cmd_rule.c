@@ -37,7 +37,9 @@ rule_json(struct control *c, uint16_t sw, const struct rule_info *info)
 
 	match = json_string_value(text);
 	if (r->vm >= 0)
-		snprintf(with_vm, sizeof(with_vm), "vm=%s %s", vm_name(c, r->vm), match);
+		snprintf(with_vm, sizeof(with_vm), "vm=%s%s%s", vm_name(c, r->vm),
+			strcmp(match, "any") == 0 ? "" : " ",
+			strcmp(match, "any") == 0 ? "" : match);
 	rule_book_counters(c->book[sw], r->id, &packets, &bytes);
 	o = json_pack("{si ss ss ss si ss so sI sI sb}", "id", (int)r->id, "name", r->name,
 		"switch", c->cfg->switches[sw].name, "table",
@@ -49,13 +51,14 @@ rule_json(struct control *c, uint16_t sw, const struct rule_info *info)
 	return o;
 }
 
-// ---- how a rule stands in hardware: the flows that rest on it
+// ---- how rules stand in hardware: the flows that rest on them, one walk for all rules of a switch
 
 struct standing {
 	struct control *c;
 	uint16_t sw;
-	uint32_t rule;
-	uint32_t placed, pending;
+	struct rule_stands {
+		uint32_t placed, pending;
+	} * rule; // by id; NULL: out of memory
 };
 
 static void
@@ -71,25 +74,34 @@ stand_one(void *ctx, const struct offload_flow_info *fi)
 	for (i = 0; i < res.n; i++) {
 		const struct config_rule *r = rule_book_of_entry(s->c->book[s->sw], res.rule[i]);
 
-		if (r == NULL || r->id != s->rule)
+		if (r == NULL)
 			continue;
 		for (side = 0; side < 2; side++) {
-			s->placed += fi->side[side].state == OFFLOAD_ST_PLACED;
-			s->pending += fi->side[side].state == OFFLOAD_ST_INSTALLING ||
-				      fi->side[side].state == OFFLOAD_ST_REMOVING;
+			s->rule[r->id].placed += fi->side[side].state == OFFLOAD_ST_PLACED;
+			s->rule[r->id].pending += fi->side[side].state == OFFLOAD_ST_INSTALLING ||
+						  fi->side[side].state == OFFLOAD_ST_REMOVING;
 		}
-		return;
 	}
 }
 
-static json_t *
-hardware_json(struct control *c, uint16_t sw, uint32_t rule)
+// By rule id (free()).
+static struct rule_stands *
+stands(struct control *c, uint16_t sw)
 {
-	struct standing s = {.c = c, .sw = sw, .rule = rule};
+	struct standing s = {.c = c, .sw = sw};
+
+	s.rule = calloc(rule_book_max(c->book[sw]), sizeof(*s.rule));
+	if (s.rule != NULL)
+		offload_flow_each(c->offload, stand_one, &s);
+	return s.rule;
+}
+
+static json_t *
+hardware_json(const struct rule_stands *s)
+{
 	char text[64];
 
-	offload_flow_each(c->offload, stand_one, &s);
-	snprintf(text, sizeof(text), "%u flows placed, %u pending", s.placed, s.pending);
+	snprintf(text, sizeof(text), "%u flows placed, %u pending", s->placed, s->pending);
 	return json_string(text);
 }
 
@@ -100,6 +112,7 @@ struct list_ctx {
 	int table;
 	uint64_t total, limit;
 	const struct config_rule *only;
+	struct rule_stands *stands;
 };
 
 static void
@@ -115,8 +128,19 @@ list_rule(void *ctx, const struct rule_info *info)
 	if (l->limit != 0 && json_array_size(l->items) >= l->limit)
 		return;
 	o = rule_json(l->c, l->sw, info);
-	json_object_set_new(o, "hardware", hardware_json(l->c, l->sw, info->rule->id));
+	if (l->stands != NULL)
+		json_object_set_new(o, "hardware", hardware_json(&l->stands[info->rule->id]));
 	json_array_append_new(l->items, o);
+}
+
+static void
+list_switch(struct list_ctx *l, uint16_t sw)
+{
+	l->sw = sw;
+	l->stands = stands(l->c, sw);
+	rule_book_each(l->c->book[sw], list_rule, l);
+	free(l->stands);
+	l->stands = NULL;
 }
 
 static int
@@ -159,9 +183,8 @@ COMMAND(cmd_rule_list)
 		return l.table;
 	l.items = json_array();
 	for (sw = 0; sw < c->cfg->n_switches; sw++) {
-		l.sw = sw;
 		if (only < 0 || only == sw)
-			rule_book_each(c->book[sw], list_rule, &l);
+			list_switch(&l, sw);
 	}
 	*result = json_items(l.items, l.total);
 	return 0;
@@ -193,8 +216,7 @@ COMMAND(cmd_rule_show)
 		json_decref(l.items);
 		return err->code;
 	}
-	l.sw = (uint16_t)sw;
-	rule_book_each(c->book[sw], list_rule, &l);
+	list_switch(&l, (uint16_t)sw);
 	*result = json_incref(json_array_get(l.items, 0));
 	json_decref(l.items);
 	return 0;
@@ -255,6 +277,24 @@ in_force(struct control *c, uint16_t sw, struct ctl_call *call, bool wait, json_
 	return 0;
 }
 
+// As the names in a file: a number is an id.
+static int
+check_name(const char *name, struct sl_err *err)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.";
+
+	if (name == NULL)
+		return 0;
+	if (strlen(name) >= CONFIG_NAME_MAX)
+		return sl_err_set(
+			err, EINVAL, "name", "at most %d characters", CONFIG_NAME_MAX - 1);
+	if (name[strspn(name, chars)] != '\0' || (name[0] >= '0' && name[0] <= '9'))
+		return sl_err_set(err, EINVAL, "name",
+			"letters, digits, - _ and . are possible, and no digit first");
+	return 0;
+}
+
 COMMAND(cmd_rule_add)
 {
 	struct control *c = app;
@@ -272,9 +312,9 @@ COMMAND(cmd_rule_add)
 	if (priority < 0 || priority > RULES_PRIORITY_MAX)
 		return sl_err_set(
 			err, EINVAL, "priority", "0 to %u are possible", RULES_PRIORITY_MAX);
-	if (name != NULL && strlen(name) >= sizeof(rule.name))
-		return sl_err_set(
-			err, EINVAL, "name", "at most %zu characters", sizeof(rule.name) - 1);
+	rc = check_name(name, err);
+	if (rc != 0)
+		return rc;
 	rc = config_rule_parse(
 		c->cfg, (uint16_t)sw, arg_str(args, "match"), arg_str(args, "actions"), &rule, err);
 	if (rc != 0)

@@ -85,6 +85,11 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 
 	if (end->nic == OFFLOAD_NONE)
 		return json_pack("{ss ss}", "device", "none", "port", port_name(c, end->vport));
+	if (side == OFFLOAD_OUT && fi->side[OFFLOAD_IN].actual.path == OFFLOAD_ESWITCH)
+		return json_pack("{ss ss ss ss}", "device",
+			c->nics[end->nic] == NULL ? "gone" : c->nics[end->nic]->name, "port",
+			port_name(c, end->vport), "place", offload_path_name(OFFLOAD_ESWITCH),
+			"reason", "the embedded switch carries it from side in to here");
 	offload_explain(c->offload, fi->id, side, reason, sizeof(reason));
 	o = json_pack("{ss ss ss so ss so ss ss sf}", "device",
 		c->nics[end->nic] == NULL ? "gone" : c->nics[end->nic]->name, "port",

@@ -415,7 +415,7 @@ test_vm_limits(void **state)
 	w_expect(w, a, OFFLOAD_IN, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
 	w_expect(w, b, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED,
 		OFFLOAD_R_VM_QUEUE_LIMIT);
-	w_expect_words(w, b, OFFLOAD_IN, "VM 3 has 1 of 1 exclusive queues");
+	w_expect_words(w, b, OFFLOAD_IN, "its VM has 1 of 1 exclusive queues");
 	a->bps = 0;
 	w_run(w, 3000);
 	w_expect(w, b, OFFLOAD_IN, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
@@ -425,7 +425,7 @@ test_vm_limits(void **state)
 	w_run(w, 1000);
 	w_expect(w, d, OFFLOAD_IN, OFFLOAD_ESWITCH, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
 	w_expect(w, c, OFFLOAD_IN, OFFLOAD_RING, OFFLOAD_ST_WANTED, OFFLOAD_R_VM_ENTRY_LIMIT);
-	w_expect_words(w, c, OFFLOAD_IN, "VM 2 has 1 of 1 table entries");
+	w_expect_words(w, c, OFFLOAD_IN, "its VM has 1 of 1 table entries");
 	// Its own heavier flow takes its own lighter one's entry.
 	c->bps = 4 * NORMAL;
 	w_run(w, 2000);

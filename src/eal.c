@@ -20,21 +20,23 @@
 #define QUEUE_MBUFS 4096ULL
 #define OTHER_BYTES (192ULL << 20)
 
-struct args {
+struct eal {
 	int n;
-	char *list[ARGS_MAX + 1];
+	char *list[ARGS_MAX + 1]; // EAL moves these about
+	char *own[ARGS_MAX];      // the same, to be freed
 };
 
 static void
-add(struct args *a, const char *text)
+add(struct eal *a, const char *text)
 {
-	if (a->n < ARGS_MAX)
-		a->list[a->n++] = strdup(text);
-	a->list[a->n] = NULL;
+	if (a->n == ARGS_MAX)
+		return;
+	a->own[a->n] = a->list[a->n] = strdup(text);
+	a->list[++a->n] = NULL;
 }
 
 static bool
-has(const struct args *a, const char *option)
+has(const struct eal *a, const char *option)
 {
 	const size_t len = strlen(option);
 	int i;
@@ -64,7 +66,7 @@ cpus(unsigned *list, unsigned max)
 
 // Control on the first CPU, one worker on the second; with one CPU only they share it.
 static void
-choose_lcores(struct args *a)
+choose_lcores(struct eal *a)
 {
 	unsigned list[2] = {0};
 	unsigned n = cpus(list, 2);
@@ -132,7 +134,7 @@ hugepages_free(void)
 }
 
 static void
-choose_memory(struct args *a, const struct config *cfg, struct sl_log *log)
+choose_memory(struct eal *a, const struct config *cfg, struct sl_log *log)
 {
 	const uint64_t need = memory_needed(cfg, MBUF_BYTES), have = hugepages_free();
 	char text[64];
@@ -164,7 +166,7 @@ choose_memory(struct args *a, const struct config *cfg, struct sl_log *log)
 // A driver is looked for beside the program (build tree, then installed), then left to the system's
 // search.
 static void
-add_driver(struct args *a, const char *name)
+add_driver(struct eal *a, const char *name)
 {
 	static const char *const places[] = {"/../lib/emunic/", "/../lib/sluice/", "/"};
 	char exe[512], path[ARG_LEN + 600];
@@ -244,7 +246,7 @@ uses_pci(const struct config *cfg)
 // itself would take every one that it has a driver for. A list of allowed devices with nothing but
 // the host bridge in it says so, and leaves those that are probed later.
 static void
-choose_pci(struct args *a, const struct config *cfg)
+choose_pci(struct eal *a, const struct config *cfg)
 {
 	if (has(a, "--allow") || has(a, "-a") || has(a, "--block") || has(a, "-b") ||
 		has(a, "--no-pci"))
@@ -257,35 +259,60 @@ choose_pci(struct args *a, const struct config *cfg)
 	add(a, "0000:00:00.0");
 }
 
-int
-eal_start(const struct config *cfg, int argc, char **argv, struct sl_log *log, struct sl_err *err)
+static void
+args_free(struct eal *a)
 {
-	struct args a = {0};
 	int i;
 
-	add(&a, "sluiced");
+	for (i = 0; i < a->n; i++)
+		free(a->own[i]);
+	free(a);
+}
+
+static int
+choose(struct eal *a, const struct config *cfg, int argc, char **argv, struct sl_log *log,
+	struct sl_err *err)
+{
+	int i;
+
+	add(a, "sluiced");
 	for (i = 0; i < cfg->n_eal; i++)
-		add(&a, cfg->eal[i]);
+		add(a, cfg->eal[i]);
 	for (i = 0; i < argc; i++)
-		add(&a, argv[i]);
-	choose_lcores(&a);
-	choose_memory(&a, cfg, log);
-	choose_pci(&a, cfg);
-	if (!has(&a, "--log-level"))
-		add(&a, "--log-level=lib.eal:warning");
+		add(a, argv[i]);
+	choose_lcores(a);
+	choose_memory(a, cfg, log);
+	choose_pci(a, cfg);
+	if (!has(a, "--log-level"))
+		add(a, "--log-level=lib.eal:warning");
 	for (i = 0; i < cfg->n_drivers; i++)
-		add_driver(&a, cfg->drivers[i]);
-	if (a.n == ARGS_MAX)
+		add_driver(a, cfg->drivers[i]);
+	if (a->n == ARGS_MAX)
 		return sl_err_set(err, E2BIG, "/eal", "more than %d EAL arguments", ARGS_MAX);
-	// EAL keeps what it is given: the list stays.
-	if (rte_eal_init(a.n, a.list) < 0)
-		return sl_err_set(err, rte_errno != 0 ? rte_errno : EINVAL, NULL,
-			"DPDK did not start: %s", words_for(rte_errno));
 	return 0;
 }
 
+int
+eal_start(const struct config *cfg, int argc, char **argv, struct sl_log *log, struct eal **out,
+	struct sl_err *err)
+{
+	struct eal *a = calloc(1, sizeof(*a));
+	int rc = a == NULL ? sl_err_set(err, ENOMEM, NULL, "out of memory")
+			   : choose(a, cfg, argc, argv, log, err);
+
+	if (rc == 0 && rte_eal_init(a->n, a->list) < 0)
+		rc = sl_err_set(err, rte_errno != 0 ? rte_errno : EINVAL, NULL,
+			"DPDK did not start: %s", words_for(rte_errno));
+	if (rc != 0 && a != NULL)
+		args_free(a);
+	else
+		*out = a;
+	return rc;
+}
+
 void
-eal_stop(void)
+eal_stop(struct eal *eal)
 {
 	rte_eal_cleanup();
+	args_free(eal);
 }

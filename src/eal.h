@@ -10,9 +10,11 @@
 // where not), drivers. What the user gives, on the command line or as /eal, wins over what is
 // chosen here. init only.
 
+struct eal; // the arguments, which EAL reads as long as it runs
+
 // argv: EAL arguments of the command line, without the program.
-int eal_start(
-	const struct config *cfg, int argc, char **argv, struct sl_log *log, struct sl_err *err);
-void eal_stop(void);
+int eal_start(const struct config *cfg, int argc, char **argv, struct sl_log *log, struct eal **out,
+	struct sl_err *err);
+void eal_stop(struct eal *eal);
 
 #endif

@@ -187,6 +187,7 @@ run(const char *path, int eal_argc, char **eal_argv)
 {
 	struct config *cfg = NULL;
 	struct sl_log *log;
+	struct eal *eal;
 	struct sl_err err;
 	int rc = judge(path, &cfg);
 
@@ -197,14 +198,14 @@ run(const char *path, int eal_argc, char **eal_argv)
 	if (log == NULL)
 		return EXIT_RUNTIME;
 	block_signals();
-	if (eal_start(cfg, eal_argc, eal_argv, log, &err) != 0) {
+	if (eal_start(cfg, eal_argc, eal_argv, log, &eal, &err) != 0) {
 		say(&err);
 		config_free(cfg);
 		sl_log_free(log);
 		return EXIT_RUNTIME;
 	}
 	rc = serve(cfg, path, log);
-	eal_stop();
+	eal_stop(eal);
 	sl_log_free(log);
 	return rc;
 }

@@ -163,7 +163,8 @@ finish(struct flow_list *l)
 	struct offload_flow_info fi;
 	size_t i;
 
-	qsort(l->rows, l->n, sizeof(*l->rows), heavier);
+	if (l->n > 0)
+		qsort(l->rows, l->n, sizeof(*l->rows), heavier);
 	for (i = 0; i < l->n; i++) {
 		if (l->rows[i].id == UINT32_MAX)
 			json_array_append_new(items, flow_json_cached(l->c, &l->rows[i].entry));
@@ -204,7 +205,7 @@ list_step(struct control *c, void *state, bool expired)
 	// The worker may still write: the list cannot end before it has let go, also when time is
 	// up.
 	while (expired && c->running && atomic_load_explicit(&l->done, memory_order_acquire) == 0)
-		;
+		orders_nap();
 	if (atomic_load_explicit(&l->done, memory_order_acquire) == 0 && c->running)
 		return false;
 	for (i = 0; i < l->buffer.dump.n; i++)

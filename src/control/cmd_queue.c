@@ -13,6 +13,10 @@ struct queue_ctx {
 	json_t *items;
 	int nic;
 	const char *kind, *use;
+	// Of the port asked last: a NIC's answer may take its firmware's time.
+	uint16_t ethdev;
+	bool known;
+	struct rte_eth_stats stats;
 };
 
 static const char *const kinds[] = {"rx", "tx", "vf"};
@@ -26,13 +30,26 @@ port_label(uint16_t port, char *buf, size_t len)
 		snprintf(buf, len, "vf%u", port - 1u);
 }
 
+static const struct rte_eth_stats *
+stats_of(struct queue_ctx *l, uint16_t ethdev)
+{
+	if (!l->known || l->ethdev != ethdev) {
+		memset(&l->stats, 0, sizeof(l->stats));
+		if (rte_eth_stats_get(ethdev, &l->stats) != 0)
+			memset(&l->stats, 0, sizeof(l->stats));
+		l->ethdev = ethdev;
+		l->known = true;
+	}
+	return &l->stats;
+}
+
 static void
 list_queue(void *ctx, const struct offload_queue *q)
 {
 	struct queue_ctx *l = ctx;
 	const struct nic *nic = l->c->nics[q->id.nic];
 	const char *use = offload_queue_state_name(q->state);
-	struct rte_eth_stats st = {0};
+	const struct rte_eth_stats *st;
 	uint64_t packets = 0, bytes = 0, dropped = 0;
 	char port[16];
 
@@ -40,13 +57,13 @@ list_queue(void *ctx, const struct offload_queue *q)
 		(l->kind != NULL && strcmp(l->kind, kinds[q->id.kind]) != 0) ||
 		(l->use != NULL && strcmp(l->use, use) != 0) || nic == NULL)
 		return;
-	if (q->id.port < nic->n_ports && q->id.index < RTE_ETHDEV_QUEUE_STAT_CNTRS &&
-		rte_eth_stats_get(nic->ports[q->id.port].ethdev, &st) == 0) {
-		packets = q->id.kind == OFFLOAD_TX ? st.q_opackets[q->id.index]
-						   : st.q_ipackets[q->id.index];
-		bytes = q->id.kind == OFFLOAD_TX ? st.q_obytes[q->id.index]
-						 : st.q_ibytes[q->id.index];
-		dropped = q->id.kind == OFFLOAD_TX ? 0 : st.q_errors[q->id.index];
+	if (q->id.port < nic->n_ports && q->id.index < RTE_ETHDEV_QUEUE_STAT_CNTRS) {
+		st = stats_of(l, nic->ports[q->id.port].ethdev);
+		packets = q->id.kind == OFFLOAD_TX ? st->q_opackets[q->id.index]
+						   : st->q_ipackets[q->id.index];
+		bytes = q->id.kind == OFFLOAD_TX ? st->q_obytes[q->id.index]
+						 : st->q_ibytes[q->id.index];
+		dropped = q->id.kind == OFFLOAD_TX ? 0 : st->q_errors[q->id.index];
 	}
 	port_label(q->id.port, port, sizeof(port));
 	json_array_append_new(l->items,

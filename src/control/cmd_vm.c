@@ -10,33 +10,61 @@
 #include "hints.h"
 
 struct vm_count {
-	struct control *c;
-	uint16_t vm;
 	uint32_t flows[OFFLOAD_PATHS], entries;
 	uint32_t queues;
 };
 
+// One walk over flows and queues for all VMs.
+struct vm_counts {
+	uint16_t n;
+	struct vm_count *vm; // [n]
+};
+
+static struct vm_count *
+count_of(struct vm_counts *v, uint16_t vm)
+{
+	return vm < v->n ? &v->vm[vm] : NULL;
+}
+
 static void
 count_flow(void *ctx, const struct offload_flow_info *fi)
 {
-	struct vm_count *v = ctx;
-	unsigned side = fi->decision.in.nic != OFFLOAD_NONE ? OFFLOAD_IN : OFFLOAD_OUT;
+	const uint16_t vms[] = {fi->decision.in.vm, fi->decision.out.vm};
+	unsigned side = fi->decision.in.nic != OFFLOAD_NONE ? OFFLOAD_IN : OFFLOAD_OUT, i;
 	uint8_t path = fi->side[side].actual.path;
 
-	if (fi->decision.in.vm != v->vm && fi->decision.out.vm != v->vm)
-		return;
-	v->flows[path]++;
-	v->entries += path == OFFLOAD_ESWITCH || path == OFFLOAD_SHARED_QUEUE ||
-		      path == OFFLOAD_EXCLUSIVE_QUEUE;
+	for (i = 0; i < (vms[0] == vms[1] ? 1u : 2u); i++) {
+		struct vm_count *v = count_of(ctx, vms[i]);
+
+		if (v == NULL)
+			continue;
+		v->flows[path]++;
+		v->entries += path == OFFLOAD_ESWITCH || path == OFFLOAD_SHARED_QUEUE ||
+			      path == OFFLOAD_EXCLUSIVE_QUEUE;
+	}
 }
 
 static void
 count_queue(void *ctx, const struct offload_queue *q)
 {
-	struct vm_count *v = ctx;
+	struct vm_count *v = count_of(ctx, q->vm);
 
-	v->queues +=
-		q->vm == v->vm && (q->state == OFFLOAD_Q_EXCLUSIVE || q->state == OFFLOAD_Q_SHARED);
+	if (v != NULL)
+		v->queues += q->state == OFFLOAD_Q_EXCLUSIVE || q->state == OFFLOAD_Q_SHARED;
+}
+
+// By VM (free()); NULL: out of memory.
+static struct vm_count *
+count_vms(struct control *c)
+{
+	struct vm_counts v = {.n = c->cfg->n_vms};
+
+	v.vm = calloc(v.n + 1u, sizeof(*v.vm));
+	if (v.vm != NULL) {
+		offload_flow_each(c->offload, count_flow, &v);
+		offload_queue_each(c->offload, count_queue, &v);
+	}
+	return v.vm;
 }
 
 static int64_t
@@ -51,15 +79,12 @@ held_bytes(const struct control *c, uint16_t vport)
 }
 
 static json_t *
-vm_json(struct control *c, uint16_t vm)
+vm_json(struct control *c, uint16_t vm, const struct vm_count *n)
 {
-	struct vm_count n = {.c = c, .vm = vm};
 	json_t *ports = json_array(), *flows = json_object();
 	int64_t held = 0;
 	unsigned i;
 
-	offload_flow_each(c->offload, count_flow, &n);
-	offload_queue_each(c->offload, count_queue, &n);
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
 		if (!c->vports[i].used || c->vports[i].cfg.vm != vm)
 			continue;
@@ -67,20 +92,25 @@ vm_json(struct control *c, uint16_t vm)
 		held += held_bytes(c, (uint16_t)i);
 	}
 	for (i = 0; i < OFFLOAD_PATHS; i++)
-		json_object_set_new(flows, offload_path_name(i), json_integer(n.flows[i]));
+		json_object_set_new(flows, offload_path_name(i), json_integer(n->flows[i]));
 	return json_pack("{ss so so si si sI}", "name", c->cfg->vms[vm].name, "ports", ports,
-		"flows", flows, "queues", (int)n.queues, "entries", (int)n.entries, "held_bytes",
+		"flows", flows, "queues", (int)n->queues, "entries", (int)n->entries, "held_bytes",
 		(json_int_t)held);
 }
 
 COMMAND(cmd_vm_list)
 {
 	struct control *c = app;
-	json_t *items = json_array();
+	struct vm_count *n = count_vms(c);
+	json_t *items;
 	uint16_t i;
 
+	if (n == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	items = json_array();
 	for (i = 0; i < c->cfg->n_vms; i++)
-		json_array_append_new(items, vm_json(c, i));
+		json_array_append_new(items, vm_json(c, i, &n[i]));
+	free(n);
 	*result = json_items(items, 0);
 	return 0;
 }
@@ -99,10 +129,15 @@ COMMAND(cmd_vm_show)
 {
 	struct control *c = app;
 	int vm = vm_arg(c, args, err);
+	struct vm_count *n;
 
 	if (vm < 0)
 		return vm;
-	*result = vm_json(c, (uint16_t)vm);
+	n = count_vms(c);
+	if (n == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	*result = vm_json(c, (uint16_t)vm, &n[vm]);
+	free(n);
 	json_object_set_new(*result, "hints", hints_json(c, (uint16_t)vm));
 	return 0;
 }

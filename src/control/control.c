@@ -2,6 +2,7 @@
 #include "control/control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,6 +15,7 @@
 #include "base/hash.h"
 #include "commands.h"
 #include "hints.h"
+#include "ledger.h"
 #include "loop.h"
 #include "macs.h"
 #include "mover.h"
@@ -42,17 +44,6 @@ control_switch_of(const struct control *c, uint16_t id)
 
 // ---- the start list: walked up, and down in mirror
 
-static int
-start_basics(struct control *c, struct sl_err *err)
-{
-	c->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (c->stop_fd < 0 || c->wake_fd < 0 || macs_new(c) != 0 || placements_new(c) != 0 ||
-		mover_new(&c->mover) != 0)
-		return sl_err_set(err, ENOMEM, NULL, "out of memory or of file descriptors");
-	return 0;
-}
-
 static void
 stop_basics(struct control *c)
 {
@@ -62,6 +53,18 @@ stop_basics(struct control *c)
 	macs_fini(c);
 	close(c->stop_fd);
 	close(c->wake_fd);
+}
+
+static int
+start_basics(struct control *c, struct sl_err *err)
+{
+	c->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (c->stop_fd >= 0 && c->wake_fd >= 0 && macs_new(c) == 0 && placements_new(c) == 0 &&
+		mover_new(&c->mover) == 0)
+		return 0;
+	stop_basics(c);
+	return sl_err_set(err, ENOMEM, NULL, "out of memory or of file descriptors");
 }
 
 // Guests' sockets are mostly beside the control socket, and NICs open theirs before it.
@@ -76,6 +79,14 @@ stop_directory(struct control *c)
 {
 }
 
+static void
+stop_pools(struct control *c)
+{
+	rte_mempool_free(c->copies);
+	rte_mempool_free(c->vhost_pool);
+	rte_mempool_free(c->jumbo);
+}
+
 static int
 start_pools(struct control *c, struct sl_err *err)
 {
@@ -85,19 +96,12 @@ start_pools(struct control *c, struct sl_err *err)
 		"sl-vhost", c->cfg->mbufs, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	c->jumbo = rte_pktmbuf_pool_create(
 		"sl-jumbo", JUMBO_MBUFS, 0, 0, JUMBO_BYTES + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
-	if (c->copies == NULL || c->vhost_pool == NULL || c->jumbo == NULL)
-		return sl_err_set(err, ENOMEM, "/datapath/mbufs",
-			"no memory for %u packet buffers (more hugepages, or fewer buffers)",
-			c->cfg->mbufs);
-	return 0;
-}
-
-static void
-stop_pools(struct control *c)
-{
-	rte_mempool_free(c->copies);
-	rte_mempool_free(c->vhost_pool);
-	rte_mempool_free(c->jumbo);
+	if (c->copies != NULL && c->vhost_pool != NULL && c->jumbo != NULL)
+		return 0;
+	stop_pools(c);
+	return sl_err_set(err, ENOMEM, "/datapath/mbufs",
+		"no memory for %u packet buffers (more hugepages, or fewer buffers)",
+		c->cfg->mbufs);
 }
 
 // Every lcore but the main one is a worker.
@@ -207,8 +211,19 @@ start_workers(struct control *c, struct sl_err *err)
 static void
 stop_workers(struct control *c)
 {
+	struct ledger *l = malloc(sizeof(*l));
+
 	dp_stop(c->dp);
 	c->running = false;
+	if (l == NULL)
+		return;
+	ledger_read(c, l, NULL);
+	sl_log(c->log, SL_LOG_INFO,
+		"at the end: received %" PRIu64 ", originated %" PRIu64 ", copies %" PRIu64
+		", sent %" PRIu64 ", consumed %" PRIu64 ", dropped %" PRIu64 ", held %" PRIu64 "%s",
+		l->all.received, l->all.originated, l->all.copies, l->all.sent, l->all.consumed,
+		l->all.dropped, l->all.held, l->conserved ? "" : " (not conserved)");
+	free(l);
 }
 
 static int
@@ -218,14 +233,18 @@ start_socket(struct control *c, struct sl_err *err)
 
 	if (rc == 0)
 		rc = ctl_server_new(c->commands, c, c->log, &c->server);
-	if (rc != 0)
+	if (rc != 0) {
+		free(c->commands);
 		return sl_err_set(
 			err, rc, NULL, "the control server did not start: %s", strerror(-rc));
+	}
 	rc = ctl_server_listen(c->server, c->cfg->socket, false, err);
 	if (rc == 0 && c->cfg->socket_ro[0] != '\0')
 		rc = ctl_server_listen(c->server, c->cfg->socket_ro, true, err);
-	if (rc != 0)
+	if (rc != 0) {
 		ctl_server_free(c->server);
+		free(c->commands);
+	}
 	return rc;
 }
 

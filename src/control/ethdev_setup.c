@@ -87,6 +87,26 @@ ethdev_remove(const char *name)
 		rte_dev_remove(info.device);
 }
 
+// A pool whose packets had not all come back when its device was closed is still there under its
+// name; the device is not in use, so one that is complete by now can go.
+static void
+pool_name(char *name, unsigned long len, uint16_t ethdev, uint16_t index)
+{
+	struct rte_mempool *old;
+	unsigned turn = 0;
+
+	while (true) {
+		snprintf(name, len, "sl-p%u-%u-%u", ethdev, index, turn++);
+		old = rte_mempool_lookup(name);
+		if (old == NULL)
+			return;
+		if (rte_mempool_full(old)) {
+			rte_mempool_free(old);
+			return;
+		}
+	}
+}
+
 static int
 make_pools(uint16_t ethdev, const struct ethdev_plan *plan, struct ethdev_result *out,
 	struct sl_err *err)
@@ -102,7 +122,7 @@ make_pools(uint16_t ethdev, const struct ethdev_plan *plan, struct ethdev_result
 	for (i = 0; i < n; i++) {
 		uint32_t size = i == 0 ? plan->mbufs : plan->queue_mbufs;
 
-		snprintf(name, sizeof(name), "sl-p%u-%u", ethdev, i);
+		pool_name(name, sizeof(name), ethdev, i);
 		out->pools[i] = rte_pktmbuf_pool_create(name, size, size >= 4 * cache ? cache : 0,
 			0, RTE_MBUF_DEFAULT_BUF_SIZE, socket);
 		if (out->pools[i] == NULL)
@@ -186,22 +206,28 @@ setup_queues(uint16_t ethdev, const struct rte_eth_dev_info *info, const struct 
 // steered there.
 static int
 limit_reta(uint16_t ethdev, const struct rte_eth_dev_info *info, const struct ethdev_plan *plan,
-	struct sl_err *err)
+	bool rss, struct sl_err *err)
 {
-	struct rte_eth_rss_reta_entry64 reta[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+	struct rte_eth_rss_reta_entry64 *reta;
 	uint16_t i;
 	int rc;
 
-	if (plan->rx_default == plan->rx_queues || info->reta_size == 0 ||
-		info->reta_size > RTE_ETH_RSS_RETA_SIZE_512)
+	if (plan->rx_default == plan->rx_queues || !rss)
 		return 0;
-	memset(reta, 0, sizeof(reta));
+	if (info->reta_size == 0)
+		return sl_err_set(err, ENOTSUP, NULL,
+			"the device spreads packets over all queues and cannot be told otherwise: "
+			"it can have no queues besides the default ones");
+	reta = calloc(info->reta_size / RTE_ETH_RETA_GROUP_SIZE + 1u, sizeof(*reta));
+	if (reta == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
 	for (i = 0; i < info->reta_size; i++) {
 		reta[i / RTE_ETH_RETA_GROUP_SIZE].mask |= 1ULL << (i % RTE_ETH_RETA_GROUP_SIZE);
 		reta[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] =
 			i % plan->rx_default;
 	}
 	rc = rte_eth_dev_rss_reta_update(ethdev, reta, info->reta_size);
+	free(reta);
 	if (rc != 0)
 		return sl_err_set(err, rc, NULL, "the device refused its RETA: %s", strerror(-rc));
 	return 0;
@@ -222,21 +248,20 @@ ethdev_setup(uint16_t ethdev, const struct ethdev_plan *plan, struct ethdev_resu
 	if (rc != 0)
 		return sl_err_set(err, rc, NULL, "the device does not answer: %s", strerror(-rc));
 	rc = check_limits(&info, plan, err);
-	if (rc == 0)
-		rc = make_pools(ethdev, plan, out, err);
 	if (rc != 0)
-		goto fail;
+		return rc;
 	fill_conf(&info, plan, &conf, key);
 	// Some drivers deliver MARK only when asked before configure; one that does not know the
 	// call delivers it anyway.
 	rte_eth_rx_metadata_negotiate(ethdev, &metadata);
 	rc = rte_eth_dev_configure(ethdev, plan->rx_queues, plan->tx_queues, &conf);
-	if (rc != 0) {
-		sl_err_set(
+	if (rc != 0)
+		return sl_err_set(
 			err, rc, NULL, "the device refused its configuration: %s", strerror(-rc));
-		goto fail;
-	}
-	rc = setup_queues(ethdev, &info, plan, &conf, out, err);
+	// A device that runs for somebody else refused that: from here on its pools are ours.
+	rc = make_pools(ethdev, plan, out, err);
+	if (rc == 0)
+		rc = setup_queues(ethdev, &info, plan, &conf, out, err);
 	if (rc != 0)
 		goto fail;
 	// A switch takes what is for others, from the first packet on.
@@ -247,7 +272,7 @@ ethdev_setup(uint16_t ethdev, const struct ethdev_plan *plan, struct ethdev_resu
 		sl_err_set(err, rc, NULL, "the device did not start: %s", strerror(-rc));
 		goto fail;
 	}
-	rc = limit_reta(ethdev, &info, plan, err);
+	rc = limit_reta(ethdev, &info, plan, conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS, err);
 	if (rc != 0) {
 		rte_eth_dev_stop(ethdev);
 		goto fail;

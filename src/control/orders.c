@@ -3,8 +3,8 @@
 
 #include <time.h>
 
-static void
-short_nap(void)
+void
+orders_nap(void)
 {
 	const struct timespec us20 = {.tv_nsec = 20000};
 
@@ -15,7 +15,7 @@ void
 orders_put(struct control *c, uint16_t worker, const struct dp_order *order)
 {
 	while (!dp_order_put(c->dp, worker, order))
-		short_nap();
+		orders_nap();
 }
 
 void
@@ -31,7 +31,7 @@ orders_all(struct control *c, const struct dp_order *order)
 	for (w = 0; w < c->n_workers; w++)
 		orders_put(c, w, &o);
 	while (atomic_load_explicit(&done, memory_order_acquire) < c->n_workers)
-		short_nap();
+		orders_nap();
 }
 
 void

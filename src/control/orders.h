@@ -15,5 +15,7 @@ void orders_all(struct control *c, const struct dp_order *order);
 void orders_drain_port(struct control *c, struct dp_port *port);
 // Every worker has published its counters at a burst boundary since the call.
 void orders_sync(struct control *c);
+// 20 us, between two looks at a worker.
+void orders_nap(void);
 
 #endif

@@ -233,7 +233,7 @@ check(struct parse *p)
 				return FAIL(p, "representor: vf%u is named twice", a->reps[i]);
 	if (a->mbufs == 0)
 		a->mbufs = 3072 + 1024 * a->vfs;
-	return 0;
+	return emu_moods_check(&a->moods, a->vfs, p->why, p->why_len);
 }
 
 int

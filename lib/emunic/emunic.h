@@ -11,6 +11,7 @@
 #include <rte_log.h>
 
 #include "backend.h"
+#include "backend_gen_flows.h"
 #include "devargs.h"
 #include "packet.h"
 #include "rss.h"
@@ -64,6 +65,8 @@ enum emu_drop {
 	EMU_DROP_RX_NOMBUF,        // the queue's mempool is empty
 	EMU_DROP_RX_TOO_LONG,      // needs several buffers, and the queue does not scatter
 	EMU_DROP_RX_QUEUE_STOPPED, // the queue is stopped or does not exist
+	EMU_DROP_RX_QUEUE_STALLED, // the queue stands still (stall=)
+	EMU_DROP_WIRE_LOSS,        // the wire lost it (loss=)
 	EMU_DROP_BAD_OFFLOAD,      // asks for a checksum or segmentation that its headers forbid
 	EMU_DROP_NO_BUFFER,        // the NIC's own memory is used up
 	EMU_DROP_PORT_STOP,        // was in a ring when the port was stopped or closed
@@ -152,6 +155,7 @@ struct emu_side {
 	uint16_t mtu;    // of both the side and the host port that represents it
 	bool armed;      // its host port was started once, so it is polled
 	bool admin_down; // set_link_down
+	bool pulled;     // link_down=
 	bool link;       // as last announced
 	bool link_changed;
 	uint64_t rx_packets, rx_bytes; // into the NIC
@@ -167,6 +171,14 @@ struct emu_gate {
 	uint32_t wanted; // host threads that wait for it
 };
 
+// What is on the wire (wire.h).
+struct emu_wire {
+	struct emu_rng rng;
+	struct rte_mbuf *held_in, *held_out; // that wait for the one behind them, until
+	uint64_t held_until;                 // TSC
+	uint64_t late;                       // that ever waited
+};
+
 struct emu_nic {
 	char name[RTE_DEV_NAME_MAX_LEN];
 	struct emu_devargs args;
@@ -178,6 +190,7 @@ struct emu_nic {
 	uint16_t refs; // host ports that are not closed
 	struct emu_gate gate;
 	struct rte_mempool *pool; // where backends' packets live
+	struct emu_wire wire;
 
 	struct emu_side *sides;
 	struct emu_port *ports[EMU_MAX_PORTS]; // NULL where there is no representor, or no more
@@ -236,6 +249,8 @@ void emu_nic_unref(struct emu_nic *nic);
 // mood_nic.c: changes moods while the NIC runs, all that text ("key=value,key=value") names or
 // none. Returns 0 or -errno with a sentence in why.
 int emu_nic_set_moods(struct emu_nic *nic, const char *text, char *why, size_t why_len);
+// Makes m what holds. Under the gate.
+void emu_nic_apply_moods(struct emu_nic *nic, const struct emu_moods *m);
 // Brings the number of the reading of the rule counters up to date. Under the gate.
 void emu_nic_read_counters(struct emu_nic *nic);
 
@@ -256,8 +271,10 @@ uint16_t emu_tx_burst(void *txq, struct rte_mbuf **pkts, uint16_t n);
 void emu_switch(
 	struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n);
 void emu_drop(struct emu_nic *nic, enum emu_drop why, struct rte_mbuf *m);
-// Gives one finished packet to a side; emu_side_flush sends what was collected.
-void emu_side_push(struct emu_side *side, struct rte_mbuf *m);
+// Gives one finished packet to a side; emu_side_flush sends what was collected. Add passes by what
+// the wire does to packets.
+void emu_side_push(struct emu_nic *nic, struct emu_side *side, struct rte_mbuf *m);
+void emu_side_add(struct emu_side *side, struct rte_mbuf *m);
 void emu_side_flush(struct emu_side *side);
 bool emu_side_up(const struct emu_side *side);
 
@@ -269,5 +286,7 @@ void emu_firmware_arm(struct emu_nic *nic);
 // One round over all sides and queues; returns the packets moved.
 unsigned int emu_firmware_round(struct emu_nic *nic);
 void emu_firmware_inline(struct emu_nic *nic);
+// Looks at all links now, for the host.
+void emu_firmware_links(struct emu_nic *nic);
 
 #endif

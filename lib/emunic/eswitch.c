@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "emunic.h"
-
 #include <rte_mbuf.h>
 
 #include "offload.h"
+#include "wire.h"
 
 // The embedded switch: parse, transfer rules, else the way between a side and the host port that
 // represents it. Sides get packets with all that they cannot finish themselves already done.
@@ -18,7 +17,7 @@ emu_drop(struct emu_nic *nic, enum emu_drop why, struct rte_mbuf *m)
 bool
 emu_side_up(const struct emu_side *side)
 {
-	return side->backend != NULL && !side->admin_down &&
+	return side->backend != NULL && !side->admin_down && !side->pulled &&
 	       side->backend->ops->link(side->backend);
 }
 
@@ -51,11 +50,26 @@ emu_side_flush(struct emu_side *side)
 }
 
 void
-emu_side_push(struct emu_side *side, struct rte_mbuf *m)
+emu_side_add(struct emu_side *side, struct rte_mbuf *m)
 {
 	side->out[side->n_out++] = m;
 	if (side->n_out == EMU_BURST)
 		emu_side_flush(side);
+}
+
+void
+emu_side_push(struct emu_nic *nic, struct emu_side *side, struct rte_mbuf *m)
+{
+	if (side->index > 0) {
+		emu_side_add(side, m);
+		return;
+	}
+	if (!emu_wire_out(nic, m))
+		return;
+	emu_side_add(side, m);
+	m = emu_wire_follow(nic);
+	if (m != NULL)
+		emu_side_add(side, m);
 }
 
 static void
@@ -73,7 +87,7 @@ push_segments(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 			nic->drops[EMU_DROP_NO_BUFFER]++;
 			break;
 		}
-		emu_side_push(side, m);
+		emu_side_push(nic, side, m);
 	}
 	nic->copies += n - 1;
 	rte_pktmbuf_free(p->m);
@@ -125,7 +139,7 @@ to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 	}
 	if (!(p->l4_sum && takes))
 		p->m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	emu_side_push(side, p->m);
+	emu_side_push(nic, side, p->m);
 }
 
 // Where a packet goes; encoded so that all host ports come after all sides.

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "emunic.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +14,8 @@
 #include <rte_service_component.h>
 #include <rte_version.h>
 
+#include "wire.h"
+
 // The firmware moves packets between the sides and the host ports' rings. When a round found
 // nothing, its thread sleeps: shortly at first, longer the longer nothing came, and never past the
 // next packet that a backend announces. Sleeping gathers bursts, which is cheaper than polling for
@@ -28,23 +28,33 @@
 #define NAP_UNUSED_NS 2000000 // no port is started
 #define NAP_GROW_ROUNDS 32    // rounds without work until a nap gets twice as long
 
+static bool
+is_polled(const struct emu_side *side)
+{
+	return side->armed && !side->admin_down && !side->pulled && side->backend != NULL;
+}
+
 static unsigned int
 poll_side(struct emu_nic *nic, struct emu_side *side)
 {
 	struct rte_mbuf *pkts[EMU_BURST];
+	bool wire = side->index == 0;
 	uint64_t bytes = 0;
-	uint16_t n;
+	uint16_t n = 0;
 
-	if (!side->armed || side->admin_down || side->backend == NULL)
+	if (is_polled(side))
+		n = side->backend->ops->rx(
+			side->backend, pkts, wire ? emu_wire_burst(nic) : EMU_BURST);
+	if (n == 0) {
+		if (wire)
+			emu_wire_settle(nic, false);
 		return 0;
-	n = side->backend->ops->rx(side->backend, pkts, EMU_BURST);
-	if (n == 0)
-		return 0;
+	}
 	for (uint16_t i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len;
 	side->rx_packets += n;
 	side->rx_bytes += bytes;
-	emu_switch(nic, side->index, false, pkts, n);
+	emu_switch(nic, side->index, false, pkts, wire ? emu_wire_in(nic, pkts, n) : n);
 	return n;
 }
 
@@ -54,6 +64,8 @@ poll_txq(struct emu_nic *nic, struct emu_port *port, uint16_t q)
 	struct rte_mbuf *pkts[EMU_BURST];
 	unsigned int n;
 
+	if (nic->moods.stall_tx[port->index] >> q & 1)
+		return 0;
 	n = rte_ring_sc_dequeue_burst(port->txq[q]->ring, (void **)pkts, EMU_BURST, NULL);
 	if (n > 0)
 		emu_switch(nic, port->index, true, pkts, n);
@@ -135,6 +147,18 @@ raise_links(struct emu_nic *nic)
 		EMU_LOG(WARNING, "%s: a link event is lost", nic->name);
 }
 
+void
+emu_firmware_links(struct emu_nic *nic)
+{
+	bool alarm;
+
+	emu_gate_enter(&nic->gate);
+	alarm = check_links(nic);
+	emu_gate_leave(&nic->gate);
+	if (alarm)
+		raise_links(nic);
+}
+
 unsigned int
 emu_firmware_round(struct emu_nic *nic)
 {
@@ -212,7 +236,7 @@ nap_ns(struct emu_nic *nic, unsigned int idle)
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		struct emu_side *side = &nic->sides[i];
 
-		if (side->armed && !side->admin_down && side->backend != NULL)
+		if (is_polled(side))
 			next = RTE_MIN(next, side->backend->ops->next_event(side->backend));
 	}
 	emu_gate_leave(&nic->gate);
@@ -221,7 +245,8 @@ nap_ns(struct emu_nic *nic, unsigned int idle)
 	now = now_ns();
 	if (next <= now)
 		return NAP_MIN_NS;
-	return RTE_MAX((uint64_t)NAP_MIN_NS, RTE_MIN(nap, next - now));
+	nap = RTE_MIN(nap, next - now);
+	return RTE_MAX((uint64_t)NAP_MIN_NS, nap);
 }
 
 static void

@@ -218,6 +218,10 @@ pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p, struct
 		emu_drop(nic, EMU_DROP_RX_QUEUE_STOPPED, p->m);
 		return NULL;
 	}
+	if (nic->moods.stall_rx[port->index] >> id & 1) {
+		emu_drop(nic, EMU_DROP_RX_QUEUE_STALLED, p->m);
+		return NULL;
+	}
 	return port->rxq[id];
 }
 

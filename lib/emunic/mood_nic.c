@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "emunic.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rte_cycles.h>
+
+#include "wire.h"
 
 void
 emu_nic_read_counters(struct emu_nic *nic)
@@ -56,9 +56,20 @@ apply(struct emu_nic *nic, const struct emu_moods *m, char *why, size_t why_len)
 			m->capacity, nic->rules.capacity);
 		return -EINVAL;
 	}
+	if (emu_moods_check(m, nic->n_sides - 1, why, why_len) != 0)
+		return -EINVAL;
+	emu_nic_apply_moods(nic, m);
+	return 0;
+}
+
+void
+emu_nic_apply_moods(struct emu_nic *nic, const struct emu_moods *m)
+{
 	nic->moods = *m;
 	nic->rules.max_masks = m->masks;
-	return 0;
+	for (uint16_t i = 0; i < nic->n_sides; i++)
+		nic->sides[i].pulled = m->link_down[i];
+	emu_wire_seed(nic);
 }
 
 int
@@ -78,6 +89,8 @@ emu_nic_set_moods(struct emu_nic *nic, const char *text, char *why, size_t why_l
 	if (ret == 0)
 		ret = apply(nic, &m, why, why_len);
 	emu_gate_leave(&nic->gate);
+	if (ret == 0)
+		emu_firmware_links(nic);
 	free(copy);
 	return ret;
 }

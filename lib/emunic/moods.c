@@ -27,6 +27,9 @@ static const struct knob {
 	{"fail_next", 0, 1000000000, offsetof(struct emu_moods, fail_next)},
 	{"fail_errno", 1, 133, offsetof(struct emu_moods, fail_errno)},
 	{"dead_next", 0, 1000000000, offsetof(struct emu_moods, dead_next)},
+	{"loss", 0, 1000000, offsetof(struct emu_moods, loss)},
+	{"late", 0, 1000000, offsetof(struct emu_moods, late)},
+	{"seed", 0, INT32_MAX, offsetof(struct emu_moods, seed)},
 };
 
 static const struct {
@@ -87,25 +90,114 @@ next_entry(const char *list, char *out, size_t len)
 	return list[n] == '+' ? &list[n + 1] : NULL;
 }
 
-static int
-set_refuse(struct emu_moods *m, const char *list, char *why, size_t why_len)
+// A number at the end of an entry, of one to three digits, below limit.
+static bool
+tail_number(const char *text, unsigned int limit, unsigned int *out)
 {
-	uint64_t bits = 0;
+	size_t n = strspn(text, "0123456789");
+
+	*out = n > 0 && n <= 3 ? strtoul(text, NULL, 10) : limit;
+	return text[n] == '\0' && *out < limit;
+}
+
+// wire, vfN
+static bool
+add_link_down(struct emu_moods *m, const char *entry)
+{
+	unsigned int vf = 0;
+
+	if (strcmp(entry, "wire") == 0) {
+		m->link_down[0] = true;
+		return true;
+	}
+	if (strncmp(entry, "vf", 2) != 0 || !tail_number(entry + 2, EMU_MAX_VFS, &vf))
+		return false;
+	m->link_down[1 + vf] = true;
+	return true;
+}
+
+// pf.rxN, pf.txN, repN.rxN, repN.txN
+static bool
+add_stall(struct emu_moods *m, const char *entry)
+{
+	const char *dot = strchr(entry, '.');
+	unsigned int vf = 0, queue, port = 0;
+	char name[16];
+
+	if (dot == NULL || dot - entry >= (int)sizeof(name))
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(dot - entry), entry);
+	if (strcmp(name, "pf") != 0) {
+		if (strncmp(name, "rep", 3) != 0 || !tail_number(name + 3, EMU_MAX_VFS, &vf))
+			return false;
+		port = 1 + vf;
+	}
+	if ((strncmp(dot, ".rx", 3) != 0 && strncmp(dot, ".tx", 3) != 0) ||
+		!tail_number(dot + 3, EMU_MAX_QUEUES, &queue))
+		return false;
+	if (dot[1] == 'r')
+		m->stall_rx[port] |= UINT64_C(1) << queue;
+	else
+		m->stall_tx[port] |= UINT64_C(1) << queue;
+	return true;
+}
+
+static bool
+add_refuse(struct emu_moods *m, const char *entry)
+{
+	for (unsigned int i = 0; i < RTE_DIM(refusable); i++) {
+		if (strcmp(refusable[i].name, entry) == 0) {
+			m->refuse |= UINT64_C(1) << i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static const struct {
+	const char *name;
+	const char *expected;
+	bool (*add)(struct emu_moods *m, const char *entry);
+} lists[EMU_MOOD_LISTS] = {
+	[EMU_MOOD_REFUSE] = {"refuse",
+		"is neither an item nor an action of the NIC, as in item.vlan+action.mark",
+		add_refuse},
+	[EMU_MOOD_LINK_DOWN] = {"link_down", "is not a side, as in wire+vf0", add_link_down},
+	[EMU_MOOD_STALL] = {"stall", "is not a queue, as in pf.rx0+rep1.tx0", add_stall},
+};
+
+static int
+set_list(struct emu_moods *m, unsigned int list, const char *text, char *why, size_t why_len)
+{
+	struct emu_moods fresh = *m;
 	char entry[40];
 
-	for (const char *at = strcmp(list, "none") == 0 ? NULL : list; at != NULL;) {
-		unsigned int i = 0;
-
-		at = next_entry(at, entry, sizeof(entry));
-		while (i < RTE_DIM(refusable) && strcmp(refusable[i].name, entry) != 0)
-			i++;
-		if (i == RTE_DIM(refusable))
-			return FAIL("refuse: '%s' is neither an item nor an action of the NIC, as "
-				    "in item.vlan+action.mark",
-				entry);
-		bits |= UINT64_C(1) << i;
+	if (list == EMU_MOOD_REFUSE)
+		fresh.refuse = 0;
+	if (list == EMU_MOOD_LINK_DOWN)
+		memset(fresh.link_down, 0, sizeof(fresh.link_down));
+	if (list == EMU_MOOD_STALL) {
+		memset(fresh.stall_rx, 0, sizeof(fresh.stall_rx));
+		memset(fresh.stall_tx, 0, sizeof(fresh.stall_tx));
 	}
-	m->refuse = bits;
+	for (const char *at = strcmp(text, "none") == 0 ? NULL : text; at != NULL;) {
+		at = next_entry(at, entry, sizeof(entry));
+		if (!lists[list].add(&fresh, entry))
+			return FAIL("%s: '%s' %s", lists[list].name, entry, lists[list].expected);
+	}
+	*m = fresh;
+	return 0;
+}
+
+int
+emu_moods_check(const struct emu_moods *m, uint16_t vfs, char *why, size_t why_len)
+{
+	for (unsigned int i = 1 + vfs; i < RTE_DIM(m->link_down); i++) {
+		if (m->link_down[i])
+			return FAIL("link_down: the NIC has %u VFs, so no vf%u", vfs, i - 1);
+		if (m->stall_rx[i] != 0 || m->stall_tx[i] != 0)
+			return FAIL("stall: the NIC has %u VFs, so no rep%u", vfs, i - 1);
+	}
 	return 0;
 }
 
@@ -115,8 +207,9 @@ emu_moods_set(struct emu_moods *m, const char *key, const char *value, char *why
 	for (unsigned int i = 0; i < RTE_DIM(knobs); i++)
 		if (strcmp(knobs[i].name, key) == 0)
 			return set_number(m, &knobs[i], value, why, why_len);
-	if (strcmp(key, "refuse") == 0)
-		return set_refuse(m, value, why, why_len);
+	for (unsigned int i = 0; i < EMU_MOOD_LISTS; i++)
+		if (strcmp(lists[i].name, key) == 0)
+			return set_list(m, i, value, why, why_len);
 	return -ENOENT;
 }
 
@@ -130,9 +223,50 @@ emu_moods_number(const struct emu_moods *m, unsigned int i, uint32_t *value)
 }
 
 const char *
-emu_moods_refusable(unsigned int i)
+emu_moods_list_name(enum emu_mood_list list)
 {
-	return i < RTE_DIM(refusable) ? refusable[i].name : NULL;
+	return lists[list].name;
+}
+
+static int
+link_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
+{
+	if (i >= RTE_DIM(m->link_down))
+		return -1;
+	if (i == 0)
+		snprintf(out, len, "wire");
+	else
+		snprintf(out, len, "vf%u", i - 1);
+	return m->link_down[i];
+}
+
+static int
+stall_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
+{
+	unsigned int queue = i % EMU_MAX_QUEUES, port = i / EMU_MAX_QUEUES / 2;
+	bool tx = i / EMU_MAX_QUEUES % 2;
+
+	if (port >= RTE_DIM(m->stall_rx))
+		return -1;
+	if (port == 0)
+		snprintf(out, len, "pf.%s%u", tx ? "tx" : "rx", queue);
+	else
+		snprintf(out, len, "rep%u.%s%u", port - 1, tx ? "tx" : "rx", queue);
+	return (tx ? m->stall_tx : m->stall_rx)[port] >> queue & 1;
+}
+
+int
+emu_moods_entry(
+	const struct emu_moods *m, enum emu_mood_list list, unsigned int i, char *out, size_t len)
+{
+	if (list == EMU_MOOD_LINK_DOWN)
+		return link_entry(m, i, out, len);
+	if (list == EMU_MOOD_STALL)
+		return stall_entry(m, i, out, len);
+	if (i >= RTE_DIM(refusable))
+		return -1;
+	snprintf(out, len, "%s", refusable[i].name);
+	return m->refuse >> i & 1;
 }
 
 const char *

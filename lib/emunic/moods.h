@@ -21,6 +21,12 @@
 //   fail_errno=N       this errno
 //   dead_next=N      the next N rules are accepted, take their place, and never match
 //   refuse=LIST      items and actions that the NIC refuses, as in item.vlan+action.mark
+//   link_down=LIST   sides whose cable is pulled out, as in wire+vf0
+//   stall=LIST       queues that stand still, as in pf.rx0+rep1.tx0: what is for a receive queue is
+//                    dropped by name, what is in a transmit queue stays there
+//   loss=N           of a million packets on the wire, both ways, so many are lost,
+//   late=N             and so many come after the one that follows them;
+//   seed=N             by this sequence, which begins anew at every change of a mood
 //
 // LISTs have + between their entries; "none" is the empty one. Rules that are there when a limit
 // falls stay.
@@ -31,7 +37,8 @@
 #define EMU_MOODS_STRING                                                                           \
 	"capacity=<1-1048576> masks=<N> insert_us=<N> insert_rate=<N> counter_lag=<ms> "           \
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
-	"refuse=item.<name>+action.<name>|none"
+	"refuse=item.<name>+action.<name>|none link_down=<side>+<side>|none "                      \
+	"stall=pf.rx<N>+rep<N>.tx<N>|none loss=<ppm> late=<ppm> seed=<N>"
 
 struct emu_moods {
 	uint32_t capacity;
@@ -44,7 +51,14 @@ struct emu_moods {
 	uint32_t fail_next;
 	uint32_t fail_errno;
 	uint32_t dead_next;
+	uint32_t loss;
+	uint32_t late;
+	uint32_t seed;
 	uint64_t refuse; // bit i: of the i-th name
+	// Of the wire and the PF, then of the VFs and their representors; bit q: of queue q.
+	bool link_down[1 + EMU_MAX_VFS];
+	uint64_t stall_rx[1 + EMU_MAX_VFS];
+	uint64_t stall_tx[1 + EMU_MAX_VFS];
 };
 
 void emu_moods_init(struct emu_moods *m);
@@ -57,8 +71,17 @@ int emu_moods_set(
 // The i-th mood that is a number; NULL after the last.
 const char *emu_moods_number(const struct emu_moods *m, unsigned int i, uint32_t *value);
 
-// The name of the i-th thing that refuse= knows; NULL after the last.
-const char *emu_moods_refusable(unsigned int i);
+// 0, or -EINVAL with a sentence in why when a list names a VF that a NIC with so many has not.
+int emu_moods_check(const struct emu_moods *m, uint16_t vfs, char *why, size_t why_len);
+
+enum emu_mood_list { EMU_MOOD_REFUSE, EMU_MOOD_LINK_DOWN, EMU_MOOD_STALL, EMU_MOOD_LISTS };
+
+// Whether a list has its i-th possible entry, with its text in out (32 bytes are enough).
+// Negative after the last.
+int emu_moods_entry(
+	const struct emu_moods *m, enum emu_mood_list list, unsigned int i, char *out, size_t len);
+const char *emu_moods_list_name(enum emu_mood_list list);
+
 // The name by which the item or action (enum rte_flow_item_type, rte_flow_action_type) is refused,
 // or NULL.
 const char *emu_moods_refused(const struct emu_moods *m, bool action, int type);

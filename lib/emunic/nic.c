@@ -67,6 +67,8 @@ nic_free(struct emu_nic *nic)
 	for (uint16_t i = 0; nic->sides != NULL && i < nic->n_sides; i++)
 		if (nic->sides[i].backend != NULL)
 			nic->sides[i].backend->ops->close(nic->sides[i].backend);
+	rte_pktmbuf_free(nic->wire.held_in);
+	rte_pktmbuf_free(nic->wire.held_out);
 	emu_table_fini(&nic->transfer);
 	emu_rules_fini(&nic->rules);
 	rte_mempool_free(nic->pool);
@@ -112,8 +114,7 @@ emu_nic_create(
 	}
 	init_sides(nic);
 	nic->args = *args;
-	nic->moods = args->moods;
-	nic->rules.max_masks = args->moods.masks;
+	emu_nic_apply_moods(nic, &args->moods);
 	*out = nic;
 	return 0;
 }

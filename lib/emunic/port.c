@@ -12,6 +12,7 @@
 
 #include "flow.h"
 #include "queue.h"
+#include "wire.h"
 
 #define RX_OFFLOADS                                                                                \
 	(RTE_ETH_RX_OFFLOAD_CHECKSUM | RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_TCP_LRO |   \
@@ -164,6 +165,8 @@ port_stop(struct rte_eth_dev *dev)
 	if (port->started) {
 		port->started = false;
 		nic->n_started--;
+		if (port->index == 0)
+			emu_wire_settle(nic, true);
 		set_queue_states(dev, false);
 		for (uint16_t i = 0; i < port->n_rxq; i++)
 			emu_ring_drain(nic, port->rxq[i]->ring);

@@ -155,6 +155,8 @@ static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_RX_NOMBUF] = "rx_nombuf",
 	[EMU_DROP_RX_TOO_LONG] = "rx_too_long",
 	[EMU_DROP_RX_QUEUE_STOPPED] = "rx_queue_stopped",
+	[EMU_DROP_RX_QUEUE_STALLED] = "rx_queue_stalled",
+	[EMU_DROP_WIRE_LOSS] = "wire_loss",
 	[EMU_DROP_BAD_OFFLOAD] = "bad_offload",
 	[EMU_DROP_NO_BUFFER] = "no_buffer",
 	[EMU_DROP_PORT_STOP] = "port_stop",
@@ -164,7 +166,7 @@ static void
 walk_host(struct walk *w, struct emu_nic *nic)
 {
 	struct emu_queue_totals rx = nic->host_rx_gone, tx = nic->host_tx_gone;
-	uint64_t held = 0;
+	uint64_t held = (nic->wire.held_in != NULL) + (nic->wire.held_out != NULL);
 
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		const struct emu_port *port = nic->ports[i];
@@ -271,6 +273,7 @@ walk(struct walk *w, struct emu_port *port)
 		walk_backends(w, nic);
 		put(w, nic->eswitch_packets, "nic_eswitch_packets");
 		put(w, nic->eswitch_bytes, "nic_eswitch_bytes");
+		put(w, nic->wire.late, "nic_wire_late");
 		put(w, nic->rules.n_rules, "nic_rules");
 		put(w, nic->transfer.n_rules, "nic_rules_transfer");
 		put(w, nic->moods.capacity, "nic_rules_capacity");

@@ -119,18 +119,20 @@ find_nic(const char *params, const char **rest, uint16_t *port_id, struct rte_te
 }
 
 static void
-add_refused(const struct emu_moods *m, struct rte_tel_data *d)
+add_list(const struct emu_moods *m, enum emu_mood_list which, struct rte_tel_data *d)
 {
 	struct rte_tel_data *list = rte_tel_data_alloc();
-	const char *name;
+	char entry[32];
+	int has;
 
 	if (list == NULL)
 		return;
 	rte_tel_data_start_array(list, RTE_TEL_STRING_VAL);
-	for (unsigned int i = 0; (name = emu_moods_refusable(i)) != NULL; i++)
-		if (m->refuse >> i & 1)
-			rte_tel_data_add_array_string(list, name);
-	rte_tel_data_add_dict_container(d, "refuse", list, 0);
+	for (unsigned int i = 0; (has = emu_moods_entry(m, which, i, entry, sizeof(entry))) >= 0;
+		i++)
+		if (has > 0)
+			rte_tel_data_add_array_string(list, entry);
+	rte_tel_data_add_dict_container(d, emu_moods_list_name(which), list, 0);
 }
 
 static int
@@ -162,7 +164,8 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	rte_tel_data_add_dict_int(d, "masks_used", n_masks);
 	for (unsigned int i = 0; (name = emu_moods_number(&moods, i, &value)) != NULL; i++)
 		rte_tel_data_add_dict_int(d, name, value);
-	add_refused(&moods, d);
+	for (unsigned int i = 0; i < EMU_MOOD_LISTS; i++)
+		add_list(&moods, i, d);
 	return 0;
 }
 

@@ -12,8 +12,10 @@ With firmware=inline nothing moves before testpmd's `start`, so that rules are t
 first packet and every count is exact; other tests use the default, a thread.
 """
 import itertools
+import json
 import os
 import re
+import socket
 
 import pytest
 from scapy.all import (Dot1Q, Ether, IP, IPv6, TCP, UDP, Raw, wrpcap)
@@ -32,12 +34,14 @@ def pmd(work):
     need('dpdk-testpmd')
     started = []
 
-    def start(*vdevs, args=(), memory=512):
+    def start(*vdevs, args=(), memory=512, prefix=None):
         eal = ['-d', NIC, '--log-level', 'pmd.net.emunic:info']
+        eal += ['--file-prefix', prefix] if prefix else []
         for vdev in vdevs:
             eal += ['--vdev', vdev]
         env = {'LD_LIBRARY_PATH': f"{lib}:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(':')}
         t = Testpmd(work, eal=eal, args=args, memory=memory, env=env, huge=False,
+                    telemetry=prefix is not None,
                     name=f'testpmd{len(started)}')
         started.append(t)
         return t
@@ -87,6 +91,14 @@ def errors(t, line):
     before = len(t.proc.text())
     out = t.cmd(line)
     return out + t.proc.text()[before:]
+
+
+def start_verbose(t):
+    """Starts forwarding. The packets that testpmd prints meanwhile may cut its prompt in two."""
+    try:
+        return t.cmd('start', timeout=5)
+    except AssertionError:
+        return t.cmd('')
 
 
 def hits(t, rule, port=0):
@@ -189,7 +201,7 @@ def test_ingress_rules(pmd, work):
     assert len(re.findall(r'^\d+\s+0\s+\d+\s+i--', listing, re.M)) == 4, listing
     t.cmd('set fwd rxonly')
     t.cmd('set verbose 1')
-    out = t.cmd('start')
+    out = start_verbose(t)
     x = settled(t, lambda x: x['wire_finished'] and x['nic_held'] == 0)
     assert_balanced(x)
     assert x['wire_played'] == x['nic_received_wire'] == len(packets)
@@ -428,6 +440,9 @@ WRONG = [
     ('mac=ff:ff:ff:ff:ff:ff', 'expected a unicast address'),
     ('firmware=fast', 'expected thread, service or inline'),
     ('capacity=0', 'expected a number from 1 to 1048576'),
+    ('loss=2000000', 'loss=2000000: expected a number from 0 to 1000000'),
+    ('vfs=2,link_down=vf2', 'the NIC has 2 VFs, so no vf2'),
+    ('refuse=item.nonsense', "'item.nonsense' is neither an item nor an action"),
     ('queues', 'expected KEY=VALUE'),
 ]
 
@@ -453,3 +468,64 @@ def test_firmware_kinds(pmd, firmware):
     x = settled(t, lambda x: x['wire_finished'] and x['nic_held'] == 0)
     assert_balanced(x)
     assert x['nic_sent_host'] + x['nic_drop_rx_missed'] == 3000
+
+
+def telemetry(prefix, command):
+    """The answer to one command on DPDK's telemetry socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.settimeout(10)
+        s.connect(f'/run/dpdk/{prefix}/dpdk_telemetry.v2')
+        s.recv(65536)
+        s.send(command.encode())
+        return json.loads(s.recv(65536))[command.split(',')[0]]
+
+
+def test_moods(pmd, work):
+    """Limits and moods: given as device arguments, shown and changed over telemetry."""
+    prefix = f'{work.name}-moods'
+    t = pmd('net_emunic0,queues=1,representor=vf0,firmware=inline,capacity=20,masks=3,vf0=[sink],'
+            'refuse=action.mark,wire=[generator,flows=9,seed=1,pps=0,count=1000],loss=500000,seed=4',
+            prefix=prefix)
+
+    def set_moods(text):
+        answer = telemetry(prefix, f'/emunic/set,nic=net_emunic0,{text}')
+        assert answer == {'nic': 'net_emunic0'}, answer
+
+    assert telemetry(prefix, '/emunic/list') == ['net_emunic0']
+    info = telemetry(prefix, '/emunic/info,nic=net_emunic0')
+    assert (info['capacity'], info['masks'], info['rules'], info['loss']) == (20, 3, 0, 500000)
+    assert info['refuse'] == ['action.mark'] and info['stall'] == info['link_down'] == []
+    eth = 'transfer priority 1 pattern eth / end actions count / drop / end'
+    ip = 'ingress pattern eth / ipv4 / end actions count / drop / end'
+    marked = 'ingress pattern eth / end actions mark id 5 / queue index 0 / end'
+    assert 'the NIC refuses it (refuse=action.mark)' in errors(t, f'flow create 0 {marked}')
+    set_moods('refuse=none,fail_next=1,fail_errno=12')
+    assert 'the NIC failed (fail_next)' in errors(t, f'flow create 0 {marked}')
+    create(t, marked)
+    set_moods('capacity=1')
+    assert 'the NIC is full: it holds 1 rules of 1' in errors(t, f'flow create 0 {ip}')
+    set_moods('capacity=20,masks=1')
+    assert 'the NIC is full: it holds 1 masks of 1' in errors(t, f'flow create 0 {ip}')
+    set_moods('masks=0,dead_next=1')
+    dead = create(t, eth)
+    info = telemetry(prefix, '/emunic/info,nic=net_emunic0')
+    assert (info['rules'], info['rules_transfer'], info['masks_used']) == (2, 1, 2)
+    set_moods('link_down=wire,stall=rep0.rx0')
+    assert 'Link status: down' in t.cmd('show port info 0')
+    info = telemetry(prefix, '/emunic/info,nic=net_emunic0')
+    assert info['link_down'] == ['wire'] and info['stall'] == ['rep0.rx0']
+    set_moods('link_down=none,seed=5')
+    t.cmd('set fwd rxonly')
+    t.cmd('start')
+    x = settled(t, lambda x: x['wire_finished'] and x['nic_held'] == 0)
+    t.cmd('stop')
+    assert_balanced(x)
+    assert 400 < x['nic_drop_wire_loss'] < 600 and hits(t, dead) == (0, 0)
+    set_moods('stop_flush=1')
+    t.cmd('port stop 0')
+    assert xstats(t)['nic_rules'] == 0
+    for text, message in [('capacity=21', 'at most 20'), ('loss=1000001', 'from 0 to 1000000'),
+                          ('stall=rep1.rx0', 'no rep1'), ('x=1', "unknown mood 'x'")]:
+        answer = telemetry(prefix, f'/emunic/set,nic=net_emunic0,{text}')
+        assert message in answer['error'], answer
+    assert telemetry(prefix, '/emunic/info,nic=none') == {'error': 'no such emulated NIC'}

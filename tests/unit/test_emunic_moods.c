@@ -238,6 +238,222 @@ test_proxy_flush(void **state)
 	unplug();
 }
 
+// Runs the firmware until the statistic has the value. A burst does not run it while a link event
+// is under way in the interrupt thread.
+static void
+wait_xstat(const char *name, uint64_t value)
+{
+	struct rte_mbuf *none[1];
+
+	for (unsigned int i = 0; i < 10000 && xstat(name) != value; i++) {
+		rte_eth_rx_burst(0, 0, none, 0);
+		rte_delay_us_sleep(100);
+	}
+	assert_int_equal(xstat(name), value);
+}
+
+static void
+test_link_down(void **state)
+{
+	struct rte_eth_link link;
+
+	plug(0);
+	set("link_down=wire");
+	assert_int_equal(rte_eth_link_get_nowait(0, &link), 0);
+	assert_int_equal(link.link_status, RTE_ETH_LINK_DOWN);
+	send_one(0, packet(pools[0], false, false, 10));
+	wait_xstat("nic_drop_tx_wire_down", 1);
+	scripts[0].in[scripts[0].n_in++] = packet(nic()->pool, false, false, 10);
+	send_one(1, packet(pools[0], false, false, 10));
+	wait_xstat("nic_sent_vf", 1);
+	assert_int_equal(xstat("nic_received_wire"), 0); // still with the peer
+	balance();
+	set("link_down=vf0");
+	send_one(1, packet(pools[0], false, false, 10));
+	wait_xstat("nic_drop_tx_vf0_down", 1);
+	wait_xstat("nic_received_wire", 1);
+	set("link_down=none");
+	assert_int_equal(rte_eth_link_get_nowait(0, &link), 0);
+	assert_int_equal(link.link_status, RTE_ETH_LINK_UP);
+	unplug();
+}
+
+static void
+test_stall(void **state)
+{
+	struct rte_mbuf *m, *got[64];
+	unsigned int n;
+
+	plug(0);
+	scripts[1].in[scripts[1].n_in++] = packet(nic()->pool, false, false, 10);
+	assert_int_equal(rte_eth_rx_burst(1, 0, got, 0), 0); // runs the firmware
+	set("stall=rep0.rx0+pf.tx1");
+	scripts[1].in[scripts[1].n_in++] = packet(nic()->pool, false, false, 10);
+	n = receive(1, got, 64);
+	assert_int_equal(n, 1); // what was there before
+	rte_pktmbuf_free_bulk(got, n);
+	assert_int_equal(xstat("nic_drop_rx_queue_stalled"), 1);
+	send_one(0, packet(pools[0], false, false, 10));
+	assert_int_equal(xstat("nic_sent_wire"), 1);
+	n = 0;
+	for (;;) {
+		m = packet(pools[0], false, false, 10);
+		if (rte_eth_tx_burst(0, 1, &m, 1) == 0)
+			break;
+		n++;
+	}
+	rte_pktmbuf_free(m);
+	assert_int_equal(n, 64); // the ring is full
+	assert_int_equal(xstat("nic_held"), 64);
+	balance();
+	clear(&scripts[0]);
+	set("stall=none");
+	while (xstat("nic_held") > 0) {
+		receive(0, got, 64);
+		clear(&scripts[0]);
+	}
+	assert_int_equal(xstat("nic_sent_wire"), 65);
+	unplug();
+}
+
+// One round of packets of growing length over the wire and back; writes what arrived, in order.
+static unsigned int
+round_trip(uint16_t *lengths)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < 200; i++) {
+		struct rte_mbuf *got[64];
+		unsigned int k;
+
+		scripts[0].in[scripts[0].n_in++] = packet(nic()->pool, false, false, 10 + i);
+		send_one(0, packet(pools[0], false, false, 300 + i));
+		k = receive(0, got, 64);
+		for (unsigned int j = 0; j < k; j++)
+			lengths[n++] = got[j]->pkt_len;
+		rte_pktmbuf_free_bulk(got, k);
+		for (unsigned int j = 0; j < scripts[0].n_out; j++)
+			lengths[n++] = scripts[0].out[j]->pkt_len;
+		clear(&scripts[0]);
+		balance();
+	}
+	return n;
+}
+
+static void
+test_loss(void **state)
+{
+	uint16_t a[400], b[400], c[400];
+	unsigned int n;
+
+	plug(0);
+	assert_int_equal(round_trip(a), 400);
+	set("loss=250000,seed=7");
+	n = round_trip(a);
+	assert_in_range(n, 260, 340);
+	assert_int_equal(xstat("nic_drop_wire_loss"), 400 - n);
+	set("seed=7");
+	assert_int_equal(round_trip(b), n);
+	assert_memory_equal(a, b, n * sizeof(a[0]));
+	set("seed=8");
+	assert_true(round_trip(c) != n || memcmp(a, c, n * sizeof(a[0])) != 0);
+	set("loss=1000000");
+	assert_int_equal(round_trip(a), 0);
+	set("loss=0");
+	assert_int_equal(round_trip(a), 400);
+	unplug();
+}
+
+// Every packet arrives, and a late one by one place only.
+static void
+test_late(void **state)
+{
+	uint16_t at[400], way[2][200];
+	unsigned int n, k[2] = {0, 0}, swapped = 0;
+	struct rte_mbuf *got[64];
+
+	plug(0);
+	set("late=300000,seed=3");
+	n = round_trip(at);
+	while (xstat("nic_held") > 0) { // the last ones have nothing behind them
+		unsigned int more = receive(0, got, 64);
+
+		for (unsigned int i = 0; i < more; i++)
+			at[n++] = got[i]->pkt_len;
+		rte_pktmbuf_free_bulk(got, more);
+		for (unsigned int i = 0; i < scripts[0].n_out; i++)
+			at[n++] = scripts[0].out[i]->pkt_len;
+		clear(&scripts[0]);
+	}
+	assert_int_equal(n, 400);
+	for (unsigned int i = 0; i < n; i++) {
+		bool out = at[i] >= 342;
+
+		way[out][k[out]++] = at[i] - (out ? 342 : 52);
+	}
+	assert_int_equal(k[0], 200);
+	for (unsigned int i = 0; i < 400; i++) {
+		int off = way[i / 200][i % 200] - (int)(i % 200);
+
+		assert_in_range(off + 1, 0, 2);
+		swapped += off == 1;
+	}
+	assert_in_range(swapped, 1, xstat("nic_wire_late"));
+	scripts[0].in[scripts[0].n_in++] = packet(nic()->pool, false, false, 10);
+	set("late=1000000");
+	send_one(0, packet(pools[0], false, false, 10));
+	assert_int_equal(xstat("nic_held"), 2);
+	balance();
+	unplug(); // with packets on the wire
+}
+
+// Moods change at random under traffic: whatever is lost has a name, and every rule is accounted
+// for.
+static void
+test_storm(void **state)
+{
+	static const char *const texts[] = {"loss=%u", "late=%u", "loss=0,late=0", "stall=none",
+		"stall=pf.rx0+rep0.tx0", "stall=pf.tx1+pf.rx1+rep0.rx0", "link_down=none",
+		"link_down=wire", "link_down=vf0+wire", "capacity=5", "capacity=32", "dead_next=%u",
+		"fail_next=3", "masks=2", "masks=0", "counter_lag=1", "counter_lag=0",
+		"stop_flush=1", "proxy_flush=1", "stop_flush=0,proxy_flush=0"};
+	struct rte_mbuf *got[64];
+
+	plug(0);
+	for (unsigned int i = 0; i < 5000; i++) {
+		uint16_t port = draw(2);
+		struct rte_mbuf *m = packet(pools[0], draw(2), draw(2), draw(300));
+		char text[64];
+
+		if (draw(8) == 0) {
+			snprintf(text, sizeof(text), texts[draw(RTE_DIM(texts))], draw(500000));
+			set(text);
+		}
+		if (rte_eth_tx_burst(port, port == 0 ? draw(2) : 0, &m, 1) == 0)
+			rte_pktmbuf_free(m);
+		for (unsigned int k = draw(20); k > 0 && scripts[port].n_in < 50; k--)
+			scripts[port].in[scripts[port].n_in++] =
+				packet(nic()->pool, draw(2), draw(2), draw(300));
+		if (draw(4) == 0)
+			rule(port, draw(2), draw(4));
+		if (draw(100) == 0)
+			rte_flow_flush(port, &error);
+		if (draw(3) == 0)
+			rte_pktmbuf_free_bulk(got, receive(draw(2), got, 64));
+		if (draw(200) == 0) {
+			rte_eth_dev_stop(port);
+			assert_int_equal(rte_eth_dev_start(port), 0);
+		}
+		clear(&scripts[0]);
+		clear(&scripts[1]);
+		if (draw(20) == 0)
+			balance();
+	}
+	assert_true(xstat("nic_drop_wire_loss") > 0 && xstat("nic_wire_late") > 0);
+	assert_true(xstat("nic_drop_rx_queue_stalled") > 0 && xstat("nic_drop_rule") > 0);
+	unplug();
+}
+
 // All of a text takes effect, or nothing.
 static void
 test_wrong(void **state)
@@ -252,6 +468,12 @@ test_wrong(void **state)
 	assert_refused("fail_errno=0", "expected a number from 1 to 133");
 	assert_refused("refuse=item.udp+item.nonsense", "'item.nonsense' is neither");
 	assert_refused("refuse=", "''");
+	assert_refused("link_down=wire+vf1", "link_down: the NIC has 1 VFs, so no vf1");
+	assert_refused("link_down=vf64", "'vf64' is not a side");
+	assert_refused("stall=rep1.rx0", "stall: the NIC has 1 VFs, so no rep1");
+	assert_refused("stall=pf.rx64", "'pf.rx64' is not a queue");
+	assert_refused("stall=pf", "'pf' is not a queue");
+	assert_refused("loss=1000001", "expected a number from 0 to 1000000");
 	assert_int_equal(nic()->moods.capacity, 32);
 	assert_int_equal(nic()->moods.masks, 0);
 	assert_int_equal(nic()->moods.refuse, 0);
@@ -271,6 +493,11 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_counter_lag),
 		cmocka_unit_test(test_stop_flush),
 		cmocka_unit_test(test_proxy_flush),
+		cmocka_unit_test(test_link_down),
+		cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_wrong),
 	};
 	char *eal[] = {argv[0], "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",

@@ -22,11 +22,11 @@ class Testpmd:
     __test__ = False  # not a test class, whatever its name
 
     def __init__(self, directory, eal=(), args=(), n_lcores=2, memory=256, env=None, name='testpmd',
-                 huge=True):
+                 huge=True, telemetry=False):
         need('dpdk-testpmd')
         base = eal_memory(memory) if huge else ['-m', str(memory), '--no-huge', '--no-shconf']
         argv = ['stdbuf', '-oL', 'dpdk-testpmd', '--lcores', lcores(n_lcores), *base, '--no-pci',
-                '--no-telemetry', *eal, '--', '-i', '--no-flush-rx',
+                *([] if telemetry else ['--no-telemetry']), *eal, '--', '-i', '--no-flush-rx',
                 '--total-num-mbufs=16384', *args]
         self.read_fd, write_fd = os.pipe()
         self.output = ''

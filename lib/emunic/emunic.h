@@ -216,6 +216,7 @@ struct emu_nic {
 	bool run_inline;
 	uint64_t link_check_at; // TSC
 	bool alarm_set;
+	bool gone; // remove_ms= came true
 	struct emu_pkt work[EMU_BURST];
 };
 
@@ -251,6 +252,9 @@ void emu_nic_unref(struct emu_nic *nic);
 int emu_nic_set_moods(struct emu_nic *nic, const char *text, char *why, size_t why_len);
 // Makes m what holds. Under the gate.
 void emu_nic_apply_moods(struct emu_nic *nic, const struct emu_moods *m);
+// Sets the time at which the device is gone, by remove_ms, or takes it back. Not under the gate.
+void emu_nic_plan_removal(struct emu_nic *nic);
+void emu_nic_cancel_removal(struct emu_nic *nic);
 // Brings the number of the reading of the rule counters up to date. Under the gate.
 void emu_nic_read_counters(struct emu_nic *nic);
 

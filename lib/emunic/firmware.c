@@ -64,7 +64,7 @@ poll_txq(struct emu_nic *nic, struct emu_port *port, uint16_t q)
 	struct rte_mbuf *pkts[EMU_BURST];
 	unsigned int n;
 
-	if (nic->moods.stall_tx[port->index] >> q & 1)
+	if (nic->gone || (nic->moods.stall_tx[port->index] >> q & 1))
 		return 0;
 	n = rte_ring_sc_dequeue_burst(port->txq[q]->ring, (void **)pkts, EMU_BURST, NULL);
 	if (n > 0)
@@ -379,5 +379,6 @@ emu_firmware_stop(struct emu_nic *nic)
 		rte_service_component_unregister(nic->service);
 		nic->service_added = false;
 	}
+	emu_nic_cancel_removal(nic);
 	rte_eal_alarm_cancel(link_alarm, nic);
 }

@@ -53,6 +53,15 @@ check_attr(
 	return 0;
 }
 
+static int
+check_gone(struct emu_port *port, struct rte_flow_error *error)
+{
+	if (!port->nic->gone)
+		return 0;
+	return rte_flow_error_set(error, ENODEV, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL,
+		"the device is gone (remove_ms)");
+}
+
 int
 emu_flow_compile(struct emu_port *port, const struct rte_flow_attr *attr,
 	const struct rte_flow_item *pattern, const struct rte_flow_action *actions,
@@ -61,7 +70,9 @@ emu_flow_compile(struct emu_port *port, const struct rte_flow_attr *attr,
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	ret = check_attr(attr, out, error);
+	ret = check_gone(port, error);
+	if (ret == 0)
+		ret = check_attr(attr, out, error);
 	if (ret == 0)
 		ret = emu_flow_items(port, pattern, out, error);
 	if (ret == 0)
@@ -329,7 +340,8 @@ flow_query(struct rte_eth_dev *dev, struct rte_flow *flow, const struct rte_flow
 	int ret = 0;
 
 	emu_gate_enter(&port->nic->gate);
-	if (!is_live(port, flow))
+	ret = check_gone(port, error);
+	if (ret == 0 && !is_live(port, flow))
 		ret = rte_flow_error_set(error, ENOENT, RTE_FLOW_ERROR_TYPE_HANDLE, flow,
 			"the port has no such rule");
 	for (; ret == 0 && actions->type != RTE_FLOW_ACTION_TYPE_END; actions++) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_alarm.h>
 #include <rte_cycles.h>
 
 #include "wire.h"
@@ -68,8 +69,46 @@ emu_nic_apply_moods(struct emu_nic *nic, const struct emu_moods *m)
 	nic->moods = *m;
 	nic->rules.max_masks = m->masks;
 	for (uint16_t i = 0; i < nic->n_sides; i++)
-		nic->sides[i].pulled = m->link_down[i];
+		nic->sides[i].pulled = nic->gone || m->link_down[i];
 	emu_wire_seed(nic);
+}
+
+// The device is pulled out of its slot. The event comes from EAL's interrupt thread, as a bus's
+// would.
+static void
+removal_alarm(void *arg)
+{
+	struct emu_nic *nic = arg;
+	struct rte_eth_dev *tell[EMU_MAX_PORTS];
+	unsigned int n = 0;
+
+	emu_gate_enter(&nic->gate);
+	nic->gone = true;
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		nic->sides[i].pulled = true;
+		if (nic->ports[i] != NULL)
+			tell[n++] = nic->ports[i]->dev;
+	}
+	emu_gate_leave(&nic->gate);
+	emu_firmware_links(nic);
+	for (unsigned int i = 0; i < n; i++)
+		rte_eth_dev_callback_process(tell[i], RTE_ETH_EVENT_INTR_RMV, NULL);
+}
+
+void
+emu_nic_cancel_removal(struct emu_nic *nic)
+{
+	rte_eal_alarm_cancel(removal_alarm, nic);
+}
+
+void
+emu_nic_plan_removal(struct emu_nic *nic)
+{
+	uint32_t ms = nic->moods.remove_ms;
+
+	emu_nic_cancel_removal(nic);
+	if (ms > 0 && !nic->gone && rte_eal_alarm_set(ms * 1000ULL, removal_alarm, nic) != 0)
+		EMU_LOG(WARNING, "%s: remove_ms=%u: there is no alarm for it", nic->name, ms);
 }
 
 int
@@ -77,6 +116,7 @@ emu_nic_set_moods(struct emu_nic *nic, const char *text, char *why, size_t why_l
 {
 	char *copy = strdup(text);
 	struct emu_moods m;
+	uint32_t remove_ms;
 	int ret;
 
 	if (copy == NULL) {
@@ -85,12 +125,15 @@ emu_nic_set_moods(struct emu_nic *nic, const char *text, char *why, size_t why_l
 	}
 	emu_gate_enter(&nic->gate);
 	m = nic->moods;
+	remove_ms = m.remove_ms;
 	ret = read_moods(&m, copy, why, why_len);
 	if (ret == 0)
 		ret = apply(nic, &m, why, why_len);
 	emu_gate_leave(&nic->gate);
 	if (ret == 0)
 		emu_firmware_links(nic);
+	if (ret == 0 && m.remove_ms != remove_ms)
+		emu_nic_plan_removal(nic);
 	free(copy);
 	return ret;
 }

@@ -30,6 +30,7 @@ static const struct knob {
 	{"loss", 0, 1000000, offsetof(struct emu_moods, loss)},
 	{"late", 0, 1000000, offsetof(struct emu_moods, late)},
 	{"seed", 0, INT32_MAX, offsetof(struct emu_moods, seed)},
+	{"remove_ms", 0, 86400000, offsetof(struct emu_moods, remove_ms)},
 };
 
 static const struct {

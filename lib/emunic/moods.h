@@ -27,6 +27,8 @@
 //   loss=N           of a million packets on the wire, both ways, so many are lost,
 //   late=N             and so many come after the one that follows them;
 //   seed=N             by this sequence, which begins anew at every change of a mood
+//   remove_ms=N      the device is gone N milliseconds from now, as if pulled out of its slot: its
+//                    ports raise RTE_ETH_EVENT_INTR_RMV; there is no way back; 0: it stays
 //
 // LISTs have + between their entries; "none" is the empty one. Rules that are there when a limit
 // falls stay.
@@ -38,7 +40,7 @@
 	"capacity=<1-1048576> masks=<N> insert_us=<N> insert_rate=<N> counter_lag=<ms> "           \
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
 	"refuse=item.<name>+action.<name>|none link_down=<side>+<side>|none "                      \
-	"stall=pf.rx<N>+rep<N>.tx<N>|none loss=<ppm> late=<ppm> seed=<N>"
+	"stall=pf.rx<N>+rep<N>.tx<N>|none loss=<ppm> late=<ppm> seed=<N> remove_ms=<N>"
 
 struct emu_moods {
 	uint32_t capacity;
@@ -54,6 +56,7 @@ struct emu_moods {
 	uint32_t loss;
 	uint32_t late;
 	uint32_t seed;
+	uint32_t remove_ms;
 	uint64_t refuse; // bit i: of the i-th name
 	// Of the wire and the PF, then of the VFs and their representors; bit q: of queue q.
 	bool link_down[1 + EMU_MAX_VFS];

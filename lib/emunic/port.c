@@ -274,6 +274,18 @@ port_metadata(struct rte_eth_dev *dev, uint64_t *features)
 }
 
 static int
+port_is_removed(struct rte_eth_dev *dev)
+{
+	const struct emu_port *port = dev->data->dev_private;
+	bool gone;
+
+	emu_gate_enter(&port->nic->gate);
+	gone = port->nic->gone;
+	emu_gate_leave(&port->nic->gate);
+	return gone;
+}
+
+static int
 port_flow_ops(struct rte_eth_dev *dev, const struct rte_flow_ops **ops)
 {
 	*ops = emu_flow_ops();
@@ -298,6 +310,7 @@ static const struct eth_dev_ops ops = {
 	.dev_start = port_start,
 	.dev_stop = port_stop,
 	.dev_close = emu_port_close,
+	.is_removed = port_is_removed,
 	.dev_set_link_up = emu_port_link_up,
 	.dev_set_link_down = emu_port_link_down,
 	.link_update = emu_port_link_update,
@@ -360,7 +373,8 @@ emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index)
 	port->filter[0] = port->macs[0];
 
 	dev->data->mac_addrs = port->macs;
-	dev->data->dev_flags |= RTE_ETH_DEV_INTR_LSC | RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS |
+	dev->data->dev_flags |= RTE_ETH_DEV_INTR_LSC | RTE_ETH_DEV_INTR_RMV |
+				RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS |
 				RTE_ETH_DEV_FLOW_OPS_THREAD_SAFE;
 	dev->data->numa_node = nic->socket_id;
 	dev->dev_ops = &ops;

@@ -126,6 +126,8 @@ probe(struct rte_vdev_device *vdev)
 		ret = emu_firmware_start(nic);
 	if (ret != 0)
 		close_ports(&vdev->device);
+	else
+		emu_nic_plan_removal(nic);
 	emu_nic_unref(nic);
 	return ret;
 }

@@ -529,3 +529,16 @@ def test_moods(pmd, work):
         answer = telemetry(prefix, f'/emunic/set,nic=net_emunic0,{text}')
         assert message in answer['error'], answer
     assert telemetry(prefix, '/emunic/info,nic=none') == {'error': 'no such emulated NIC'}
+
+
+def test_surprise_removal(pmd, work):
+    """A device that is pulled out raises its event, on which testpmd itself lets go of it."""
+    prefix = f'{work.name}-removal'
+    t = pmd('net_emunic0,queues=1,wire=[generator,flows=9,seed=1,pps=10000]',
+            'net_emunic1,queues=1', prefix=prefix)
+    t.cmd('set fwd rxonly')
+    t.cmd('start')
+    answer = telemetry(prefix, '/emunic/set,nic=net_emunic0,remove_ms=1')
+    assert answer == {'nic': 'net_emunic0'}, answer
+    wait_for(lambda: telemetry(prefix, '/emunic/list') == ['net_emunic1'], 15, 'it is detached')
+    assert len(re.findall(r'Infos for port', t.cmd('show port info all'))) == 1

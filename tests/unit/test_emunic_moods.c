@@ -407,6 +407,51 @@ test_late(void **state)
 	unplug(); // with packets on the wire
 }
 
+static int
+note_removal(uint16_t port, enum rte_eth_event_type event, void *arg, void *ret)
+{
+	__atomic_or_fetch((uint32_t *)arg, 1U << port, __ATOMIC_RELAXED);
+	return 0;
+}
+
+// The device goes with packets in its rings and rules in its tables; the application can clean up.
+static void
+test_removal(void **state)
+{
+	struct rte_eth_link link;
+	struct rte_flow *f;
+	uint32_t told = 0;
+
+	plug(0);
+	f = rule(0, false, SHAPE_ETH);
+	for (uint16_t port = 0; port < 2; port++)
+		assert_int_equal(rte_eth_dev_callback_register(
+					 port, RTE_ETH_EVENT_INTR_RMV, note_removal, &told),
+			0);
+	assert_int_equal(rte_eth_dev_is_removed(0), 0);
+	set("remove_ms=60000");
+	set("remove_ms=0"); // thought better of it
+	set("remove_ms=1");
+	for (unsigned int i = 0; i < 5000 && __atomic_load_n(&told, __ATOMIC_RELAXED) != 3; i++)
+		rte_delay_us_sleep(1000);
+	assert_int_equal(__atomic_load_n(&told, __ATOMIC_RELAXED), 3);
+	assert_int_equal(rte_eth_dev_is_removed(0), 1);
+	assert_int_equal(rte_eth_dev_is_removed(1), 1);
+	assert_int_equal(rte_eth_link_get_nowait(1, &link), 0);
+	assert_int_equal(link.link_status, RTE_ETH_LINK_DOWN);
+	send_one(0, packet(pools[0], false, false, 10));
+	scripts[1].in[scripts[1].n_in++] = packet(nic()->pool, false, false, 10);
+	assert_int_equal(rte_eth_rx_burst(1, 0, (struct rte_mbuf *[1]){NULL}, 1), 0);
+	assert_int_equal(xstat("nic_held"), 1);
+	assert_int_equal(xstat("nic_sent_wire") + xstat("nic_received_vf"), 0);
+	assert_null(rule(0, false, SHAPE_ETH));
+	assert_int_equal(rte_errno, EIO); // ethdev's word for it
+	assert_int_equal(rte_flow_destroy(0, f, &error), 0);
+	for (uint16_t port = 0; port < 2; port++)
+		rte_eth_dev_callback_unregister(port, RTE_ETH_EVENT_INTR_RMV, note_removal, &told);
+	unplug();
+}
+
 // Moods change at random under traffic: whatever is lost has a name, and every rule is accounted
 // for.
 static void
@@ -497,6 +542,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_removal),
 		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_wrong),
 	};

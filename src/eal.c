@@ -7,13 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 
 #define ARGS_MAX 96
-#define ARG_LEN 1200
 #define MBUF_BYTES 2560ULL         // with headroom, header and ring slots
 #define MBUF_BYTES_NO_HUGE 4224ULL // none crosses a page of 4 kB
 #define FLOW_BYTES 192ULL
@@ -163,30 +161,12 @@ choose_memory(struct eal *a, const struct config *cfg, struct sl_log *log)
 		add(a, "--file-prefix=sluice");
 }
 
-// A driver is looked for beside the program (build tree, then installed), then left to the system's
-// search.
+// A bare name is found by the program's own run path (the build tree, or where it was installed);
+// EAL would refuse the same file by its path beneath a world-writable directory.
 static void
 add_driver(struct eal *a, const char *name)
 {
-	static const char *const places[] = {"/../lib/emunic/", "/../lib/sluice/", "/"};
-	char exe[512], path[ARG_LEN + 600];
-	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	unsigned i;
-	char *slash;
-
 	add(a, "-d");
-	if (len > 0 && strchr(name, '/') == NULL) {
-		exe[len] = '\0';
-		slash = strrchr(exe, '/');
-		*slash = '\0';
-		for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-			snprintf(path, sizeof(path), "%s%s%s", exe, places[i], name);
-			if (access(path, R_OK) == 0) {
-				add(a, path);
-				return;
-			}
-		}
-	}
 	add(a, name);
 }
 

@@ -91,8 +91,9 @@ def test_a_guest_that_hangs(work, sluiced, pmd, actions, name):
     wait_for(lambda: still(switch, 'g'), 10, 'nothing goes to the guest')
     rings = {(r['target'], r['class']): r for r in switch.call('ring list')['items']}
     if actions:
-        assert rings['g', 'bulk']['held'] == 256 and rings['g', 'bulk']['dropped'] > 0
-        assert switch.port('g')['held_packets'] == 256
+        # Now and then the worker has some of them in its hand, to try again.
+        assert 200 < rings['g', 'bulk']['held'] <= 256 and rings['g', 'bulk']['dropped'] > 0
+        wait_for(lambda: switch.port('g')['held_packets'] == 256, 5, 'what is held is charged')
         assert switch.port('g')['held_bytes'] > 0
     others = [r for (target, _), r in rings.items() if target != 'g']
     assert not any(r['dropped'] for r in others), others
@@ -237,12 +238,20 @@ def test_containers_on_memif(work, sluiced):
     assert switch.port('a')['state'] == 'down'
     with Testpmd(work, eal=[f'--vdev={memif(n, "client")}' for n in (0, 1)], huge=False) as pmd:
         switch.wait_up()
-        pmd.cmd('start tx_first')
-        wait_for(lambda: min(switch.port(p)['tx_packets'] for p in 'ab') > 10000, 15, 'round trips')
+
+        # A memif client gives buffers when it is polled: what comes before that is tx-full.
+        def goes_round():
+            pmd.cmd('start tx_first')
+            try:
+                return wait_for(lambda: min(switch.port(p)['tx_packets'] for p in 'ab') > 10000, 2)
+            except AssertionError:
+                pmd.cmd('stop')
+                return False
+        wait_for(goes_round, 10, 'packets go round')
         pmd.cmd('stop')
         stats = switch.settled()
         for n, name in enumerate('ab'):
             sent = next(p['delivered'] for p in stats['ports'] if p['name'] == name)
             assert pmd.port_stats(n)['RX-packets'] <= sent
-        assert stats['packets']['dropped'] == {}, stats['packets']
+        assert set(stats['packets']['dropped']) <= {'tx-full'}, stats['packets']
     wait_for(lambda: switch.port('a')['state'] == 'down', 10, 'the container is gone')

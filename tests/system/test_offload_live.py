@@ -195,13 +195,17 @@ def test_a_full_table(switch):
     generate(s, 60, 10000, skew=0)
     wait_for(lambda: s.call('stats')['refused'].get('table-full', 0) > 20, 10, 'table full')
     assert len(flows(s, place='eswitch', state='placed')) <= 8
-    waiting = [f for f in flows(s) if 'table' in f['reason']]
-    assert waiting
-    shown = s.call('flow explain', flow=waiting[0]['id'])
-    assert 'full' in shown['in']['reason'], shown
+
+    def waits():
+        """A flow that waits, and still does when it was explained."""
+        for f in [f for f in flows(s) if 'table' in f['reason']][-5:]:
+            shown = s.call('flow explain', flow=f['id'])
+            text = s.ctl('flow', 'explain', f['id'])
+            if 'full' in shown['in']['reason'] and 'full' in text:
+                return shown
+        return None
+    shown = wait_for(waits, 10, 'a flow that waits for an entry')
     assert shown['rules'] and shown['rules'][0]['actions'] == 'output=v0'
-    text = s.ctl('flow', 'explain', waiting[0]['id'])
-    assert 'full' in text
     # An entry that gets free goes to the next one: kill half of the residents by a rule.
     first = {f['id'] for f in flows(s, place='eswitch', state='placed')}
     s.call('rule add', match='udp', actions='drop', priority=5)

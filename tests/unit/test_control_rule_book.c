@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The rules of a switch as people know them: rules of a VM over its ports, counters that outlive
+// entries, names, and a book of 7.
+#include <errno.h>
+
+#include "control_support.h"
+
+static const char json[] = "{\"switches\":[{\"name\":\"s\",\"id\":5,\"max_rules\":7,\"ports\":["
+			   "{\"name\":\"a\",\"vm\":\"v1\"},{\"name\":\"b\",\"vm\":\"v1\"},"
+			   "{\"name\":\"c\",\"vm\":\"v2\"},{\"name\":\"d\"}]}]}";
+
+static int
+add(struct control *c, const char *name, const char *match, const char *actions, uint32_t *id)
+{
+	struct config_rule rule;
+	struct sl_err err;
+
+	sl_err_init(&err);
+	memset(&rule, 0, sizeof(rule));
+	if (config_rule_parse(c->cfg, 0, match, actions, &rule, &err) != 0)
+		fail_msg("%s: %s", err.path, err.text);
+	rule.table = rule.priority = 0;
+	snprintf(rule.name, sizeof(rule.name), "%s", name);
+	return rule_book_add(c->book[0], &rule, false, id, &err);
+}
+
+static void
+put_in_force(struct control *c)
+{
+	c->rules_dirty[0] = true;
+	assert_int_equal(publish(c, true), 0);
+}
+
+static struct dp_count *
+counters(struct control *c)
+{
+	return (struct dp_count *)(uintptr_t)dp_rule_counts(c->dp, 0, 0);
+}
+
+// The entry that a packet of the port hits, UINT32_MAX: none.
+static uint32_t
+entry_of(struct control *c, const char *port)
+{
+	const struct flow_key key = udp_key(c, port, 1);
+	struct rules_result res;
+
+	rules_lookup(c->set[0], &key, &res);
+	return res.n > 0 ? res.rule[0] : UINT32_MAX;
+}
+
+static void
+test_vm_rule(void **state)
+{
+	struct control *c = rig_new(json);
+	uint32_t id, ea, eb;
+	uint64_t packets, bytes;
+	struct sl_err err;
+
+	sl_err_init(&err);
+	assert_int_equal(add(c, "r", "vm=v1", "drop", &id), 0);
+	put_in_force(c);
+	ea = entry_of(c, "a");
+	eb = entry_of(c, "b");
+	assert_int_not_equal(ea, eb);
+	assert_int_equal(rule_book_of_entry(c->book[0], ea)->id, id);
+	assert_int_equal(rule_book_of_entry(c->book[0], eb)->id, id);
+	assert_int_equal(entry_of(c, "c"), UINT32_MAX);
+	assert_int_equal(rule_book_count(c->book[0]), 1);
+	counters(c)[ea].packets = 10;
+	counters(c)[eb].packets = 5;
+	counters(c)[eb].bytes = 500;
+	rule_book_counters(c->book[0], id, &packets, &bytes);
+	assert_int_equal(packets, 15);
+	// b leaves the VM, c joins it. Packets that workers count until they know are not lost.
+	c->vports[vport_of(c, "b")].cfg.vm = -1;
+	c->vports[vport_of(c, "c")].cfg.vm = c->vports[vport_of(c, "a")].cfg.vm;
+	assert_int_equal(rule_book_refresh(c->book[0], &err), 0);
+	counters(c)[eb].packets = 6;
+	put_in_force(c);
+	assert_int_equal(entry_of(c, "b"), UINT32_MAX);
+	assert_int_equal(rule_book_of_entry(c->book[0], entry_of(c, "c"))->id, id);
+	rule_book_counters(c->book[0], id, &packets, &bytes);
+	assert_int_equal(packets, 16);
+	assert_int_equal(bytes, 500);
+	assert_int_equal(rule_book_del(c->book[0], id), 0);
+	put_in_force(c);
+	assert_int_equal(entry_of(c, "a"), UINT32_MAX);
+	assert_int_equal(rule_book_del(c->book[0], id), -ENOENT);
+	rig_free(c);
+}
+
+static void
+test_names(void **state)
+{
+	struct control *c = rig_new(json);
+	const struct config_rule *r;
+	uint32_t id, other;
+	char text[16];
+
+	assert_int_equal(add(c, "first", "udp", "drop", &id), 0);
+	assert_int_equal(add(c, "first", "tcp", "drop", &other), -EEXIST);
+	assert_int_equal(add(c, "", "tcp", "drop", &other), 0);
+	assert_int_equal(rule_book_count(c->book[0]), 2);
+	r = rule_book_find(c->book[0], "first");
+	assert_int_equal(r->id, id);
+	snprintf(text, sizeof(text), "%u", other);
+	assert_int_equal(rule_book_find(c->book[0], text)->id, other);
+	assert_null(rule_book_find(c->book[0], "second"));
+	assert_null(rule_book_find(c->book[0], "77"));
+	assert_null(rule_book_find(c->book[0], "-1"));
+	assert_null(rule_book_find(c->book[0], "4294967296"));
+	assert_null(rule_book_get(c->book[0], 7));
+	assert_null(rule_book_of_entry(c->book[0], UINT32_MAX));
+	assert_int_equal(rule_book_del(c->book[0], id), 0);
+	assert_null(rule_book_find(c->book[0], "first"));
+	assert_int_equal(add(c, "first", "udp", "drop", &id), 0);
+	rig_free(c);
+}
+
+static void
+test_exhaustion(void **state)
+{
+	struct control *c = rig_new(json);
+	uint32_t ids[7], id, i;
+	char match[32];
+
+	for (i = 0; i < 6; i++) {
+		snprintf(match, sizeof(match), "udp dport=%u", i + 1);
+		assert_int_equal(add(c, "", match, "drop", &ids[i]), 0);
+	}
+	// A rule that needs two entries, where one is left, leaves nothing behind.
+	assert_int_equal(add(c, "two", "vm=v1", "drop", &id), -ENOSPC);
+	assert_int_equal(rule_book_count(c->book[0]), 6);
+	assert_null(rule_book_find(c->book[0], "two"));
+	put_in_force(c);
+	assert_int_equal(add(c, "", "tcp", "drop", &ids[6]), 0);
+	assert_int_equal(add(c, "", "icmp", "drop", &id), -ENOSPC);
+	// An entry that was deleted is not used again before the workers have let go of it.
+	assert_int_equal(rule_book_del(c->book[0], ids[3]), 0);
+	assert_int_equal(add(c, "", "icmp", "drop", &id), -ENOSPC);
+	put_in_force(c);
+	assert_int_equal(add(c, "", "icmp", "drop", &id), 0);
+	rig_free(c);
+}
+
+static void
+test_check(void **state)
+{
+	struct control *c = rig_new(json);
+	struct config *next;
+	struct sl_err err;
+	uint32_t id, i;
+	char match[32];
+
+	next = config_of("{\"switches\":[{\"name\":\"s\",\"id\":5,\"max_rules\":7,\"ports\":["
+			 "{\"name\":\"a\",\"vm\":\"v1\"},{\"name\":\"b\",\"vm\":\"v1\"},"
+			 "{\"name\":\"c\",\"vm\":\"v1\"},{\"name\":\"e\",\"vm\":\"v1\"}]}]}",
+		c->cfg);
+	assert_int_equal(add(c, "r", "vm=v1", "drop", &id), 0);
+	sl_err_init(&err);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(rule_book_check(c->book[0], next, &err), 0);
+		snprintf(match, sizeof(match), "udp dport=%u", i + 1);
+		assert_int_equal(add(c, "", match, "drop", &id), 0);
+	}
+	assert_int_equal(rule_book_check(c->book[0], next, &err), 0);
+	assert_int_equal(add(c, "", "tcp", "drop", &id), 0);
+	assert_int_equal(rule_book_check(c->book[0], next, &err), -ENOSPC);
+	config_free(next);
+	rig_free(c);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vm_rule),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_exhaustion),
+		cmocka_unit_test(test_check),
+	};
+
+	return control_eal(argv[0], "0") != 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

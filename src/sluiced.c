@@ -128,7 +128,8 @@ check(const char *path)
 	return rc;
 }
 
-// SIGINT, SIGTERM and SIGHUP arrive here and nowhere else: they are blocked in every thread.
+// SIGINT, SIGTERM and SIGHUP (the terminal went) arrive here and nowhere else: they are blocked in
+// every thread.
 static void *
 wait_for_signal(void *arg)
 {
@@ -139,6 +140,7 @@ wait_for_signal(void *arg)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	if (sigwait(&set, &sig) == 0)
 		control_stop(c);
 	return NULL;
@@ -152,6 +154,7 @@ block_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }

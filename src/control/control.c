@@ -11,20 +11,20 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
-#include "apply.h"
+#include "apply/apply.h"
 #include "base/hash.h"
-#include "commands.h"
-#include "hints.h"
+#include "cmd/commands.h"
+#include "place/hints.h"
 #include "ledger.h"
 #include "loop.h"
-#include "macs.h"
-#include "mover.h"
-#include "offload_run.h"
+#include "switch/macs.h"
+#include "place/mover.h"
+#include "place/offload_run.h"
 #include "pending.h"
-#include "placements.h"
-#include "ports.h"
+#include "place/placements.h"
+#include "device/ports.h"
 #include "publish.h"
-#include "rule_book.h"
+#include "switch/rule_book.h"
 #include "state.h"
 
 #define JUMBO_MBUFS 255
@@ -48,6 +48,7 @@ static void
 stop_basics(struct control *c)
 {
 	hints_fini(c);
+	ledger_fini(c);
 	mover_free(c->mover);
 	placements_fini(c);
 	macs_fini(c);

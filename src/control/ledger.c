@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ledger.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "orders.h"
@@ -133,6 +135,67 @@ nic_balanced(const struct nic_ledger *n)
 	       n->sent_wire + n->sent_vf + n->sent_host + n->dropped + n->held;
 }
 
+// What an id's counters were when its vport of now was made.
+struct ledger_base {
+	struct ledger_line line;
+	uint64_t received_bytes, delivered, delivered_bytes;
+};
+
+int
+ledger_vport_new(struct control *c, uint16_t vport)
+{
+	struct ledger *l = calloc(1, sizeof(*l));
+	struct ledger_base *b = c->base[vport];
+
+	if (b == NULL)
+		b = calloc(1, sizeof(*b));
+	if (l == NULL || b == NULL) {
+		free(l);
+		if (c->base[vport] == NULL)
+			free(b);
+		return -ENOMEM;
+	}
+	read_vport(c, l, vport);
+	*b = (struct ledger_base){.line = l->vport[vport],
+		.received_bytes = l->received_bytes[vport],
+		.delivered = l->delivered[vport],
+		.delivered_bytes = l->delivered_bytes[vport]};
+	c->base[vport] = b;
+	free(l);
+	return 0;
+}
+
+void
+ledger_fini(struct control *c)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		free(c->base[i]);
+		c->base[i] = NULL;
+	}
+}
+
+static void
+subtract_base(struct ledger *l, uint16_t v, const struct ledger_base *b)
+{
+	struct ledger_line *line = &l->vport[v];
+	unsigned i;
+
+	line->received -= b->line.received;
+	line->originated -= b->line.originated;
+	line->copies -= b->line.copies;
+	line->sent -= b->line.sent;
+	line->consumed -= b->line.consumed;
+	line->dropped -= b->line.dropped;
+	line->held -= b->line.held;
+	for (i = 0; i < DP_DROP_COUNT; i++)
+		line->drops[i] -= b->line.drops[i];
+	l->received_bytes[v] -= b->received_bytes;
+	l->delivered[v] -= b->delivered;
+	l->delivered_bytes[v] -= b->delivered_bytes;
+}
+
 // The outer edge: what NICs and software hand to each other is neither received nor sent.
 static void
 read_edge(struct control *c, struct ledger *l)
@@ -192,6 +255,10 @@ ledger_read(struct control *c, struct ledger *l, json_t *drops)
 	l->conserved = l->conserved && (!exact || ledger_line_balanced(&l->all));
 	for (i = 0; drops != NULL && i < DP_DROP_COUNT; i++)
 		add_drop(drops, dp_drop_name(i), l->software.drops[i]);
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (c->base[i] != NULL)
+			subtract_base(l, (uint16_t)i, c->base[i]);
+	}
 }
 
 json_t *

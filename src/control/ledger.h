@@ -35,6 +35,10 @@ void ledger_read(struct control *c, struct ledger *out, json_t *drops);
 // carries over a NIC is at the outer edge only as the NIC counts it.
 void ledger_port_opened(struct control *c, uint16_t vport, bool on_nic);
 void ledger_port_closed(struct control *c, uint16_t vport);
+// A vport is new: its counters begin at 0, whoever had its id before (in the sums that one stays).
+// 0 or -ENOMEM.
+int ledger_vport_new(struct control *c, uint16_t vport);
+void ledger_fini(struct control *c);
 bool ledger_line_balanced(const struct ledger_line *l);
 json_t *ledger_drops(const struct ledger_line *l); // {"reason": packets}, only those above 0
 

@@ -6,7 +6,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "offload_run.h"
+#include <rte_common.h>
+
+#include "place/offload_run.h"
 #include "pending.h"
 #include "publish.h"
 
@@ -38,7 +40,7 @@ poll_links(struct control *c)
 void
 loop_tick(struct control *c)
 {
-	uint64_t now = sl_now(&c->clock);
+	uint64_t now = sl_now(&c->clock), took;
 
 	if (now >= c->next_link_ns) {
 		c->next_link_ns = now + LINK_POLL_NS;
@@ -48,9 +50,12 @@ loop_tick(struct control *c)
 	// What workers learned is in force from here; decisions that placed flows rest on are
 	// looked at again.
 	if (offload_run_events(c) && now >= c->next_mac_publish_ns) {
-		c->next_mac_publish_ns = now + MAC_PUBLISH_NS;
 		if (publish(c, true) == 0)
 			offload_run_redecide(c);
+		// Looking at all known flows takes its time: a flood of new addresses may have a
+		// fifth of control's.
+		took = sl_now(&c->clock) - now;
+		c->next_mac_publish_ns = now + took + RTE_MAX(MAC_PUBLISH_NS, 4 * took);
 	}
 	offload_run_answers(c);
 	offload_run_tick(c);

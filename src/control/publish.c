@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "macs.h"
-#include "placements.h"
-#include "rule_book.h"
+#include "switch/macs.h"
+#include "place/placements.h"
+#include "switch/rule_book.h"
 
 // The snapshot and all that only it owns, in one piece of memory each.
 struct published {

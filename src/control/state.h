@@ -27,6 +27,7 @@ struct placements;  // placements.h
 struct mover;       // mover.h
 struct rule_book;   // rule_book.h
 struct pending;     // pending.h
+struct ledger_base; // ledger.c
 
 struct control_vport {
 	struct config_port cfg;
@@ -65,6 +66,7 @@ struct control {
 	struct nic *nics[CONFIG_NICS_MAX];
 	struct control_vport vports[DP_VPORTS_MAX]; // by id (ports.c)
 	struct control_inner inner[DP_VPORTS_MAX];  // by id (ledger.c)
+	struct ledger_base *base[DP_VPORTS_MAX];    // likewise; NULL: 0
 	struct dp_port *ports[DP_PORTS_MAX];        // by index (ports.c)
 
 	struct rule_book *book[DP_SWITCHES_MAX]; // by index in cfg->switches (rule_book.c)

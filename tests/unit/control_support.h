@@ -22,13 +22,13 @@
 #include "base/rng.h"
 #include "lcore.h"
 #include "datapath/loop.h" // not control's own
-#include "macs.h"
+#include "switch/macs.h"
 #include "memory.h"
-#include "mover.h"
-#include "offload_run.h"
-#include "placements.h"
+#include "place/mover.h"
+#include "place/offload_run.h"
+#include "place/placements.h"
 #include "publish.h"
-#include "rule_book.h"
+#include "switch/rule_book.h"
 #include "state.h"
 
 // Control without its loop: a real configuration, real rules, brain, packet path and executors, on

@@ -184,6 +184,40 @@ test_moves(void **state)
 	rig_free(c);
 }
 
+// A vport that has the id of one that is gone begins at 0; the sums keep both.
+static void
+test_new_vport(void **state)
+{
+	struct control *c = rig();
+	struct dp_vport_counters *host = counters(c, "host");
+	const uint16_t id = vport_of(c, "host");
+	struct ledger l;
+
+	set_traffic(c);
+	host->received = host->dropped[DP_DROP_STORM] = 9;
+	assert_int_equal(ledger_vport_new(c, id), 0);
+	l = read_it(c, NULL);
+	assert_true(l.conserved);
+	assert_int_equal(l.vport[id].received, 0);
+	assert_int_equal(l.vport[id].drops[DP_DROP_STORM], 0);
+	assert_int_equal(l.delivered[id], 0);
+	assert_int_equal(l.all.received, 109);
+	host->received += 3;
+	host->sent += 3;
+	host->delivered += 3;
+	l = read_it(c, NULL);
+	assert_int_equal(l.vport[id].received, 3);
+	assert_int_equal(l.vport[id].sent, 3);
+	assert_int_equal(l.delivered[id], 3);
+	assert_true(ledger_line_balanced(&l.vport[id]));
+	assert_int_equal(l.all.received, 112);
+	assert_int_equal(ledger_vport_new(c, id), 0);
+	l = read_it(c, NULL);
+	assert_int_equal(l.vport[id].received, 0);
+	ledger_fini(c);
+	rig_free(c);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -191,6 +225,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_outer_edge),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_new_vport),
 	};
 
 	return control_eal(argv[0], "0") != 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 // MAC learning on a clock set by hand: learn, move, age, limit, flush, tables that live until no
 // snapshot has them; the index against a plain list.
 #include "control_support.h"
-#include "mac_list.h"
+#include "switch/mac_list.h"
 
 static const char json[] =
 	"{\"switches\":[{\"name\":\"s\",\"id\":5,\"mac_limit\":4,\"mac_age_s\":10,\"ports\":["

@@ -5,7 +5,7 @@
 //   pf0, vm1 (vf0), vm2 (vf1): on nic0      host: on nothing that is a NIC
 #include "control_support.h"
 
-#include "apply.h"
+#include "apply/apply.h"
 
 static const char json[] =
 	"{\"nics\":[{\"name\":\"nic0\",\"dev\":\"net_x0,queues=6\",\"queues\":6,"

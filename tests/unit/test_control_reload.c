@@ -9,9 +9,9 @@
 
 #include "control_support.h"
 
-#include "apply.h"
+#include "apply/apply.h"
 #include "control/control.h"
-#include "ports.h"
+#include "device/ports.h"
 
 static char dir[64];
 static struct sl_log *the_log;

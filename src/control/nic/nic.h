@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "config/config.h"
-#include "ethdev_setup.h"
+#include "device/ethdev_setup.h"
 #include "nic/executor.h"
 #include "offload/offload.h"
 

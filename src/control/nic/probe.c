@@ -64,15 +64,28 @@ ask(struct nic *nic, struct nic_job *job, struct sl_log *log, const char *what)
 	return ok;
 }
 
+static const struct nic_port *
+with_spare_queue(const struct nic *nic)
+{
+	uint16_t i;
+
+	for (i = 0; i < nic->n_ports; i++) {
+		if (nic->ports[i].rx_queues > nic->ports[i].rx_default)
+			return &nic->ports[i];
+	}
+	return NULL;
+}
+
 void
 nic_probe(struct nic *nic, struct sl_log *log)
 {
 	const struct flow_key key = sample_key();
+	const struct nic_port *spare = with_spare_queue(nic);
 	struct nic_job *job = calloc(1, sizeof(*job));
 
-	if (job != NULL && nic->ports[0].rx_queues > nic->ports[0].rx_default) {
-		job->ethdev = nic->ports[0].ethdev;
-		if (translate_to_queue(&key, nic->ports[0].rx_default, 1, &job->rule, NULL) == 0)
+	if (job != NULL && spare != NULL) {
+		job->ethdev = spare->ethdev;
+		if (translate_to_queue(&key, spare->rx_default, 1, &job->rule, NULL) == 0)
 			nic->mark = ask(nic, job, log, "rules to a queue with MARK");
 		else
 			nic_job_free(job);

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
-#include "apply.h"
-#include "commands.h"
+#include "cmd/answer.h"
+#include "apply/apply.h"
+#include "cmd/commands.h"
 #include "ledger.h"
-#include "macs.h"
-#include "ports.h"
+#include "switch/macs.h"
+#include "device/ports.h"
 
 static const char *
 state_of(const struct control_vport *v)

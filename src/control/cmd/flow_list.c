@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "flow_list.h"
+#include "cmd/flow_list.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
+#include "cmd/answer.h"
 #include "datapath/program.h"
-#include "flow_json.h"
+#include "cmd/flow_json.h"
 #include "orders.h"
 #include "pending.h"
 

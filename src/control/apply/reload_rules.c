@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "reload.h"
+#include "apply/reload.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "rule_book.h"
+#include "switch/rule_book.h"
 
 static bool
 same_rule(const struct config_rule *a, const struct config_rule *b)

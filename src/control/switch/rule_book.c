@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "rule_book.h"
+#include "switch/rule_book.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
-#include "commands.h"
+#include "cmd/answer.h"
+#include "cmd/commands.h"
 #include "datapath/worker.h"
 #include "flow/text.h"
-#include "hints.h"
+#include "place/hints.h"
 
 struct vm_count {
 	uint32_t flows[OFFLOAD_PATHS], entries;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mover.h"
+#include "place/mover.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "orders.h"
-#include "placements.h"
+#include "place/placements.h"
 #include "publish.h"
 
 #define MOVER_QUEUE 8192

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "answer.h"
-#include "apply.h"
-#include "commands.h"
+#include "cmd/answer.h"
+#include "apply/apply.h"
+#include "cmd/commands.h"
 
 static int
 text_answer(char *text, json_t **result, struct sl_err *err)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "hints.h"
+#include "place/hints.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
+#include "cmd/answer.h"
 
 struct hint {
 	uint16_t vm;

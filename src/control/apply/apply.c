@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "apply.h"
+#include "apply/apply.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "nic/probe.h"
-#include "offload_run.h"
-#include "placements.h"
-#include "ports.h"
+#include "place/offload_run.h"
+#include "place/placements.h"
+#include "device/ports.h"
 #include "publish.h"
-#include "rule_book.h"
+#include "switch/rule_book.h"
 
 int
 apply_decisions(struct control *c)

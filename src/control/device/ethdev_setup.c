@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ethdev_setup.h"
+#include "device/ethdev_setup.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
-#include "commands.h"
+#include "cmd/answer.h"
+#include "cmd/commands.h"
 #include "ledger.h"
 #include "orders.h"
 #include "pending.h"
@@ -152,8 +152,8 @@ answer(struct control *c, const struct ledger *l, json_t *drops, bool settled)
 
 struct settle {
 	struct ctl_call *call;
-	struct ledger last;
-	bool have_last;
+	struct ledger seen[2]; // in turn
+	unsigned n;            // how many were read
 	uint64_t next_ns;
 };
 
@@ -162,29 +162,23 @@ settle_step(struct control *c, void *state, bool expired)
 {
 	struct settle *s = state;
 	uint64_t now_ns = sl_now(&c->clock);
-	struct ledger *now;
+	struct ledger *now = &s->seen[s->n % 2];
 	json_t *drops;
 	bool same;
 
 	if (now_ns < s->next_ns && !expired)
 		return false;
 	s->next_ns = now_ns + SETTLE_GAP_NS;
-	now = malloc(sizeof(*now));
-	if (now == NULL)
-		return false;
 	drops = json_object();
 	orders_sync(c);
 	ledger_read(c, now, drops);
-	same = s->have_last && memcmp(&s->last, now, sizeof(*now)) == 0;
-	s->last = *now;
-	s->have_last = true;
+	same = s->n++ > 0 && memcmp(&s->seen[0], &s->seen[1], sizeof(*now)) == 0;
 	if (same || expired) {
 		ctl_call_reply(s->call, answer(c, now, drops, same));
 		free(s);
 	} else {
 		json_decref(drops);
 	}
-	free(now);
 	return same || expired;
 }
 

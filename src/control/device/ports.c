@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ports.h"
+#include "device/ports.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "reload.h"
+#include "apply/reload.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "apply.h"
-#include "macs.h"
-#include "ports.h"
+#include "apply/apply.h"
+#include "ledger.h"
+#include "switch/macs.h"
+#include "device/ports.h"
 
 // "/switches/0/ports/3": where the file says it.
 static void
@@ -132,7 +134,8 @@ open_port(struct reload *r, const struct config_port *p, struct sl_err *err)
 			       : ports_attach(r->c, v, &p->attach, err);
 	memset(v, 0, sizeof(*v));
 	v->cfg = *p;
-	rc = ports_attach(r->c, v, &p->attach, err);
+	rc = ledger_vport_new(r->c, p->id) == 0 ? ports_attach(r->c, v, &p->attach, err)
+						: sl_err_set(err, ENOMEM, NULL, "out of memory");
 	if (rc != 0) {
 		memset(v, 0, sizeof(*v));
 		return rc;

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
-#include "commands.h"
-#include "flow_json.h"
-#include "offload_run.h"
-#include "flow_list.h"
+#include "cmd/answer.h"
+#include "cmd/commands.h"
+#include "cmd/flow_json.h"
+#include "place/offload_run.h"
+#include "cmd/flow_list.h"
 
 static int
 parse_match(struct control *c, const json_t *args, const char *text, struct flow_match *out,

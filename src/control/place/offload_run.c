@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "offload_run.h"
+#include "place/offload_run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "hints.h"
-#include "macs.h"
-#include "mover.h"
-#include "placements.h"
+#include "place/hints.h"
+#include "switch/macs.h"
+#include "place/mover.h"
+#include "place/placements.h"
 #include "publish.h"
-#include "rule_book.h"
+#include "switch/rule_book.h"
 
 #define EVENTS_AT_ONCE 256
 #define EVENTS_PER_TICK 16384

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "flow_json.h"
+#include "cmd/flow_json.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "answer.h"
+#include "cmd/answer.h"
 #include "datapath/program.h"
-#include "rule_book.h"
+#include "switch/rule_book.h"
 
 // The side whose state people see first: where it comes in, unless only its way out is on a NIC.
 static enum offload_side

@@ -5,8 +5,8 @@
 
 #include <rte_ethdev.h>
 
-#include "answer.h"
-#include "commands.h"
+#include "cmd/answer.h"
+#include "cmd/commands.h"
 
 struct queue_ctx {
 	struct control *c;

@@ -7,8 +7,8 @@
 #include <rte_cycles.h>
 #include <rte_version.h>
 
-#include "answer.h"
-#include "commands.h"
+#include "cmd/answer.h"
+#include "cmd/commands.h"
 
 COMMAND(cmd_status)
 {

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
-#include "apply.h"
-#include "commands.h"
+#include "cmd/answer.h"
+#include "apply/apply.h"
+#include "cmd/commands.h"
 #include "pending.h"
-#include "placements.h"
-#include "rule_book.h"
+#include "place/placements.h"
+#include "switch/rule_book.h"
 
 #define WAIT_MS 30000
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "reload.h"
+#include "apply/reload.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "apply.h"
-#include "hints.h"
-#include "offload_run.h"
+#include "apply/apply.h"
+#include "place/hints.h"
+#include "place/offload_run.h"
 
 void
 reload_note(struct reload *r, const char *what, const char *name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "placements.h"
+#include "place/placements.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "commands.h"
+#include "cmd/commands.h"
 
 #include "ctl/commands.h"
 

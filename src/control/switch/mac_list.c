@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mac_list.h"
+#include "switch/mac_list.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "macs.h"
+#include "switch/macs.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "mac_list.h"
+#include "switch/mac_list.h"
 
 #define AGE_EVERY_NS SL_NS_PER_S
 

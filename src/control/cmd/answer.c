@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "answer.h"
+#include "cmd/answer.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "answer.h"
-#include "apply.h"
-#include "commands.h"
-#include "macs.h"
+#include "cmd/answer.h"
+#include "apply/apply.h"
+#include "cmd/commands.h"
+#include "switch/macs.h"
 
 struct list_ctx {
 	struct control *c;

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "answer.h"
-#include "commands.h"
-#include "flow_json.h"
-#include "mover.h"
+#include "cmd/answer.h"
+#include "cmd/commands.h"
+#include "cmd/flow_json.h"
+#include "place/mover.h"
 
 struct free_ctx {
 	uint16_t nic;

@@ -248,8 +248,11 @@ class Ovs(Rig):
                     'OVS_DBDIR': str(self.run_dir)}
 
     def tool(self, *argv):
-        run = subprocess.run([str(a) for a in argv], env={**os.environ, **self.env}, text=True,
-                             capture_output=True, timeout=START_S, check=False)
+        try:
+            run = subprocess.run([str(a) for a in argv], env={**os.environ, **self.env}, text=True,
+                                 capture_output=True, timeout=START_S, check=False)
+        except subprocess.TimeoutExpired:
+            raise RigError(f'{argv[0]} had no answer: {self.proc.tail(3)}') from None
         if run.returncode:
             raise RigError(f'{" ".join(map(str, argv))}: {run.stderr.strip()}')
         return run.stdout
@@ -268,7 +271,9 @@ class Ovs(Rig):
                               f'--unixctl={self.run_dir}/ovsdb.ctl'],
                              self.directory / 'ovsdb.log', env=self.env)
         wait_for((self.run_dir / 'db.sock').exists, START_S, 'ovsdb-server serves')
-        extra = ' '.join([*self.eal(2048)[2:], *(f'--vdev {v}' for v in self.vdevs())])
+        # OVS adds --in-memory, which excludes --no-huge, unless it sees --legacy-mem.
+        legacy = [] if self.memory == 'huge' else ['--legacy-mem']
+        extra = ' '.join([*self.eal(2048)[2:], *legacy, *(f'--vdev {v}' for v in self.vdevs())])
         self.vsctl('--no-wait', 'init')
         self.vsctl('--no-wait', 'set', 'Open_vSwitch', '.', *self.settings_words({
             'dpdk-init': 'true', 'dpdk-extra': extra,

@@ -305,6 +305,19 @@ port_rx_count(void *rxq)
 	return rte_ring_count(q->ring);
 }
 
+// What the firmware has not taken yet are the descriptors that were filled last; what it took goes
+// on in order, whatever queue it reads next.
+static int
+port_tx_status(void *txq, uint16_t offset)
+{
+	const struct emu_txq *q = txq;
+
+	if (offset >= q->n_desc)
+		return -EINVAL;
+	return offset + rte_ring_count(q->ring) >= q->n_desc ? RTE_ETH_TX_DESC_FULL
+							     : RTE_ETH_TX_DESC_DONE;
+}
+
 static const struct eth_dev_ops ops = {
 	.dev_configure = port_configure,
 	.dev_start = port_start,
@@ -381,6 +394,7 @@ emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index)
 	dev->rx_pkt_burst = emu_rx_burst;
 	dev->tx_pkt_burst = emu_tx_burst;
 	dev->rx_queue_count = port_rx_count;
+	dev->tx_descriptor_status = port_tx_status;
 	emu_gate_enter(&nic->gate);
 	nic->ports[index] = port;
 	nic->refs++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "classify.h"
-#include "handover.h"
+#include "output.h"
 #include "report.h"
 #include "ring.h"
 #include "store.h"
@@ -77,8 +77,7 @@ decide_linger(struct dp_worker *w, struct dp_program *prog)
 		if (prog->flags & ANY_RING) {
 			if (!ring_drained(w, p, prog->cls))
 				return;
-		} else if (prog->txq < p->n_txq && p->txq_owner[prog->txq] != w->id &&
-			   !handover_done(w, p->txq_owner[prog->txq])) {
+		} else if (!output_way_empty(w, p, prog->txq)) {
 			return;
 		}
 	}

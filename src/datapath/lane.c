@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "classify.h"
 #include "offload.h"
+#include "output.h"
 #include "ring.h"
 
 #define LANE_INDEX_MASK (DP_LANES_MAX - 1)
@@ -19,22 +20,25 @@ lane_of(const struct dp_worker *w, const struct dp_burst *b, uint32_t mark)
 	return lane;
 }
 
-// A flow that was on the ring goes by it until it was seen empty once, then never again.
-static bool
-by_ring(struct dp_worker *w, const struct dp_lane *lane, uint32_t index)
+enum lane_way { LANE_NEW, LANE_OLD_QUEUE, LANE_RING };
+
+// A flow that was on the ring, or sent by another queue, goes on that way until it was seen empty
+// once, then never again.
+static enum lane_way
+way_of(struct dp_worker *w, const struct dp_lane *lane, uint32_t index)
 {
 	const struct dp_program *prog = &lane->program;
 	const struct dp_port *p;
 
-	if (prog->flags & DP_PROG_RING)
-		return true;
-	if (!lane->was_ring || w->lane_drained[index] == lane->gen)
-		return false;
+	if (w->lane_drained[index] == lane->version)
+		return LANE_NEW;
 	p = prog->out < DP_VPORTS_MAX ? w->out[prog->out].port : NULL;
-	if (p != NULL && !ring_drained(w, p, prog->cls))
-		return true;
-	w->lane_drained[index] = lane->gen;
-	return false;
+	if (p != NULL && lane->was_ring && !ring_drained(w, p, prog->cls))
+		return LANE_RING;
+	if (p != NULL && lane->moved && !output_way_empty(w, p, lane->before.txq))
+		return LANE_OLD_QUEUE;
+	w->lane_drained[index] = lane->version;
+	return LANE_NEW;
 }
 
 // An offload request needs to know where the headers are.
@@ -53,6 +57,7 @@ lane_take(struct dp_worker *w, struct dp_burst *b, uint16_t i, const struct dp_l
 	uint32_t index)
 {
 	struct rte_mbuf *m = b->pkts[i];
+	enum lane_way way;
 
 	lcore_add(&w->lanes[index].packets, 1);
 	lcore_add(&w->lanes[index].bytes, m->pkt_len);
@@ -64,8 +69,13 @@ lane_take(struct dp_worker *w, struct dp_burst *b, uint16_t i, const struct dp_l
 	b->prog[i] = &lane->program;
 	b->list[i] = lane->actions;
 	b->path[i] = lane->path;
-	b->by_ring[i] = unlikely((lane->program.flags & DP_PROG_RING) || lane->was_ring) &&
-			by_ring(w, lane, index);
+	b->by_ring[i] = (lane->program.flags & DP_PROG_RING) != 0;
+	if (likely(!lane->was_ring && !lane->moved))
+		return;
+	way = way_of(w, lane, index);
+	b->by_ring[i] = b->by_ring[i] || way == LANE_RING;
+	if (way == LANE_OLD_QUEUE)
+		b->prog[i] = &lane->before;
 }
 
 uint16_t

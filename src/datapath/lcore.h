@@ -133,7 +133,7 @@ struct dp_worker {
 	uint16_t n_scheds;
 	struct lcore_out out[DP_VPORTS_MAX];
 	uint64_t storm_cost[DP_VPORTS_MAX]; // cycles of a packet
-	uint32_t *lane_drained;             // [DP_LANES_MAX]: generation whose ring was seen empty
+	uint32_t *lane_drained;             // [DP_LANES_MAX]: version whose old way was seen empty
 	struct lcore_rxq rxq[LCORE_RXQ_MAX];
 	struct lcore_handover to[DP_WORKERS_MAX];
 	struct dp_burst burst;

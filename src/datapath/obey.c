@@ -27,7 +27,7 @@ set_host(struct dp_worker *w, const struct dp_order *o)
 		return;
 	prog = (void *)e->value;
 	by_ring = (prog->flags & (DP_PROG_RING | DP_PROG_HOST_RING)) != 0;
-	leaves = by_ring ? host == 0 : prog->txq != DP_TXQ_OWN && prog->txq != o->txq;
+	leaves = by_ring ? host == 0 : prog->txq != o->txq;
 	if (leaves || (prog->flags & DP_PROG_LINGER)) {
 		// Its packets may lie on the old way still.
 		if (!(prog->flags & DP_PROG_LINGER))

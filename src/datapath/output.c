@@ -151,3 +151,16 @@ output(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, const struct ou
 	}
 	deliver(w, p, m, origin, way);
 }
+
+bool
+output_way_empty(const struct dp_worker *w, const struct dp_port *p, uint16_t txq)
+{
+	uint16_t q = txq < p->n_txq ? txq : p->txq_of_worker[w->id];
+
+	if (q >= p->n_txq)
+		return handover_done(w, p->txq_owner[w->id % p->n_txq]);
+	if (p->txq_owner[q] != w->id ? !handover_done(w, p->txq_owner[q])
+				     : p->worker[w->id]->txbuf[q].n != 0)
+		return false;
+	return p->ops->tx_idle == NULL || p->ops->tx_idle(p, q);
+}

@@ -17,4 +17,9 @@ struct output_way {
 
 void output(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, const struct output_way *way);
 
+// Nothing that this worker sent by a transmit queue (DP_TXQ_OWN: its own) is on its way any more:
+// not in a buffer, not with the worker that owns the queue, and not in the device, as far as that
+// tells.
+bool output_way_empty(const struct dp_worker *w, const struct dp_port *p, uint16_t txq);
+
 #endif

@@ -12,6 +12,7 @@
 
 struct ethdev_port {
 	_Atomic bool up;
+	uint16_t tx_desc; // of each transmit queue
 };
 
 static uint16_t
@@ -29,6 +30,18 @@ static uint16_t
 ethdev_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	return rte_eth_tx_burst(p->ethdev, queue, pkts, n);
+}
+
+// The descriptor behind the next one to be filled is the one that was filled last; while it is not
+// done the queue holds something (rte_eth_tx_descriptor_status). Drivers that lack the call cannot
+// tell.
+static bool
+ethdev_tx_idle(const struct dp_port *p, uint16_t queue)
+{
+	const struct ethdev_port *e = p->priv;
+
+	return e->tx_desc == 0 || rte_eth_tx_descriptor_status(p->ethdev, queue,
+					  (uint16_t)(e->tx_desc - 1)) != RTE_ETH_TX_DESC_FULL;
 }
 
 static bool
@@ -85,6 +98,7 @@ static const struct dp_port_ops ethdev_ops = {
 	.rx = ethdev_rx,
 	.tx = ethdev_tx,
 	.link = ethdev_link,
+	.tx_idle = ethdev_tx_idle,
 	.counters = ethdev_counters,
 	.close = ethdev_close,
 };
@@ -93,6 +107,7 @@ int
 dp_port_ethdev(uint16_t ethdev, uint16_t n_rxq, uint16_t n_txq, struct dp_port **out)
 {
 	int socket = rte_eth_dev_socket_id(ethdev);
+	struct rte_eth_txq_info txq;
 	struct rte_eth_conf conf;
 	struct dp_port *p;
 	int rc;
@@ -108,6 +123,8 @@ dp_port_ethdev(uint16_t ethdev, uint16_t n_rxq, uint16_t n_txq, struct dp_port *
 		dp_free_mem(p);
 		return -ENOMEM;
 	}
+	if (rte_eth_tx_queue_info_get(ethdev, 0, &txq) == 0)
+		((struct ethdev_port *)p->priv)->tx_desc = txq.nb_desc;
 	p->ops = &ethdev_ops;
 	p->vport = DP_NONE;
 	p->nic = DP_NONE;

@@ -48,8 +48,9 @@ struct fake { // the device: what it will give, what it was given
 	struct fake_queue rx[BENCH_QUEUES];
 	struct fake_queue tx[BENCH_QUEUES];
 	bool down;
-	unsigned room;             // packets that tx takes at most until it is set again
-	void (*arrive)(void *ctx); // called before each receive: packets may come at any time
+	bool tx_busy[BENCH_QUEUES]; // still sends what it took on that queue
+	unsigned room;              // packets that tx takes at most until it is set again
+	void (*arrive)(void *ctx);  // called before each receive: packets may come at any time
 	void *ctx;
 };
 
@@ -103,6 +104,12 @@ fake_link(const struct dp_port *p)
 	return !((const struct fake *)p->priv)->down;
 }
 
+static inline bool
+fake_tx_idle(const struct dp_port *p, uint16_t queue)
+{
+	return !((const struct fake *)p->priv)->tx_busy[queue];
+}
+
 static inline void
 fake_counters(const struct dp_port *p, struct dp_port_counters *out)
 {
@@ -132,6 +139,7 @@ fake_port(uint16_t index, uint16_t vport, uint16_t queues, uint16_t n_workers)
 		.rx = fake_rx,
 		.tx = fake_tx,
 		.link = fake_link,
+		.tx_idle = fake_tx_idle,
 		.counters = fake_counters,
 		.close = fake_close};
 	static const struct qos_class_cfg classes[3] = {{.level = 0, .weight = 1, .depth = 64},

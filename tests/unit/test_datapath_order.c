@@ -117,7 +117,8 @@ lane_like_software(void **state)
 static void
 lane_after_ring(void **state)
 {
-	struct dp_lane lane = {.gen = 1, .path = DP_PATH_EXCLUSIVE_QUEUE, .was_ring = true};
+	struct dp_lane lane = {
+		.gen = 1, .path = DP_PATH_EXCLUSIVE_QUEUE, .version = 1, .was_ring = true};
 	struct dp_verdict v;
 	struct flow_key key;
 	struct bench b;
@@ -156,6 +157,73 @@ lane_after_ring(void **state)
 	bench_run(&b);
 	assert_int_equal(dp_held(b.dp), 0);
 	assert_int_equal(bench_dropped(&b, 0, DP_DROP_TX_FULL), 1);
+	bench_end(&b);
+}
+
+static void
+sent_by(struct bench *b, uint16_t queue, uint32_t stamp)
+{
+	struct rte_mbuf *m = fake_pop(&bench_dev(b, 1)->tx[queue]);
+
+	if (m == NULL)
+		fail_msg("packet %u was expected on transmit queue %u", stamp, queue);
+	assert_int_equal(frame_stamp(m), stamp);
+	rte_pktmbuf_free(m);
+}
+
+// A flow that gets another transmit queue uses it when the device has sent what the old one held.
+static void
+queue_after_queue(void **state)
+{
+	struct dp_lane lane = {
+		.gen = 1, .path = DP_PATH_EXCLUSIVE_QUEUE, .version = 7, .moved = true};
+	struct dp_order to_2 = {.type = DP_ORD_SET_HOST, .txq = 2};
+	struct dp_verdict v;
+	struct bench b;
+
+	bench_begin(&b, 2, 3, 1);
+	b.assigned_from = 1;
+	bench_rule(&b, 1, 1, "port=0", "output=1");
+	bench_publish(&b);
+	bench_feed(&b, 0, 0, stamped(&b, 5, 0, 0));
+	bench_run(&b);
+	sent_by(&b, 0, 0);
+	{
+		struct rte_mbuf *m = stamped(&b, 5, 0, 0);
+		struct flow_offsets off;
+
+		assert_int_equal(flow_parse(m, 5, 0, 0, &to_2.key, &off), FLOW_OK);
+		rte_pktmbuf_free(m);
+	}
+	bench_dev(&b, 1)->tx_busy[0] = true;
+	order(&b, &to_2);
+	bench_feed(&b, 0, 0, stamped(&b, 5, 1, 0));
+	bench_run(&b);
+	sent_by(&b, 0, 1);
+	bench_dev(&b, 1)->tx_busy[0] = false;
+	bench_feed(&b, 0, 0, stamped(&b, 5, 2, 0));
+	bench_run(&b);
+	sent_by(&b, 2, 2);
+
+	// The same on a lane: from queue 2 to 1, once and for all.
+	dp_compile(b.snap, &to_2.key, &lane.program, &v);
+	lane.before = lane.program;
+	lane.before.txq = 2;
+	lane.program.txq = 1;
+	b.lanes[9] = &lane;
+	bench_dev(&b, 1)->tx_busy[2] = true;
+	bench_feed(&b, 0, 1, stamped(&b, 5, 3, mark_of(9, 1)));
+	bench_run(&b);
+	sent_by(&b, 2, 3);
+	bench_dev(&b, 1)->tx_busy[2] = false;
+	bench_feed(&b, 0, 1, stamped(&b, 5, 4, mark_of(9, 1)));
+	bench_run(&b);
+	sent_by(&b, 1, 4);
+	bench_dev(&b, 1)->tx_busy[2] = true;
+	bench_feed(&b, 0, 1, stamped(&b, 5, 5, mark_of(9, 1)));
+	bench_run(&b);
+	sent_by(&b, 1, 5);
+	b.lanes[9] = NULL;
 	bench_end(&b);
 }
 
@@ -349,6 +417,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lane_like_software),
 		cmocka_unit_test(lane_after_ring),
+		cmocka_unit_test(queue_after_queue),
 		cmocka_unit_test(moves_keep_order),
 		cmocka_unit_test(flow_events),
 		cmocka_unit_test(injected),

@@ -177,7 +177,11 @@ step_lane(struct soak *s)
 	lane->actions = &s->list[i];
 	lane->gen = 1;
 	lane->path = DP_PATH_SHARED_QUEUE;
+	lane->version = 1 + below(s, 1u << 30);
 	lane->was_ring = below(s, 2);
+	lane->moved = below(s, 2);
+	lane->before = lane->program;
+	lane->before.txq = (uint16_t)(below(s, 2) ? DP_TXQ_OWN : below(s, 3));
 	lane->origin = s->key.vport;
 	atomic_store(&s->b.lanes[i], lane);
 }

@@ -11,8 +11,9 @@
 #define REAP_FROM 256 // retired lanes
 
 struct host_place {
-	uint8_t ring; // per side
-	bool untold;  // the worker has forgotten it
+	uint16_t old_txq; // before the last change
+	uint8_t ring;     // per side
+	bool untold;      // the worker has forgotten it
 	uint16_t txq;
 };
 
@@ -32,6 +33,7 @@ struct placements {
 	struct host_place host[PLACEMENT_FLOWS_MAX];
 	_Atomic uint32_t host_done; // SET_HOST orders that workers carried out
 	uint32_t host_sent;
+	uint32_t lane_version;
 	struct retired *retired;
 	uint32_t n_retired, cap_retired;
 };
@@ -49,7 +51,7 @@ placements_new(struct control *c)
 	p->lanes = calloc(DP_LANES_MAX, sizeof(*p->lanes));
 	p->lane_ids = sl_idpool_new(DP_LANES_MAX, DP_LANE_GEN_MAX);
 	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++)
-		p->host[i].txq = DP_TXQ_OWN;
+		p->host[i].txq = p->host[i].old_txq = DP_TXQ_OWN;
 	return p->lanes != NULL && p->lane_ids != NULL ? 0 : -ENOMEM;
 }
 
@@ -241,10 +243,14 @@ make_lane(struct control *c, const struct placement *pl, const struct flow_key *
 	lane->was_ring = host->ring != 0;
 	lane->sw = (uint16_t)sw;
 	lane->origin = key->vport;
+	lane->version = ++c->placements->lane_version;
 	lane->program.txq = host->txq;
 	if ((host->ring & 1u << OFFLOAD_OUT) != 0)
 		lane->program.flags |= DP_PROG_RING; // its way out is the ring
 	lane->actions = *actions;
+	lane->moved = host->old_txq != host->txq;
+	lane->before = lane->program;
+	lane->before.txq = host->old_txq;
 	return lane;
 }
 
@@ -329,11 +335,13 @@ placements_set_host(
 	unsigned side;
 
 	h->ring = (uint8_t)(order->place.path == OFFLOAD_RING ? h->ring | bit : h->ring & ~bit);
-	if (order->side == OFFLOAD_OUT)
+	if (order->side == OFFLOAD_OUT) {
+		h->old_txq = h->txq;
 		h->txq = order->place.path == OFFLOAD_SHARED_QUEUE ||
 					 order->place.path == OFFLOAD_EXCLUSIVE_QUEUE
 				 ? order->place.queue.index
 				 : DP_TXQ_OWN;
+	}
 	h->untold = false;
 	o.flags = h->ring != 0 ? DP_PROG_HOST_RING : 0;
 	o.txq = h->txq;
@@ -349,7 +357,8 @@ void
 placements_forget_host(struct control *c, uint32_t flow)
 {
 	if (flow < PLACEMENT_FLOWS_MAX)
-		c->placements->host[flow] = (struct host_place){.txq = DP_TXQ_OWN};
+		c->placements->host[flow] =
+			(struct host_place){.txq = DP_TXQ_OWN, .old_txq = DP_TXQ_OWN};
 }
 
 void

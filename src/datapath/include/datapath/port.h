@@ -31,6 +31,8 @@ struct dp_port_ops {
 	// Takes up to n in order and frees or owns what it took; the rest stays the caller's.
 	uint16_t (*tx)(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 	bool (*link)(const struct dp_port *p); // any thread, cheap
+	// Has the device sent all that it took on a queue? NULL, or true: it cannot tell.
+	bool (*tx_idle)(const struct dp_port *p, uint16_t queue);
 	void (*counters)(const struct dp_port *p, struct dp_port_counters *out);
 	void (*close)(struct dp_port *p); // no worker uses it any more
 };

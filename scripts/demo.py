@@ -34,6 +34,7 @@ from sluice_harness.machine import cores  # noqa: E402
 
 PLACES = ['eswitch', 'exclusive-queue', 'shared-queue', 'ring', 'software']
 NIC_QUEUES, NIC_DEFAULT, NIC_RULES = 6, 1, 80
+EAL_DIR = pathlib.Path('/run/dpdk')  # where EAL leaves a directory for each prefix
 GENERATOR = {'flows': 2000, 'seed': 1, 'pps': 20000}
 
 
@@ -318,7 +319,8 @@ def main():
         code = 1
     finally:
         if not os.environ.get('SLUICE_DEMO_KEEP'):
-            shutil.rmtree(directory, ignore_errors=True)
+            for made in (directory, *EAL_DIR.glob(directory.name + '*')):
+                shutil.rmtree(made, ignore_errors=True)
     return code
 
 

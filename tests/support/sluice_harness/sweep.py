@@ -3,7 +3,8 @@
 
 usage: python3 -m sluice_harness.sweep RUN|stale
 Only what carries the mark of that run is touched: SLUICE_RUN=RUN in a process' environment,
-slRUN- at the start of a namespace's or an interface's name, /tmp/sluice-RUN-. A run is named by its
+slRUN- at the start of a namespace's or an interface's name, /tmp/sluice-RUN- and EAL's directories
+of such prefixes. A run is named by its
 process id; `stale` means every run whose process is gone.
 """
 import glob
@@ -75,13 +76,14 @@ def sweep(run):
     for path in glob.glob(f'/sys/class/net/sl{run}-*'):
         subprocess.run(['ip', 'link', 'del', os.path.basename(path)], capture_output=True,
                        check=False)
-    for path in glob.glob(f'/tmp/sluice-{run}-*'):
+    for path in glob.glob(f'/tmp/sluice-{run}-*') + glob.glob(f'/run/dpdk/sluice-{run}-*'):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def sweep_stale():
     names = namespaces() + [os.path.basename(p) for p in
-                            glob.glob('/sys/class/net/sl*') + glob.glob('/tmp/sluice-*')]
+                            glob.glob('/sys/class/net/sl*') + glob.glob('/tmp/sluice-*') +
+                            glob.glob('/run/dpdk/sluice-*')]
     runs = {m.group(1) for m in (re.match(r'(?:sl|sluice-)(\d+)-', n) for n in names) if m}
     for run in runs:
         if not alive(run):

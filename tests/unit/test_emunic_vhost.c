@@ -161,7 +161,7 @@ no_guest(void)
 		return false;
 	if (ci != NULL && strcmp(ci, "true") == 0)
 		fail_msg("dpdk-testpmd is not installed");
-	print_message("skipped: dpdk-testpmd is not installed (package dpdk)\n");
+	print_message("skipped: dpdk-testpmd is not installed (package dpdk-dev)\n");
 	return true;
 }
 

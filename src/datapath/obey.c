@@ -50,16 +50,6 @@ dump_one(void *ctx, const struct cache_entry *e)
 }
 
 static void
-lane_reset(struct dp_worker *w, uint32_t index)
-{
-	if (index >= DP_LANES_MAX)
-		return;
-	atomic_store_explicit(&w->lanes[index].packets, 0, memory_order_relaxed);
-	atomic_store_explicit(&w->lanes[index].bytes, 0, memory_order_relaxed);
-	w->lane_drained[index] = 0;
-}
-
-static void
 obey(struct dp_worker *w, struct dp_order *o)
 {
 	switch (o->type) {
@@ -76,9 +66,6 @@ obey(struct dp_worker *w, struct dp_order *o)
 		o->dump->n = 0;
 		o->dump->more =
 			cache_walk(w->cache, &o->dump->cursor, o->dump->size, dump_one, o->dump);
-		break;
-	case DP_ORD_LANE_RESET:
-		lane_reset(w, o->index);
 		break;
 	case DP_ORD_SYNC:
 		tick_publish(w);

@@ -69,7 +69,6 @@ lane_like_software(void **state)
 		struct dp_lane lane = {.gen = 3, .path = DP_PATH_EXCLUSIVE_QUEUE};
 		struct flow_key key;
 		struct bench b;
-		struct dp_order reset = {.type = DP_ORD_LANE_RESET, .index = 77};
 
 		bench_begin(&b, 3, 2, 1);
 		b.assigned_from = 1;
@@ -107,8 +106,6 @@ lane_like_software(void **state)
 		bench_run(&b);
 		assert_int_equal(dp_worker_counters(b.dp, 0)->lane_stale, 4);
 		assert_int_equal(dp_lane_counts(b.dp, 0)[77].packets, 20);
-		order(&b, &reset);
-		assert_int_equal(dp_lane_counts(b.dp, 0)[77].packets, 0);
 		bench_end(&b);
 	}
 }

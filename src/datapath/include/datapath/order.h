@@ -19,7 +19,6 @@ enum dp_order_type {
 	DP_ORD_MOVE_MODE,  // `mode` from now on (see below); done when the first loop in it has
 			   // ended
 	DP_ORD_DUMP,       // fill `dump` with up to its size entries from its cursor on; done
-	DP_ORD_LANE_RESET, // the worker's counters of lane `index` become 0; done
 	DP_ORD_SYNC,       // done at the next burst boundary, when all counters are published
 	DP_ORD_DRAIN_PORT, // drop by name what is held for dp_port `port` (rings, buffers); done
 };
@@ -46,7 +45,6 @@ struct dp_order {
 	uint8_t flags;
 	uint8_t mode; // enum dp_move_mode
 	uint16_t txq;
-	uint32_t index;
 	struct flow_key key;
 	struct dp_flow_dump *dump;
 	struct dp_port *port;

@@ -90,7 +90,9 @@ def test_every_pair(work, sluiced, guest, netns):
         # Two interfaces on one wire: each speaks for its own addresses only.
         sides[name].run('for f in all default eth0 eth1; do '
                         'echo 1 >/proc/sys/net/ipv4/conf/$f/arp_ignore; '
-                        'echo 2 >/proc/sys/net/ipv4/conf/$f/arp_announce; done')
+                        'echo 2 >/proc/sys/net/ipv4/conf/$f/arp_announce; done; '
+                        # As large as the window allows, however slow the sender is.
+                        'echo 32 >/proc/sys/net/ipv4/tcp_min_tso_segs')
     switch.wait_up()
     for name in 'ab':
         for i in (0, 1):
@@ -99,11 +101,17 @@ def test_every_pair(work, sluiced, guest, netns):
     for n, pair in enumerate(PAIRS):
         for direction in (0, 1):
             source, target = pair[direction], pair[1 - direction]
-            before = switch.settled()
-            bps = tcp_transfer(sides[source[0]], sides[target[0]], f'10.0.{n}.{2 - direction}',
-                               megabytes=2, port=6000 + 2 * n + direction)
-            print(f'{KIND[source]} to {KIND[target]}: {bps / 1e6:.0f} Mbit/s')
-            check_sizes(before, switch.settled(), source, target)
+            # How large TCP's packets are hangs on its window too, which a loss makes small.
+            for attempt in range(4):
+                before = switch.settled()
+                bps = tcp_transfer(sides[source[0]], sides[target[0]], f'10.0.{n}.{2 - direction}',
+                                   megabytes=2, port=6000 + 20 * n + 10 * direction + attempt)
+                print(f'{KIND[source]} to {KIND[target]}: {bps / 1e6:.0f} Mbit/s')
+                after = switch.settled()
+                if sizes_are_large(before, after, source, target):
+                    break
+            else:
+                pytest.fail(f'{source} to {target}: no large packets in {attempt + 1} transfers')
     # The same between the VFs in the embedded switch.
     switch.config['offload']['enabled'] = True
     switch.write_config(switch.config)
@@ -119,7 +127,7 @@ def test_every_pair(work, sluiced, guest, netns):
     assert not {k for k in dropped if 'malformed' in k or k in ('mtu', 'no-buffer')}, dropped
 
 
-def check_sizes(before, after, source, target):
+def sizes_are_large(before, after, source, target):
     """A guest sends large packets; a guest gets them large, a plain device within its MTU."""
     def grown(side, what):
         name = side[0] if side[0] == 'c' else f'{side[0]}{side[1]}'
@@ -128,12 +136,10 @@ def check_sizes(before, after, source, target):
     bytes_in, packets_in = grown(source, 'rx')
     bytes_out, packets_out = grown(target, 'tx')
     assert min(bytes_in, bytes_out) > 2 << 20
-    if source[0] != 'c' and target[0] != 'c':
-        assert bytes_in > 1600 * packets_in, (source, 'sends no large packets')
-        assert bytes_out > 1600 * packets_out, (target, 'gets no large packets')
-    elif source[0] != 'c':
-        # What is large has to be cut for it; how many are large is up to TCP and its losses.
-        copies = after['packets']['copies'] - before['packets']['copies']
-        assert copies > 0, (source, 'sends no large packets')
     if target[0] == 'c':
         assert bytes_out <= 1514 * packets_out
+        # What is large has to be cut for it.
+        return after['packets']['copies'] > before['packets']['copies']
+    if source[0] == 'c':
+        return True
+    return bytes_in > 1600 * packets_in and bytes_out > 1600 * packets_out

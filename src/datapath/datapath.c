@@ -7,12 +7,12 @@
 #include <rte_lcore.h>
 
 #include "base/err.h"
-#include "handover.h"
+#include "out/handover.h"
 #include "loop.h"
 #include "memory.h"
-#include "report.h"
-#include "ring.h"
-#include "store.h"
+#include "classify/report.h"
+#include "out/ring.h"
+#include "classify/store.h"
 #include "tick.h"
 
 static struct rte_ring *

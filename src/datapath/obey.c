@@ -3,7 +3,7 @@
 
 #include <rte_ring_elem.h>
 
-#include "ring.h"
+#include "out/ring.h"
 #include "tick.h"
 
 #define OBEY_MAX 32 // orders of one loop

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "poll.h"
 
-#include "act.h"
-#include "classify.h"
+#include "act/act.h"
+#include "classify/classify.h"
 
 static void
 drop_all(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin)

@@ -6,13 +6,13 @@
 #include <rte_cycles.h>
 #include <rte_ether.h>
 
-#include "handover.h"
+#include "out/handover.h"
 #include "loop.h"
 #include "obey.h"
 #include "poll.h"
-#include "ring.h"
+#include "out/ring.h"
 #include "tick.h"
-#include "tx.h"
+#include "out/tx.h"
 
 #define NAP_MIN_US 20
 #define NAP_MAX_US 50

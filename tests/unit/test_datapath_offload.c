@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dp_support.h"
-#include "offload.h"
+#include "act/offload.h"
 
 // Offload requests of guests, carried on or finished in software, against a slow reference that
 // shares nothing with the code.

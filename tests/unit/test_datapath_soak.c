@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dp_support.h"
-#include "offload.h"
+#include "act/offload.h"
 
 // Random steps of everything that can happen, and after each of them the ledger.
 

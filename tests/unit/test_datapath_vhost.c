@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "dp_support.h"
-#include "port_vhost.h"
+#include "port/vhost.h"
 
 // A vhost-user port and a real peer: dpdk-testpmd on a virtio-user device, which gives back what it
 // gets. It is killed and started again.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "ring.h"
+#include "out/ring.h"
 
-#include "handover.h"
+#include "out/handover.h"
 
 #define RING_ROUNDS 2 // bursts of one target in one loop
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "datapath/meter.h"
 
-#include "meter_gcra.h"
+#include "act/gcra.h"
 
 void
 dp_meter_init(struct dp_meter *m, uint64_t rate_bps, uint64_t burst_bytes, uint64_t hz)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "port_vhost.h"
+#include "port/vhost.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include <rte_vhost.h>
 
 #include "memory.h"
-#include "offload.h"
+#include "act/offload.h"
 
 // UDP fragmentation offload has no counterpart in DPDK's requests.
 #define VHOST_NOT_OFFERED ((1ULL << VIRTIO_NET_F_HOST_UFO) | (1ULL << VIRTIO_NET_F_GUEST_UFO))

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "edit.h"
+#include "act/edit.h"
 
 #include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_ether.h>
 
-#include "offload.h"
+#include "act/offload.h"
 
 #define TAG_AT (2 * RTE_ETHER_ADDR_LEN)
 #define VID_MASK 0x0fff

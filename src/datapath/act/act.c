@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "act.h"
+#include "act/act.h"
 
 #include "datapath/meter.h"
-#include "edit.h"
-#include "general.h"
-#include "meter_gcra.h"
-#include "offload.h"
-#include "output.h"
-#include "tx.h"
+#include "act/edit.h"
+#include "act/general.h"
+#include "act/gcra.h"
+#include "act/offload.h"
+#include "out/output.h"
+#include "out/tx.h"
 
 #define STORM_BURST_PART 10 // of a second's packets may come at once
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "classify.h"
+#include "classify/classify.h"
 
 #include <string.h>
 
-#include "offload.h"
-#include "report.h"
-#include "store.h"
+#include "act/offload.h"
+#include "classify/report.h"
+#include "classify/store.h"
 
 // Takes packets with a fault or an impossible request out of what goes on. Returns how many do.
 static __attribute__((noinline)) uint16_t

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "classify.h"
-#include "offload.h"
-#include "output.h"
-#include "ring.h"
+#include "classify/classify.h"
+#include "act/offload.h"
+#include "out/output.h"
+#include "out/ring.h"
 
 #define LANE_INDEX_MASK (DP_LANES_MAX - 1)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#ifndef SLUICE_DATAPATH_METER_GCRA_H
-#define SLUICE_DATAPATH_METER_GCRA_H
+#ifndef SLUICE_DATAPATH_GCRA_H
+#define SLUICE_DATAPATH_GCRA_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -8,7 +8,7 @@
 
 #include "datapath/port.h"
 #include "memory.h"
-#include "offload.h"
+#include "act/offload.h"
 
 struct ethdev_port {
 	_Atomic bool up;

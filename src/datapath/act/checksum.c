@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "checksum.h"
+#include "act/checksum.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
-#include "offload.h"
+#include "act/offload.h"
 
 static char *
 l3_of(const struct rte_mbuf *m)

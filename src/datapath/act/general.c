@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "general.h"
+#include "act/general.h"
 
-#include "edit.h"
-#include "vlan.h"
+#include "act/edit.h"
+#include "classify/vlan.h"
 
 struct general {
 	struct dp_worker *w;

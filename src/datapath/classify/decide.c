@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "classify.h"
-#include "output.h"
-#include "report.h"
-#include "ring.h"
-#include "store.h"
+#include "classify/classify.h"
+#include "out/output.h"
+#include "classify/report.h"
+#include "out/ring.h"
+#include "classify/store.h"
 
 #define ANY_RING (DP_PROG_RING | DP_PROG_HOST_RING)
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "handover.h"
+#include "out/handover.h"
 
-#include "ring.h"
-#include "tx.h"
+#include "out/ring.h"
+#include "out/tx.h"
 
 static void
 flush_to(struct dp_worker *w, uint16_t to)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tx.h"
+#include "out/tx.h"
 
 // Drops what was not taken, with its origin; takes it off the runs.
 static void

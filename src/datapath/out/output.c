@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "output.h"
+#include "out/output.h"
 
 #include <rte_ethdev.h>
 
-#include "checksum.h"
-#include "edit.h"
-#include "handover.h"
-#include "offload.h"
-#include "ring.h"
-#include "segment.h"
-#include "tx.h"
+#include "act/checksum.h"
+#include "act/edit.h"
+#include "out/handover.h"
+#include "act/offload.h"
+#include "out/ring.h"
+#include "act/segment.h"
+#include "out/tx.h"
 
 static void
 deliver(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, uint16_t origin,

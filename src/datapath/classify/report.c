@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "report.h"
+#include "classify/report.h"
 
 #include <string.h>
 
 #include <rte_ring_elem.h>
 
 #include "datapath/mac.h"
-#include "vlan.h"
+#include "classify/vlan.h"
 
 #define HALF_LIFE 12
 #define MAC_TICKS 64 // about a second

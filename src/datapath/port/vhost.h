@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#ifndef SLUICE_DATAPATH_PORT_VHOST_H
-#define SLUICE_DATAPATH_PORT_VHOST_H
+#ifndef SLUICE_DATAPATH_VHOST_H
+#define SLUICE_DATAPATH_VHOST_H
 
 #include <stdalign.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "offload.h"
+#include "act/offload.h"
 
 #include <netinet/in.h>
 

@@ -6,8 +6,8 @@
 #include "datapath/mac.h"
 #include "datapath/packet.h"
 #include "datapath/snapshot.h"
-#include "spoof.h"
-#include "vlan.h"
+#include "classify/spoof.h"
+#include "classify/vlan.h"
 
 // Carries out a list of actions on the tags of a frame without the frame.
 struct compile {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "store.h"
+#include "classify/store.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "segment.h"
+#include "act/segment.h"
 
 #include <string.h>
 
@@ -8,8 +8,8 @@
 #include <rte_memcpy.h>
 #include <rte_tcp.h>
 
-#include "checksum.h"
-#include "offload.h"
+#include "act/checksum.h"
+#include "act/offload.h"
 
 void
 segment_start(struct segment *s, const struct rte_mbuf *m, struct rte_mempool *pool)

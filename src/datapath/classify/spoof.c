@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "spoof.h"
+#include "classify/spoof.h"
 
 #include <string.h>
 

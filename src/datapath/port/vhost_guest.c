@@ -9,7 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_vhost.h>
 
-#include "port_vhost.h"
+#include "port/vhost.h"
 
 #define WAIT_US 10
 

@@ -3,7 +3,7 @@
 #define SLUICE_DATAPATH_GENERAL_H
 
 #include "lcore.h"
-#include "output.h"
+#include "out/output.h"
 
 // Carries out an action list (dp_verdict.actions) on one packet: MAC and VLAN changes, several
 // outputs, floods. Every output but the last gets a copy. sw: index of the switch; way: how to go

@@ -271,6 +271,23 @@ translate_to_drop(const struct flow_key *key, uint16_t in_port, struct translate
 	return 0;
 }
 
+int
+translate_between_hosts(const struct flow_key *key, uint16_t in_port, uint16_t out_port,
+	struct translate_rule *out, struct sl_err *err)
+{
+	int ret = set_pattern(key, &in_port, out, err);
+	unsigned n = 0;
+
+	if (ret < 0)
+		return ret;
+	out->items[0].type = RTE_FLOW_ITEM_TYPE_PORT_REPRESENTOR;
+	out->out_port.port_id = out_port;
+	add_action(out, &n, RTE_FLOW_ACTION_TYPE_COUNT, &out->count);
+	add_action(out, &n, RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR, &out->out_port);
+	add_action(out, &n, RTE_FLOW_ACTION_TYPE_END, NULL);
+	return 0;
+}
+
 uint32_t
 translate_shape(const struct translate_rule *rule)
 {

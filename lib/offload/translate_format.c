@@ -59,6 +59,9 @@ put_item(struct text *t, const struct rte_flow_item *item)
 	case RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT:
 		put(t, " represented_port ethdev_port_id is %u", port->port_id);
 		break;
+	case RTE_FLOW_ITEM_TYPE_PORT_REPRESENTOR:
+		put(t, " port_representor port_id is %u", port->port_id);
+		break;
 	case RTE_FLOW_ITEM_TYPE_ETH:
 		put(t, " eth");
 		put_mac(t, "dst", &eth->hdr.dst_addr);
@@ -123,6 +126,9 @@ put_action(struct text *t, const struct rte_flow_action *action)
 		break;
 	case RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT:
 		put(t, " represented_port ethdev_port_id %u", port->port_id);
+		break;
+	case RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR:
+		put(t, " port_representor port_id %u", port->port_id);
 		break;
 	default:
 		put(t, " action-%d", (int)action->type);

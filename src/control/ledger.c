@@ -196,6 +196,15 @@ subtract_base(struct ledger *l, uint16_t v, const struct ledger_base *b)
 	l->delivered_bytes[v] -= b->delivered_bytes;
 }
 
+// What sluice sent through a NIC at start, to see whether its rules work.
+static void
+add_probe(struct ledger_line *all, const struct nic_probe_count *probe)
+{
+	all->originated += probe->originated;
+	all->consumed += probe->consumed;
+	all->dropped += probe->dropped;
+}
+
 // The outer edge: what NICs and software hand to each other is neither received nor sent.
 static void
 read_edge(struct control *c, struct ledger *l)
@@ -225,6 +234,8 @@ read_edge(struct control *c, struct ledger *l)
 		all->held += n->held;
 		l->path_packets[OFFLOAD_ESWITCH] += n->eswitch_packets;
 		l->path_bytes[OFFLOAD_ESWITCH] += n->eswitch_bytes;
+		if (c->nics[i] != NULL)
+			add_probe(all, &c->nics[i]->probe);
 	}
 }
 
@@ -240,6 +251,8 @@ ledger_read(struct control *c, struct ledger *l, json_t *drops)
 		if (c->nics[i] == NULL)
 			continue;
 		c->nics[i]->ops->ledger(c->nics[i]->ports[0].ethdev, &l->nic[i], nic_drop, drops);
+		if (drops != NULL)
+			add_drop(drops, "before-start", c->nics[i]->probe.dropped);
 		exact = exact && l->nic[i].exact;
 		l->conserved = l->conserved && (!l->nic[i].exact || nic_balanced(&l->nic[i]));
 	}

@@ -38,9 +38,9 @@ nic_json(struct control *c, const struct nic *nic)
 			json_object_set_new(refused, offload_reason_name(i),
 				json_integer((json_int_t)st.refused[i]));
 	}
-	return json_pack("{ss ss ss sb sb si so si si si sI sI sI so}", "nic", nic->name, "driver",
-		nic->driver, "ops", nic->ops->name, "mark", nic->mark, "eswitch", nic->eswitch,
-		"rules", (int)st.entries, "rule_limit",
+	return json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so}", "nic", nic->name,
+		"driver", nic->driver, "ops", nic->ops->name, "mark", nic->mark, "eswitch",
+		nic->eswitch, "tried", nic->tried, "rules", (int)st.entries, "rule_limit",
 		st.limit == 0 ? json_null() : json_integer(st.limit), "queues", (int)f.total,
 		"queues_free", (int)f.free, "waiting", (int)st.waiting, "installed",
 		(json_int_t)st.installed, "removed", (json_int_t)st.removed, "moves_eswitch",

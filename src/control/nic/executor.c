@@ -72,6 +72,9 @@ run_job(const struct nic_ops *ops, struct nic_job *job)
 	case NIC_JOB_COUNT:
 		ops->count(job);
 		break;
+	case NIC_JOB_TRIAL:
+		ops->trial(job);
+		break;
 	}
 }
 
@@ -185,5 +188,6 @@ nic_job_free(struct nic_job *job)
 	if (job == NULL)
 		return;
 	free(job->counts);
+	free(job->trial);
 	free(job);
 }

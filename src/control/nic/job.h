@@ -17,7 +17,10 @@ enum nic_job_type {
 	NIC_JOB_CREATE,   // rule -> flow
 	NIC_JOB_DESTROY,  // reads the final counters of flow, then destroys it
 	NIC_JOB_COUNT,    // reads the counters of counts[]
+	NIC_JOB_TRIAL,    // sends packets through trial's rules, at start only
 };
+
+struct nic_trial; // nic/trial.h
 
 struct nic_count {
 	uint32_t id; // control's own
@@ -36,6 +39,7 @@ struct nic_job {
 	struct rte_flow *flow;
 	uint32_t n_counts;
 	struct nic_count *counts;
+	struct nic_trial *trial;
 	// answer
 	enum offload_outcome outcome;
 	int error;     // positive errno, 0: done

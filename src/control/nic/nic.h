@@ -25,6 +25,11 @@ struct nic_port {        // the PF (index 0) or the representor of VF index - 1
 	bool started;
 };
 
+struct nic_probe_count {
+	uint32_t originated, consumed;
+	uint32_t dropped; // came in between, before there was a switch to take them
+};
+
 struct nic {
 	char name[CONFIG_NAME_MAX];
 	uint16_t index;
@@ -34,6 +39,8 @@ struct nic {
 	bool mark;    // MARK is delivered to the host
 	bool eswitch; // transfer rules are taken
 	bool gone;    // its driver said so: nothing is asked of it any more
+	bool tried;   // mark and eswitch are proved by packets, not only by what the driver said
+	struct nic_probe_count probe; // packets of its own that sluice sent at start
 	const struct nic_ops *ops;
 	struct nic_executor *executor;
 	uint16_t n_ports;

@@ -8,6 +8,7 @@
 #include <rte_ethdev.h>
 
 #include "nic/flow_calls.h"
+#include "nic/trial.h"
 
 // Any other NIC: what its PF says of the wire; the rest is not known.
 static void
@@ -99,6 +100,7 @@ static const struct nic_ops generic_ops = {
 	.create = nic_flow_create,
 	.destroy = nic_flow_destroy,
 	.count = nic_flow_count,
+	.trial = nic_trial_run,
 	.flush = nic_flow_flush,
 	.ledger = generic_ledger,
 };
@@ -109,6 +111,7 @@ static const struct nic_ops emunic_ops = {
 	.create = nic_flow_create,
 	.destroy = nic_flow_destroy,
 	.count = nic_flow_count,
+	.trial = nic_trial_run,
 	.flush = nic_flow_flush,
 	.ledger = emunic_ledger,
 };

@@ -9,7 +9,7 @@
 
 // How control reaches a NIC's flow hardware: one table for any rte_flow driver, one for the
 // emulated NIC, which also keeps a ledger of its own.
-// Thread safety: owner thread only (validate, create, destroy and count: the NIC's executor;
+// Thread safety: owner thread only (validate, create, destroy, count and trial: the NIC's executor;
 // ledger: control).
 
 struct nic_ledger { // packets at the edges of the NIC, and what became of them; exact on the
@@ -33,6 +33,7 @@ struct nic_ops {
 	void (*create)(struct nic_job *job);
 	void (*destroy)(struct nic_job *job);
 	void (*count)(struct nic_job *job);
+	void (*trial)(struct nic_job *job);
 	void (*flush)(uint16_t ethdev); // when the executor has ended
 	void (*ledger)(uint16_t pf, struct nic_ledger *out, nic_drop_fn fn, void *ctx);
 };

@@ -6,6 +6,9 @@
 
 #include <netinet/in.h>
 
+#include "datapath/limits.h"
+#include "nic/trial.h"
+
 #define PROBE_WAIT_MS 5000
 
 static struct flow_key
@@ -29,18 +32,17 @@ sample_key(void)
 	return key;
 }
 
-static bool
-ask(struct nic *nic, struct nic_job *job, struct sl_log *log, const char *what)
+// Has the executor do a job; NULL: it did not get to it in time, and the job is its own now.
+static struct nic_job *
+await(struct nic *nic, struct nic_job *job, struct sl_log *log, const char *what)
 {
 	const struct timespec ms = {.tv_nsec = 1000000};
 	struct nic_job *answer = NULL;
 	unsigned waited;
-	bool ok;
 
-	job->type = NIC_JOB_VALIDATE;
 	if (!nic_executor_put(nic->executor, job)) {
 		nic_job_free(job);
-		return false;
+		return NULL;
 	}
 	for (waited = 0; waited < PROBE_WAIT_MS && answer == NULL; waited++) {
 		answer = nic_executor_get(nic->executor);
@@ -51,16 +53,26 @@ ask(struct nic *nic, struct nic_job *job, struct sl_log *log, const char *what)
 		if (answer == NULL)
 			nanosleep(&ms, NULL);
 	}
-	if (answer == NULL) {
+	if (answer == NULL)
 		sl_log(log, SL_LOG_WARN,
 			"%s: its driver did not answer for %u ms when asked for %s", nic->name,
 			PROBE_WAIT_MS, what);
+	return answer;
+}
+
+static bool
+ask(struct nic *nic, struct nic_job *job, struct sl_log *log, const char *what)
+{
+	bool ok;
+
+	job->type = NIC_JOB_VALIDATE;
+	job = await(nic, job, log, what);
+	if (job == NULL)
 		return false;
-	}
-	ok = answer->error == 0;
+	ok = job->error == 0;
 	if (!ok)
-		sl_log(log, SL_LOG_WARN, "%s takes no %s: %s", nic->name, what, answer->text);
-	nic_job_free(answer);
+		sl_log(log, SL_LOG_WARN, "%s takes no %s: %s", nic->name, what, job->text);
+	nic_job_free(job);
 	return ok;
 }
 
@@ -76,11 +88,10 @@ with_spare_queue(const struct nic *nic)
 	return NULL;
 }
 
-void
-nic_probe(struct nic *nic, struct sl_log *log)
+static void
+ask_rules(struct nic *nic, const struct nic_port *spare, struct sl_log *log)
 {
 	const struct flow_key key = sample_key();
-	const struct nic_port *spare = with_spare_queue(nic);
 	struct nic_job *job = calloc(1, sizeof(*job));
 
 	if (job != NULL && spare != NULL) {
@@ -103,4 +114,88 @@ nic_probe(struct nic *nic, struct sl_log *log)
 		else
 			nic_job_free(job);
 	}
+}
+
+static void
+take_verdict(struct nic *nic, const struct nic_trial *t, struct sl_log *log)
+{
+	nic->probe.originated += t->originated;
+	nic->probe.consumed += t->consumed;
+	nic->probe.dropped += t->dropped;
+	nic->tried = t->way_works == NIC_TRIAL_WORKS && t->steer_works == NIC_TRIAL_WORKS;
+	if (t->way_works == NIC_TRIAL_DEAD) {
+		nic->eswitch = false;
+		sl_log(log, SL_LOG_WARN,
+			"%s accepts transfer rules that do nothing: no flow goes into its eswitch",
+			nic->name);
+	}
+	if (t->steer_works == NIC_TRIAL_DEAD || t->steer_works == NIC_TRIAL_NO_MARK) {
+		nic->mark = false;
+		sl_log(log, SL_LOG_WARN, "%s %s: no flow gets a queue of it", nic->name,
+			t->steer_works == NIC_TRIAL_DEAD
+				? "accepts rules to a queue that do nothing"
+				: "delivers no MARK, or not all of its bits");
+	}
+	if (t->why[0] != '\0')
+		sl_log(log, SL_LOG_INFO,
+			"%s cannot be tried with packets, what its driver says has to do: %s",
+			nic->name, t->why);
+}
+
+// Between the port with the queue and another one, where there is another one.
+static struct nic_job *
+trial_job(const struct nic *nic, const struct nic_port *spare)
+{
+	const struct nic_port *from = &nic->ports[0];
+	struct nic_job *job = calloc(1, sizeof(*job));
+	struct nic_trial *t = calloc(1, sizeof(*t));
+
+	if (from == spare && nic->n_ports > 1)
+		from = &nic->ports[1];
+	if (job == NULL || t == NULL) {
+		free(job);
+		free(t);
+		return NULL;
+	}
+	job->type = NIC_JOB_TRIAL;
+	job->trial = t;
+	t->from = from->ethdev;
+	t->to = spare->ethdev;
+	t->queue = t->defaults = spare->rx_default;
+	t->mark = DP_MARK_MAX;
+	t->pool = from->setup.pools[0];
+	if (nic_trial_init(t, NULL) == 0)
+		return job;
+	nic_job_free(job);
+	return NULL;
+}
+
+static void
+try_rules(struct nic *nic, const struct nic_port *spare, struct sl_log *log)
+{
+	struct nic_job *job = trial_job(nic, spare), *answer;
+	struct nic_trial *t;
+
+	if (job == NULL)
+		return;
+	t = job->trial;
+	answer = await(nic, job, log, "a rule to send a packet through");
+	if (answer == NULL) {
+		// It has the job still, and frees it only when control takes it back.
+		nic_trial_stop(t);
+		nic->mark = nic->eswitch = false;
+		return;
+	}
+	take_verdict(nic, t, log);
+	nic_job_free(answer);
+}
+
+void
+nic_probe(struct nic *nic, struct sl_log *log)
+{
+	const struct nic_port *spare = with_spare_queue(nic);
+
+	ask_rules(nic, spare, log);
+	if (nic->mark)
+		try_rules(nic, spare, log);
 }

@@ -325,7 +325,7 @@ offload_run_answers(struct control *c)
 			if (job->type == NIC_JOB_COUNT) {
 				c->counting[i] = false;
 				take_counts(c, job);
-			} else if (job->type == NIC_JOB_VALIDATE) {
+			} else if (job->type == NIC_JOB_VALIDATE || job->type == NIC_JOB_TRIAL) {
 				nic_job_free(job); // of a probe that did not wait for it
 			} else {
 				mover_answer(c, job);

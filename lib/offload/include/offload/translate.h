@@ -43,6 +43,10 @@ int translate_to_port(const struct flow_key *key, uint16_t in_port, uint16_t out
 	const struct flow_actions *actions, struct translate_rule *out, struct sl_err *err);
 int translate_to_drop(const struct flow_key *key, uint16_t in_port, struct translate_rule *out,
 	struct sl_err *err);
+// In the embedded switch: what the application sends out of ethdev in_port arrives at ethdev
+// out_port, and never reaches a VF or the wire (the start's test packets).
+int translate_between_hosts(const struct flow_key *key, uint16_t in_port, uint16_t out_port,
+	struct translate_rule *out, struct sl_err *err);
 // A name for the shape of a rule (which items and actions), to remember what a driver refuses.
 // Stable within a run.
 uint32_t translate_shape(const struct translate_rule *rule);

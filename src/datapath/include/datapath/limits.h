@@ -18,5 +18,6 @@
 #define DP_LANE_GEN_BITS 6
 #define DP_LANES_MAX (1u << DP_LANE_INDEX_BITS)
 #define DP_LANE_GEN_MAX ((1u << DP_LANE_GEN_BITS) - 2) // so that no mark reaches 0xfffff0
+#define DP_MARK_MAX (DP_LANE_GEN_MAX << DP_LANE_INDEX_BITS | (DP_LANES_MAX - 1))
 
 #endif

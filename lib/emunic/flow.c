@@ -45,6 +45,9 @@ check_attr(
 		return rte_flow_error_set(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_EGRESS, attr,
 			"egress is not supported: what a host port sends meets transfer rules by "
 			"PORT_REPRESENTOR");
+	if (attr->ingress && attr->transfer) // as rte_flow_validate() itself does
+		return rte_flow_error_set(error, EINVAL, RTE_FLOW_ERROR_TYPE_ATTR, attr,
+			"a rule is of ingress or of transfer, not of both");
 	if (!attr->ingress && !attr->transfer)
 		return rte_flow_error_set(error, EINVAL, RTE_FLOW_ERROR_TYPE_ATTR, attr,
 			"a rule is of ingress or of transfer");

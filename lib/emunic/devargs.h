@@ -9,10 +9,10 @@
 
 // Device arguments of --vdev net_emunicN,... :
 //
-//   queues=N          receive and transmit queue pairs of the PF, 1 to 64 (default 4)
+//   queues=N          receive and transmit queue pairs of the PF, 1 to 256 (default 4)
 //   vfs=N             VFs, 0 to 64 (default: as many as representor= and vfN= name)
 //   representor=LIST  which VFs get a representor ethdev, in DPDK's form, e.g. vf[0-3]
-//   rep_queues=N      queue pairs of each representor, 1 to 64 (default 1)
+//   rep_queues=N      queue pairs of each representor, 1 to 256 (default 1)
 //   wire=[BACKEND]    what is plugged in at the wire (backend.h; default nothing: link down)
 //   vfN=[BACKEND]     what uses VF N
 //   mbufs=N           packet buffers of the NIC itself (default by the number of VFs)
@@ -25,7 +25,7 @@
 // Thread safety: any thread (no state).
 
 #define EMU_PARAM_STRING                                                                           \
-	"queues=<1-64> vfs=<0-64> representor=vf[<list>] rep_queues=<1-64> wire=[<backend>] "      \
+	"queues=<1-256> vfs=<0-64> representor=vf[<list>] rep_queues=<1-256> wire=[<backend>] "    \
 	"vf<N>=[<backend>] mbufs=<N> mac=<addr> firmware=thread|service|inline " EMU_MOODS_STRING
 
 enum emu_firmware_kind { EMU_FW_THREAD, EMU_FW_SERVICE, EMU_FW_INLINE };

@@ -14,6 +14,7 @@
 #include "backend_gen_flows.h"
 #include "devargs.h"
 #include "packet.h"
+#include "rate.h"
 #include "rss.h"
 #include "table.h"
 
@@ -39,9 +40,10 @@
 // touch their queue's ring and their own counters only.
 
 #define EMU_MAX_PORTS (1 + EMU_MAX_VFS)
-#define EMU_RETA_SIZE 128
+#define EMU_RETA_SIZE 512
 #define EMU_MAX_MACS 16
 #define EMU_MAX_MCAST 64
+#define EMU_VLANS 4096
 #define EMU_L2_OVERHEAD (14 + 2 * 4) // Ethernet and two tags, over the MTU
 #define EMU_MIN_MTU 68
 #define EMU_MAX_MTU 9600
@@ -60,6 +62,7 @@ enum emu_drop {
 	EMU_DROP_MALFORMED,        // no whole Ethernet header
 	EMU_DROP_MTU,              // longer than the MTU of the port that it enters or leaves by
 	EMU_DROP_MAC_FILTER,       // not for the port, which is not promiscuous
+	EMU_DROP_VLAN_FILTER,      // of a VLAN that the port has not let in
 	EMU_DROP_HOST_STOPPED,     // the host port is stopped, or there is none
 	EMU_DROP_RX_MISSED,        // the receive ring is full
 	EMU_DROP_RX_NOMBUF,        // the queue's mempool is empty
@@ -88,6 +91,10 @@ struct emu_rxq {
 	bool started;
 	bool deferred;
 	bool drop_en;
+	bool strip;          // takes VLAN tags out of packets
+	int event_fd;        // receive interrupts; -1: none
+	bool armed;          // somebody sleeps, or is about to
+	uint64_t interrupts; // that were raised
 	// Written by the application's thread.
 	alignas(64) uint64_t packets;
 	uint64_t bytes;
@@ -107,6 +114,7 @@ struct emu_txq {
 	uint16_t n_desc;
 	bool started;
 	bool deferred;
+	struct emu_rate rate; // of the firmware: how fast it takes from the ring
 	// Written by the application's thread.
 	alignas(64) uint64_t packets;
 	uint64_t bytes;
@@ -130,6 +138,10 @@ struct emu_port {
 	bool all_multicast;
 	bool lsc; // the application wants link events
 	uint64_t rx_offloads;
+	bool vlan_filter;
+	uint64_t vlans[EMU_VLANS / 64];   // let in
+	uint32_t tx_rate[EMU_MAX_QUEUES]; // Mbit/s, 0: no limit
+	int rx_event[EMU_MAX_QUEUES];     // eventfds of receive interrupts, -1: none
 	uint16_t n_rxq, n_txq;
 	struct emu_rxq *rxq[EMU_MAX_QUEUES];
 	struct emu_txq *txq[EMU_MAX_QUEUES];
@@ -158,6 +170,7 @@ struct emu_side {
 	bool pulled;     // link_down=
 	bool link;       // as last announced
 	bool link_changed;
+	struct emu_rate rate;          // at which it may send into the NIC (rate=)
 	uint64_t rx_packets, rx_bytes; // into the NIC
 	uint64_t tx_packets, tx_bytes; // out of the NIC
 	uint64_t drop_full, drop_down;
@@ -290,6 +303,9 @@ void emu_firmware_arm(struct emu_nic *nic);
 // One round over all sides and queues; returns the packets moved.
 unsigned int emu_firmware_round(struct emu_nic *nic);
 void emu_firmware_inline(struct emu_nic *nic);
+// What runs it now, for people: "a thread", "a service core", "bursts" (of the application, inline)
+// or, before the first port is started, "nothing yet".
+const char *emu_firmware_runs(const struct emu_nic *nic);
 // Looks at all links now, for the host.
 void emu_firmware_links(struct emu_nic *nic);
 

@@ -2,6 +2,7 @@
 #include <rte_mbuf.h>
 
 #include "offload.h"
+#include "port.h"
 #include "wire.h"
 
 // The embedded switch: parse, transfer rules, else the way between a side and the host port that
@@ -194,7 +195,9 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 		p->m = mbufs[i];
 		p->marked = false;
 		p->steered = false;
-		if (!emu_parse(p, port, host))
+		if (host && (p->m->ol_flags & RTE_MBUF_F_TX_VLAN) && !emu_vlan_insert(nic, &p->m))
+			emu_drop(nic, EMU_DROP_NO_BUFFER, p->m);
+		else if (!emu_parse(p, port, host))
 			emu_drop(nic, EMU_DROP_MALFORMED, p->m);
 		else if (!emu_offload_read(p, host))
 			emu_drop(nic, EMU_DROP_BAD_OFFLOAD, p->m);

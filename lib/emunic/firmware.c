@@ -29,9 +29,10 @@
 #define NAP_GROW_ROUNDS 32    // rounds without work until a nap gets twice as long
 
 static bool
-is_polled(const struct emu_side *side)
+is_polled(struct emu_side *side)
 {
-	return side->armed && !side->admin_down && !side->pulled && side->backend != NULL;
+	return side->armed && !side->admin_down && !side->pulled && side->backend != NULL &&
+	       emu_rate_ready(&side->rate);
 }
 
 static unsigned int
@@ -54,6 +55,7 @@ poll_side(struct emu_nic *nic, struct emu_side *side)
 		bytes += pkts[i]->pkt_len;
 	side->rx_packets += n;
 	side->rx_bytes += bytes;
+	emu_rate_take(&side->rate, bytes);
 	emu_switch(nic, side->index, false, pkts, wire ? emu_wire_in(nic, pkts, n) : n);
 	return n;
 }
@@ -62,11 +64,15 @@ static unsigned int
 poll_txq(struct emu_nic *nic, struct emu_port *port, uint16_t q)
 {
 	struct rte_mbuf *pkts[EMU_BURST];
+	struct emu_rate *rate = &port->txq[q]->rate;
 	unsigned int n;
 
-	if (nic->gone || (nic->moods.stall_tx[port->index] >> q & 1))
+	if (nic->gone || emu_has_queue(nic->moods.stall_tx[port->index], q) ||
+		!emu_rate_ready(rate))
 		return 0;
 	n = rte_ring_sc_dequeue_burst(port->txq[q]->ring, (void **)pkts, EMU_BURST, NULL);
+	for (unsigned int i = 0; rate->mbps > 0 && i < n; i++)
+		emu_rate_take(rate, pkts[i]->pkt_len);
 	if (n > 0)
 		emu_switch(nic, port->index, true, pkts, n);
 	return n;
@@ -362,6 +368,16 @@ emu_firmware_arm(struct emu_nic *nic)
 		EMU_LOG(NOTICE, "%s: no service core runs the firmware, so it runs inline",
 			nic->name);
 	__atomic_store_n(&nic->run_inline, !served, __ATOMIC_RELAXED);
+}
+
+const char *
+emu_firmware_runs(const struct emu_nic *nic)
+{
+	if (nic->thread_runs)
+		return "a thread";
+	if (__atomic_load_n(&nic->run_inline, __ATOMIC_RELAXED))
+		return "bursts";
+	return nic->service_added ? "a service core" : "nothing yet";
 }
 
 void

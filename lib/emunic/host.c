@@ -7,6 +7,7 @@
 #include <rte_ring.h>
 
 #include "offload.h"
+#include "port.h"
 
 // The host side of the NIC: ingress rules, RSS, and the one copy that puts a packet into a buffer
 // of its queue's own mempool.
@@ -33,12 +34,13 @@ mac_accepts(const struct emu_port *port, const uint8_t *dst)
 }
 
 static uint32_t
-packet_type(const struct emu_pkt *p)
+packet_type(const struct emu_pkt *p, bool stripped)
 {
 	uint16_t l = p->key.layers;
-	uint32_t t = l & EMU_L_VLAN2  ? RTE_PTYPE_L2_ETHER_QINQ
-		     : l & EMU_L_VLAN ? RTE_PTYPE_L2_ETHER_VLAN
-				      : RTE_PTYPE_L2_ETHER;
+	unsigned int tags = !!(l & EMU_L_VLAN) + !!(l & EMU_L_VLAN2) - stripped;
+	uint32_t t = tags == 2   ? RTE_PTYPE_L2_ETHER_QINQ
+		     : tags == 1 ? RTE_PTYPE_L2_ETHER_VLAN
+				 : RTE_PTYPE_L2_ETHER;
 
 	if (l & EMU_L_IPV4)
 		t |= RTE_PTYPE_L3_IPV4_EXT_UNKNOWN;
@@ -53,16 +55,20 @@ packet_type(const struct emu_pkt *p)
 	return t;
 }
 
-// Sets all that the application sees of a received packet besides its bytes.
+// Sets all that the application sees of a received packet besides its bytes, but for its outer tag,
+// which moves there from them.
 static void
 set_metadata(const struct emu_rxq *q, const struct emu_pkt *p, struct rte_mbuf *m, uint64_t sums)
 {
 	const struct emu_port *port = q->port;
 	uint64_t flags = sums;
+	bool stripped = q->strip && emu_vlan_strip(&p->key, m);
 	uint32_t hash;
 
 	m->port = port->dev->data->port_id;
-	m->packet_type = packet_type(p);
+	m->packet_type = packet_type(p, stripped);
+	if (stripped)
+		flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 	if (port->rss_on && emu_rss_hash(&port->rss, p, &hash)) {
 		m->hash.rss = hash;
 		flags |= RTE_MBUF_F_RX_RSS_HASH;
@@ -157,6 +163,8 @@ flush_queue(struct emu_nic *nic, struct emu_rxq *q)
 		old[i] = q->staged[i]->m;
 	rte_pktmbuf_free_bulk(old, n);
 	rte_ring_sp_enqueue_bulk(q->ring, (void **)m, done, NULL);
+	if (q->event_fd >= 0 && done > 0)
+		emu_rxq_wake(q);
 }
 
 // A packet of many segments for a queue that wants them one by one.
@@ -187,6 +195,8 @@ deliver_segments(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
 		if (why != EMU_DROPS)
 			emu_drop(nic, why, m);
 	}
+	if (q->event_fd >= 0)
+		emu_rxq_wake(q);
 	nic->copies += n - 1;
 	rte_pktmbuf_free(p->m);
 }
@@ -218,7 +228,7 @@ pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p, struct
 		emu_drop(nic, EMU_DROP_RX_QUEUE_STOPPED, p->m);
 		return NULL;
 	}
-	if (nic->moods.stall_rx[port->index] >> id & 1) {
+	if (emu_has_queue(nic->moods.stall_rx[port->index], id)) {
 		emu_drop(nic, EMU_DROP_RX_QUEUE_STALLED, p->m);
 		return NULL;
 	}
@@ -251,10 +261,12 @@ emu_host_deliver(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pk
 		return;
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		if (pkts[i]->steered || mac_accepts(port, pkts[i]->key.dst))
-			pkts[k++] = pkts[i];
-		else
+		if (!pkts[i]->steered && !mac_accepts(port, pkts[i]->key.dst))
 			emu_drop(nic, EMU_DROP_MAC_FILTER, pkts[i]->m);
+		else if (!pkts[i]->steered && !emu_vlan_accepts(port, &pkts[i]->key))
+			emu_drop(nic, EMU_DROP_VLAN_FILTER, pkts[i]->m);
+		else
+			pkts[k++] = pkts[i];
 	}
 	emu_table_lookup(&nic->rules, &port->ingress, pkts, k, rules);
 	for (unsigned int i = 0; i < k; i++) {

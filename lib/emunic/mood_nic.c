@@ -68,8 +68,10 @@ emu_nic_apply_moods(struct emu_nic *nic, const struct emu_moods *m)
 {
 	nic->moods = *m;
 	nic->rules.max_masks = m->masks;
-	for (uint16_t i = 0; i < nic->n_sides; i++)
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		nic->sides[i].pulled = nic->gone || m->link_down[i];
+		emu_rate_set(&nic->sides[i].rate, m->rate[i]);
+	}
 	emu_wire_seed(nic);
 }
 

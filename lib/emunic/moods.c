@@ -136,11 +136,34 @@ add_stall(struct emu_moods *m, const char *entry)
 	if ((strncmp(dot, ".rx", 3) != 0 && strncmp(dot, ".tx", 3) != 0) ||
 		!tail_number(dot + 3, EMU_MAX_QUEUES, &queue))
 		return false;
-	if (dot[1] == 'r')
-		m->stall_rx[port] |= UINT64_C(1) << queue;
-	else
-		m->stall_tx[port] |= UINT64_C(1) << queue;
+	(dot[1] == 'r' ? m->stall_rx : m->stall_tx)[port][queue / 64] |= UINT64_C(1) << queue % 64;
 	return true;
+}
+
+// wire:MBPS, vfN:MBPS
+static bool
+add_rate(struct emu_moods *m, const char *entry)
+{
+	const char *colon = strchr(entry, ':');
+	unsigned int vf = 0, port = 0;
+	unsigned long rate;
+	char name[16];
+	size_t n;
+
+	if (colon == NULL || colon - entry >= (int)sizeof(name))
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(colon - entry), entry);
+	if (strcmp(name, "wire") != 0) {
+		if (strncmp(name, "vf", 2) != 0 || !tail_number(name + 2, EMU_MAX_VFS, &vf))
+			return false;
+		port = 1 + vf;
+	}
+	n = strspn(colon + 1, "0123456789");
+	if (n == 0 || n > 6 || colon[1 + n] != '\0')
+		return false;
+	rate = strtoul(colon + 1, NULL, 10);
+	m->rate[port] = rate;
+	return rate <= EMU_MAX_RATE;
 }
 
 static bool
@@ -165,6 +188,9 @@ static const struct {
 		add_refuse},
 	[EMU_MOOD_LINK_DOWN] = {"link_down", "is not a side, as in wire+vf0", add_link_down},
 	[EMU_MOOD_STALL] = {"stall", "is not a queue, as in pf.rx0+rep1.tx0", add_stall},
+	[EMU_MOOD_RATE] = {"rate",
+		"is not a side and its rate of 0 to 400000 Mbit/s, as in vf0:100+wire:40000",
+		add_rate},
 };
 
 static int
@@ -181,6 +207,8 @@ set_list(struct emu_moods *m, unsigned int list, const char *text, char *why, si
 		memset(fresh.stall_rx, 0, sizeof(fresh.stall_rx));
 		memset(fresh.stall_tx, 0, sizeof(fresh.stall_tx));
 	}
+	if (list == EMU_MOOD_RATE)
+		memset(fresh.rate, 0, sizeof(fresh.rate));
 	for (const char *at = strcmp(text, "none") == 0 ? NULL : text; at != NULL;) {
 		at = next_entry(at, entry, sizeof(entry));
 		if (!lists[list].add(&fresh, entry))
@@ -196,8 +224,11 @@ emu_moods_check(const struct emu_moods *m, uint16_t vfs, char *why, size_t why_l
 	for (unsigned int i = 1 + vfs; i < RTE_DIM(m->link_down); i++) {
 		if (m->link_down[i])
 			return FAIL("link_down: the NIC has %u VFs, so no vf%u", vfs, i - 1);
-		if (m->stall_rx[i] != 0 || m->stall_tx[i] != 0)
-			return FAIL("stall: the NIC has %u VFs, so no rep%u", vfs, i - 1);
+		for (unsigned int w = 0; w < EMU_QUEUE_WORDS; w++)
+			if (m->stall_rx[i][w] != 0 || m->stall_tx[i][w] != 0)
+				return FAIL("stall: the NIC has %u VFs, so no rep%u", vfs, i - 1);
+		if (m->rate[i] != 0)
+			return FAIL("rate: the NIC has %u VFs, so no vf%u", vfs, i - 1);
 	}
 	return 0;
 }
@@ -253,7 +284,19 @@ stall_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
 		snprintf(out, len, "pf.%s%u", tx ? "tx" : "rx", queue);
 	else
 		snprintf(out, len, "rep%u.%s%u", port - 1, tx ? "tx" : "rx", queue);
-	return (tx ? m->stall_tx : m->stall_rx)[port] >> queue & 1;
+	return emu_has_queue((tx ? m->stall_tx : m->stall_rx)[port], queue);
+}
+
+static int
+rate_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
+{
+	if (i >= RTE_DIM(m->rate))
+		return -1;
+	if (i == 0)
+		snprintf(out, len, "wire:%u", m->rate[i]);
+	else
+		snprintf(out, len, "vf%u:%u", i - 1, m->rate[i]);
+	return m->rate[i] != 0;
 }
 
 int
@@ -264,6 +307,8 @@ emu_moods_entry(
 		return link_entry(m, i, out, len);
 	if (list == EMU_MOOD_STALL)
 		return stall_entry(m, i, out, len);
+	if (list == EMU_MOOD_RATE)
+		return rate_entry(m, i, out, len);
 	if (i >= RTE_DIM(refusable))
 		return -1;
 	snprintf(out, len, "%s", refusable[i].name);

@@ -24,6 +24,9 @@
 //   link_down=LIST   sides whose cable is pulled out, as in wire+vf0
 //   stall=LIST       queues that stand still, as in pf.rx0+rep1.tx0: what is for a receive queue is
 //                    dropped by name, what is in a transmit queue stays there
+//   rate=LIST        Mbit/s at which a side may send into the NIC, as in vf0:100+wire:40000: what
+//   is
+//                    above that waits with its sender
 //   loss=N           of a million packets on the wire, both ways, so many are lost,
 //   late=N             and so many come after the one that follows them;
 //   seed=N             by this sequence, which begins anew at every change of a mood
@@ -34,13 +37,16 @@
 // falls stay.
 // Thread safety: no state of its own; the NIC's moods are under its gate.
 
-#define EMU_MAX_QUEUES 64
+#define EMU_MAX_QUEUES 256
+#define EMU_QUEUE_WORDS (EMU_MAX_QUEUES / 64) // of a set of queues
 #define EMU_MAX_VFS 64
+#define EMU_MAX_RATE 400000 // Mbit/s
 #define EMU_MOODS_STRING                                                                           \
 	"capacity=<1-1048576> masks=<N> insert_us=<N> insert_rate=<N> counter_lag=<ms> "           \
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
 	"refuse=item.<name>+action.<name>|none link_down=<side>+<side>|none "                      \
-	"stall=pf.rx<N>+rep<N>.tx<N>|none loss=<ppm> late=<ppm> seed=<N> remove_ms=<N>"
+	"stall=pf.rx<N>+rep<N>.tx<N>|none rate=<side>:<Mbit/s>|none loss=<ppm> late=<ppm> "        \
+	"seed=<N> remove_ms=<N>"
 
 struct emu_moods {
 	uint32_t capacity;
@@ -60,9 +66,16 @@ struct emu_moods {
 	uint64_t refuse; // bit i: of the i-th name
 	// Of the wire and the PF, then of the VFs and their representors; bit q: of queue q.
 	bool link_down[1 + EMU_MAX_VFS];
-	uint64_t stall_rx[1 + EMU_MAX_VFS];
-	uint64_t stall_tx[1 + EMU_MAX_VFS];
+	uint64_t stall_rx[1 + EMU_MAX_VFS][EMU_QUEUE_WORDS];
+	uint64_t stall_tx[1 + EMU_MAX_VFS][EMU_QUEUE_WORDS];
+	uint32_t rate[1 + EMU_MAX_VFS]; // Mbit/s, 0: none
 };
+
+static inline bool
+emu_has_queue(const uint64_t *set, unsigned int queue)
+{
+	return set[queue / 64] >> queue % 64 & 1;
+}
 
 void emu_moods_init(struct emu_moods *m);
 
@@ -77,7 +90,13 @@ const char *emu_moods_number(const struct emu_moods *m, unsigned int i, uint32_t
 // 0, or -EINVAL with a sentence in why when a list names a VF that a NIC with so many has not.
 int emu_moods_check(const struct emu_moods *m, uint16_t vfs, char *why, size_t why_len);
 
-enum emu_mood_list { EMU_MOOD_REFUSE, EMU_MOOD_LINK_DOWN, EMU_MOOD_STALL, EMU_MOOD_LISTS };
+enum emu_mood_list {
+	EMU_MOOD_REFUSE,
+	EMU_MOOD_LINK_DOWN,
+	EMU_MOOD_STALL,
+	EMU_MOOD_RATE,
+	EMU_MOOD_LISTS
+};
 
 // Whether a list has its i-th possible entry, with its text in out (32 bytes are enough).
 // Negative after the last.

@@ -53,6 +53,23 @@ rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why_len
 }
 
 EXPORT int
+rte_pmd_emunic_vf_rate_set(uint16_t port_id, uint16_t vf, uint32_t mbps)
+{
+	struct emu_nic *nic;
+
+	if (!rte_eth_dev_is_valid_port(port_id) || !emu_is_port(&rte_eth_devices[port_id]))
+		return -ENODEV;
+	nic = ((struct emu_port *)rte_eth_devices[port_id].data->dev_private)->nic;
+	if (vf >= nic->args.vfs || mbps > EMU_MAX_RATE)
+		return -EINVAL;
+	emu_gate_enter(&nic->gate);
+	nic->moods.rate[1 + vf] = mbps;
+	emu_rate_set(&nic->sides[1 + vf].rate, mbps);
+	emu_gate_leave(&nic->gate);
+	return 0;
+}
+
+EXPORT int
 rte_pmd_emunic_side_finished(uint16_t port_id, const char *side)
 {
 	struct emu_nic *nic;

@@ -16,11 +16,14 @@
 
 #define RX_OFFLOADS                                                                                \
 	(RTE_ETH_RX_OFFLOAD_CHECKSUM | RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_TCP_LRO |   \
-		RTE_ETH_RX_OFFLOAD_RSS_HASH)
+		RTE_ETH_RX_OFFLOAD_RSS_HASH | RTE_ETH_RX_OFFLOAD_VLAN_STRIP |                      \
+		RTE_ETH_RX_OFFLOAD_VLAN_FILTER)
+#define RX_QUEUE_OFFLOADS                                                                          \
+	(RTE_ETH_RX_OFFLOAD_CHECKSUM | RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_VLAN_STRIP)
 #define TX_OFFLOADS                                                                                \
 	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |                            \
 		RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO |                        \
-		RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
+		RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_VLAN_INSERT)
 
 static int
 port_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
@@ -37,6 +40,7 @@ port_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	info->max_mac_addrs = EMU_MAX_MACS;
 	info->max_vfs = port->index == 0 ? port->nic->args.vfs : 0;
 	info->rx_offload_capa = RX_OFFLOADS;
+	info->rx_queue_offload_capa = RX_QUEUE_OFFLOADS;
 	info->tx_offload_capa = TX_OFFLOADS;
 	info->reta_size = EMU_RETA_SIZE;
 	info->hash_key_size = EMU_RSS_KEY_LEN;
@@ -70,11 +74,17 @@ port_configure(struct rte_eth_dev *dev)
 	const struct rte_eth_conf *conf = &dev->data->dev_conf;
 	int ret;
 
+	if (conf->intr_conf.rxq) {
+		ret = emu_port_intr_check(port);
+		if (ret != 0)
+			return ret;
+	}
 	emu_gate_enter(&port->nic->gate);
 	port->n_rxq = dev->data->nb_rx_queues;
 	port->n_txq = dev->data->nb_tx_queues;
 	port->rx_offloads = conf->rxmode.offloads;
 	port->lsc = conf->intr_conf.lsc;
+	port->vlan_filter = conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
 	ret = emu_port_rss_configure(port, conf);
 	emu_gate_leave(&port->nic->gate);
 	dev->data->scattered_rx = !!(
@@ -132,12 +142,16 @@ port_start(struct rte_eth_dev *dev)
 	struct emu_port *port = dev->data->dev_private;
 	struct emu_nic *nic = port->nic;
 	struct rte_eth_link link;
+	int ret;
 
 	if (check_queues(port) != 0) {
 		EMU_LOG(ERR, "%s: port %u starts with queues that are not set up", nic->name,
 			dev->data->port_id);
 		return -EINVAL;
 	}
+	ret = emu_port_intr_start(port);
+	if (ret != 0)
+		return ret;
 	emu_firmware_arm(nic);
 	emu_gate_enter(&nic->gate);
 	set_queue_states(dev, true);
@@ -168,6 +182,7 @@ port_stop(struct rte_eth_dev *dev)
 		if (port->index == 0)
 			emu_wire_settle(nic, true);
 		set_queue_states(dev, false);
+		emu_port_intr_stop(port);
 		for (uint16_t i = 0; i < port->n_rxq; i++)
 			emu_ring_drain(nic, port->rxq[i]->ring);
 		for (uint16_t i = 0; i < port->n_txq; i++)
@@ -305,6 +320,26 @@ port_rx_count(void *rxq)
 	return rte_ring_count(q->ring);
 }
 
+static int
+port_rx_status(void *rxq, uint16_t offset)
+{
+	const struct emu_rxq *q = rxq;
+
+	if (offset >= q->n_desc)
+		return -EINVAL;
+	return offset < rte_ring_count(q->ring) ? RTE_ETH_RX_DESC_DONE : RTE_ETH_RX_DESC_AVAIL;
+}
+
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+static int
+port_tx_count(void *txq)
+{
+	const struct emu_txq *q = txq;
+
+	return rte_ring_count(q->ring);
+}
+#endif
+
 // What the firmware has not taken yet are the descriptors that were filled last; what it took goes
 // on in order, whatever queue it reads next.
 static int
@@ -316,6 +351,26 @@ port_tx_status(void *txq, uint16_t offset)
 		return -EINVAL;
 	return offset + rte_ring_count(q->ring) >= q->n_desc ? RTE_ETH_TX_DESC_FULL
 							     : RTE_ETH_TX_DESC_DONE;
+}
+
+static int
+port_burst_mode(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_burst_mode *mode)
+{
+	const struct emu_port *port = dev->data->dev_private;
+	bool runs = __atomic_load_n(&port->nic->run_inline, __ATOMIC_RELAXED);
+
+	snprintf(mode->info, sizeof(mode->info), "Scalar, a ring%s",
+		runs ? ", runs the firmware" : "");
+	return 0;
+}
+
+static int
+port_firmware(struct rte_eth_dev *dev, char *text, size_t len)
+{
+	const struct emu_port *port = dev->data->dev_private;
+	int n = snprintf(text, len, "emunic, run by %s", emu_firmware_runs(port->nic));
+
+	return n < 0 ? -EINVAL : (size_t)n >= len ? n + 1 : 0;
 }
 
 static const struct eth_dev_ops ops = {
@@ -336,6 +391,15 @@ static const struct eth_dev_ops ops = {
 	.mac_addr_set = emu_port_mac_set,
 	.set_mc_addr_list = emu_port_mcast_set,
 	.mtu_set = port_mtu,
+	.vlan_filter_set = emu_port_vlan_filter,
+	.vlan_offload_set = emu_port_vlan_offload,
+	.vlan_strip_queue_set = emu_port_vlan_strip,
+	.rx_queue_intr_enable = emu_port_intr_enable,
+	.rx_queue_intr_disable = emu_port_intr_disable,
+	.rx_burst_mode_get = port_burst_mode,
+	.tx_burst_mode_get = port_burst_mode,
+	.fw_version_get = port_firmware,
+	.set_queue_rate_limit = emu_txq_rate,
 	.stats_get = emu_port_stats_get,
 	.stats_reset = emu_port_stats_reset,
 	.xstats_get = emu_port_xstats_get,
@@ -380,6 +444,7 @@ emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index)
 	port->index = index;
 	port->max_queues = index == 0 ? nic->args.queues : nic->args.rep_queues;
 	TAILQ_INIT(&port->rules);
+	memset(port->rx_event, 0xff, sizeof(port->rx_event)); // -1
 	emu_rss_set_key(&port->rss, NULL);
 	memcpy(mac, nic->args.mac, 6);
 	mac[5] += index;
@@ -394,7 +459,11 @@ emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index)
 	dev->rx_pkt_burst = emu_rx_burst;
 	dev->tx_pkt_burst = emu_tx_burst;
 	dev->rx_queue_count = port_rx_count;
+	dev->rx_descriptor_status = port_rx_status;
 	dev->tx_descriptor_status = port_tx_status;
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+	dev->tx_queue_count = port_tx_count;
+#endif
 	emu_gate_enter(&nic->gate);
 	nic->ports[index] = port;
 	nic->refs++;

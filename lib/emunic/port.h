@@ -35,6 +35,27 @@ void emu_port_mac_remove(struct rte_eth_dev *dev, uint32_t index);
 int emu_port_mac_set(struct rte_eth_dev *dev, struct rte_ether_addr *mac);
 int emu_port_mcast_set(struct rte_eth_dev *dev, struct rte_ether_addr *macs, uint32_t n);
 
+// port_vlan.c. The first three are the firmware's, under the gate.
+bool emu_vlan_accepts(const struct emu_port *port, const union emu_key *key);
+// Takes the outer tag of m, whose headers key is of, into m->vlan_tci. False: there is none.
+bool emu_vlan_strip(const union emu_key *key, struct rte_mbuf *m);
+// Puts m's vlan_tci into it; *m may become another. False: no buffer, *m stays.
+bool emu_vlan_insert(struct emu_nic *nic, struct rte_mbuf **m);
+int emu_port_vlan_filter(struct rte_eth_dev *dev, uint16_t vid, int on);
+int emu_port_vlan_offload(struct rte_eth_dev *dev, int mask);
+void emu_port_vlan_strip(struct rte_eth_dev *dev, uint16_t queue, int on);
+
+// port_intr.c
+// Whether the NIC can have receive interrupts at all; 0 or -ENOTSUP.
+int emu_port_intr_check(const struct emu_port *port);
+// At the start and, with no burst or wake-up under way, the stop of a port that wants them.
+int emu_port_intr_start(struct emu_port *port);
+void emu_port_intr_stop(struct emu_port *port);
+// Tells who waits for the queue that there is something in it. The firmware.
+void emu_rxq_wake(struct emu_rxq *q);
+int emu_port_intr_enable(struct rte_eth_dev *dev, uint16_t queue);
+int emu_port_intr_disable(struct rte_eth_dev *dev, uint16_t queue);
+
 // stats.c
 #if RTE_VERSION >= RTE_VERSION_NUM(25, 11, 0, 0)
 int emu_port_stats_get(

@@ -56,6 +56,8 @@ emu_rxq_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_desc, unsigned in
 	q->room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
 	q->deferred = conf->rx_deferred_start;
 	q->drop_en = conf->rx_drop_en;
+	q->strip = q->offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
+	q->event_fd = port->rx_event[id];
 	emu_gate_enter(&port->nic->gate);
 	port->rxq[id] = q;
 	emu_gate_leave(&port->nic->gate);
@@ -80,6 +82,7 @@ emu_txq_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_desc, unsigned in
 	q->offloads = conf->offloads | dev->data->dev_conf.txmode.offloads;
 	q->deferred = conf->tx_deferred_start;
 	emu_gate_enter(&port->nic->gate);
+	emu_rate_set(&q->rate, port->tx_rate[id]);
 	port->txq[id] = q;
 	emu_gate_leave(&port->nic->gate);
 	dev->data->tx_queues[id] = q;
@@ -183,6 +186,24 @@ emu_txq_stop(struct rte_eth_dev *dev, uint16_t id)
 
 	__atomic_store_n(&port->txq[id]->started, false, __ATOMIC_RELAXED);
 	dev->data->tx_queue_state[id] = RTE_ETH_QUEUE_STATE_STOPPED;
+	return 0;
+}
+
+int
+emu_txq_rate(struct rte_eth_dev *dev, uint16_t id, uint32_t mbps)
+{
+	struct emu_port *port = dev->data->dev_private;
+
+	if (mbps > EMU_MAX_RATE) {
+		EMU_LOG(ERR, "%s: tx queue %u: a rate of %u Mbit/s, expected 0 (none) to %u",
+			port->nic->name, id, mbps, EMU_MAX_RATE);
+		return -EINVAL;
+	}
+	emu_gate_enter(&port->nic->gate);
+	port->tx_rate[id] = mbps;
+	if (port->txq[id] != NULL)
+		emu_rate_set(&port->txq[id]->rate, mbps);
+	emu_gate_leave(&port->nic->gate);
 	return 0;
 }
 

@@ -17,6 +17,9 @@ int emu_rxq_start(struct rte_eth_dev *dev, uint16_t id);
 int emu_rxq_stop(struct rte_eth_dev *dev, uint16_t id);
 int emu_txq_start(struct rte_eth_dev *dev, uint16_t id);
 int emu_txq_stop(struct rte_eth_dev *dev, uint16_t id);
+// A limit in Mbit/s on what the firmware takes from a queue; 0: none. It stays when the queue is
+// set up again.
+int emu_txq_rate(struct rte_eth_dev *dev, uint16_t id, uint32_t mbps);
 void emu_rxq_info(struct rte_eth_dev *dev, uint16_t id, struct rte_eth_rxq_info *info);
 void emu_txq_info(struct rte_eth_dev *dev, uint16_t id, struct rte_eth_txq_info *info);
 

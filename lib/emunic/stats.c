@@ -150,6 +150,7 @@ static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_MALFORMED] = "malformed",
 	[EMU_DROP_MTU] = "mtu",
 	[EMU_DROP_MAC_FILTER] = "mac_filter",
+	[EMU_DROP_VLAN_FILTER] = "vlan_filter",
 	[EMU_DROP_HOST_STOPPED] = "host_stopped",
 	[EMU_DROP_RX_MISSED] = "rx_missed",
 	[EMU_DROP_RX_NOMBUF] = "rx_nombuf",
@@ -260,6 +261,32 @@ walk_backends(struct walk *w, struct emu_nic *nic)
 	}
 }
 
+// The queues above those for which ethdev itself makes extended statistics, by the same names, and
+// what it has no names for.
+static void
+walk_queues(struct walk *w, const struct emu_port *port)
+{
+	for (uint16_t i = RTE_ETHDEV_QUEUE_STAT_CNTRS; i < port->n_rxq; i++) {
+		struct emu_queue_totals t = less(rxq_totals(port->rxq[i]), port->rx_base[i]);
+
+		put(w, t.packets, "rx_q%u_packets", i);
+		put(w, t.bytes, "rx_q%u_bytes", i);
+		put(w, t.missed + t.nombuf, "rx_q%u_errors", i);
+	}
+	for (uint16_t i = RTE_ETHDEV_QUEUE_STAT_CNTRS; i < port->n_txq; i++) {
+		struct emu_queue_totals t = less(txq_totals(port->txq[i]), port->tx_base[i]);
+
+		put(w, t.packets, "tx_q%u_packets", i);
+		put(w, t.bytes, "tx_q%u_bytes", i);
+	}
+	for (uint16_t i = 0; i < port->n_rxq; i++) {
+		const struct emu_rxq *q = port->rxq[i];
+
+		if (q != NULL && q->event_fd >= 0)
+			put(w, emu_read(&q->interrupts), "rx_q%u_interrupts", i);
+	}
+}
+
 static void
 walk(struct walk *w, struct emu_port *port)
 {
@@ -285,6 +312,7 @@ walk(struct walk *w, struct emu_port *port)
 		put(w, port->side->rx_bytes, "vf_tx_bytes");
 	}
 	put(w, port->ingress.n_rules, "rules_ingress");
+	walk_queues(w, port);
 	emu_gate_leave(&nic->gate);
 }
 

@@ -327,7 +327,7 @@ REFUSALS = [
      'specific pattern item', 'needs a transfer rule'),
     ('transfer pattern represented_port ethdev_port_id is 9 / end actions drop / end',
      'item specification', 'not of this NIC'),
-    ('ingress pattern eth / end actions queue index 64 / end', 'action configuration',
+    ('ingress pattern eth / end actions queue index 256 / end', 'action configuration',
      'no such receive queue'),
     ('transfer pattern eth / end actions queue index 0 / end', 'specific action',
      'QUEUE needs an ingress rule'),
@@ -371,7 +371,7 @@ def test_rss(pmd, work):
     pmd.stop(t)
 
     t = pmd(vdev, args=args)
-    for i in range(0, 128, 8):
+    for i in range(0, 512, 8):
         entries = ','.join(f'({j},{2 + j % 2})' for j in range(i, i + 8))
         assert 'Bad' not in t.cmd(f'port config 0 rss reta {entries}')
     t.cmd('set fwd rxonly')
@@ -429,8 +429,8 @@ def test_stop_and_unplug(pmd):
 
 WRONG = [
     ('queue=4', "unknown argument 'queue'"),
-    ('queues=0', 'queues=0: expected a number from 1 to 64'),
-    ('queues=65', 'expected a number from 1 to 64'),
+    ('queues=0', 'queues=0: expected a number from 1 to 256'),
+    ('queues=257', 'expected a number from 1 to 256'),
     ('queues=2,queues=2', 'queues is given twice'),
     ('vfs=1,representor=vf[0-3]', 'vf3 is named, but vfs=1'),
     ('representor=pf1', 'expected VFs'),

@@ -516,7 +516,7 @@ test_wrong(void **state)
 	assert_refused("link_down=wire+vf1", "link_down: the NIC has 1 VFs, so no vf1");
 	assert_refused("link_down=vf64", "'vf64' is not a side");
 	assert_refused("stall=rep1.rx0", "stall: the NIC has 1 VFs, so no rep1");
-	assert_refused("stall=pf.rx64", "'pf.rx64' is not a queue");
+	assert_refused("stall=pf.rx256", "'pf.rx256' is not a queue");
 	assert_refused("stall=pf", "'pf' is not a queue");
 	assert_refused("loss=1000001", "expected a number from 0 to 1000000");
 	assert_int_equal(nic()->moods.capacity, 32);
@@ -546,26 +546,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_wrong),
 	};
-	char *eal[] = {argv[0], "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-		"--lcores=0", "-m256", "--log-level=critical",
-		"--log-level=pmd.net.emunic:emergency", NULL};
-	const char *seed = getenv("SEED");
-	int failed;
 
-	rng = seed != NULL ? strtoull(seed, NULL, 0) : 20263;
-	if (rte_eal_init(9, eal) < 0)
-		return 1;
-	for (unsigned int i = 0; i < RTE_DIM(pools); i++) {
-		char name[] = "pool0";
-
-		name[4] += i;
-		pools[i] = rte_pktmbuf_pool_create(name, 4000, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-		if (pools[i] == NULL)
-			return 1;
-	}
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	if (failed != 0)
-		fprintf(stderr, "SEED=%s\n", seed != NULL ? seed : "20263");
-	rte_eal_cleanup();
-	return failed;
+	return run_nic_tests(argv[0], tests, RTE_DIM(tests));
 }

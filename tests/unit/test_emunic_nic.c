@@ -502,26 +502,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_insertion_cost),
 		cmocka_unit_test(test_swap),
 	};
-	char *eal[] = {argv[0], "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-		"--lcores=0", "-m256", "--log-level=critical",
-		"--log-level=pmd.net.emunic:emergency", NULL};
-	const char *seed = getenv("SEED");
-	int failed;
 
-	rng = seed != NULL ? strtoull(seed, NULL, 0) : 20263;
-	if (rte_eal_init(9, eal) < 0)
-		return 1;
-	for (unsigned int i = 0; i < RTE_DIM(pools); i++) {
-		char name[] = "pool0";
-
-		name[4] += i;
-		pools[i] = rte_pktmbuf_pool_create(name, 4000, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-		if (pools[i] == NULL)
-			return 1;
-	}
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	if (failed != 0)
-		fprintf(stderr, "SEED=%s\n", seed != NULL ? seed : "20263");
-	rte_eal_cleanup();
-	return failed;
+	return run_nic_tests(argv[0], tests, RTE_DIM(tests));
 }

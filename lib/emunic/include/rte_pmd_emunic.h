@@ -31,6 +31,10 @@ int rte_pmd_emunic_side_finished(uint16_t port_id, const char *side);
 // does and why has a sentence (-EINVAL).
 int rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why_len);
 
+// Limits what a VF may send into the NIC to so many Mbit/s, 0: no limit; as rate= does for one side.
+// What is above it waits with the VF. -EINVAL: no such VF, or above 400000.
+int rte_pmd_emunic_vf_rate_set(uint16_t port_id, uint16_t vf, uint32_t mbps);
+
 #ifdef __cplusplus
 }
 #endif

@@ -124,6 +124,11 @@ def test_idle_flows_leave(switch):
     stats = s.settled()
     assert sum(stats['place_packets'].values()) == 20000
     assert stats['packets']['sent'] == 20000, stats['packets']
+    ports = {p['name']: p for p in s.call('port list')['items']}
+    assert ports['uplink']['hw_rx_packets'] == stats['place_packets']['eswitch'] > 0, ports
+    assert ports['v0']['hw_tx_packets'] + ports['v1']['hw_tx_packets'] \
+        == ports['uplink']['hw_rx_packets'], ports
+    assert ports['uplink']['hw_rx_packets'] + ports['uplink']['rx_packets'] == 20000, ports
 
 
 def test_a_deny_is_obeyed_in_hardware(switch):

@@ -302,6 +302,8 @@ take_counts(struct control *c, struct nic_job *job)
 			n->packets < pl->base_packets)
 			continue;
 		if (n->packets > pl->base_packets) {
+			placement_carried(
+				c, pl, n->packets - pl->base_packets, n->bytes - pl->base_bytes);
 			offload_flow_count(c->offload, pl->flow,
 				(uint32_t)(n->packets - pl->base_packets),
 				n->bytes - pl->base_bytes);

@@ -298,6 +298,19 @@ placement_lane_update(struct control *c, struct placement *pl, const struct flow
 	pl->actions = actions;
 }
 
+void
+placement_carried(struct control *c, const struct placement *pl, uint64_t packets, uint64_t bytes)
+{
+	if (pl->in.vport < DP_VPORTS_MAX) {
+		c->eswitch[pl->in.vport].rx_packets += packets;
+		c->eswitch[pl->in.vport].rx_bytes += bytes;
+	}
+	if (!pl->drop && pl->out.vport < DP_VPORTS_MAX) {
+		c->eswitch[pl->out.vport].tx_packets += packets;
+		c->eswitch[pl->out.vport].tx_bytes += bytes;
+	}
+}
+
 uint32_t
 placement_mark(const struct placement *pl)
 {

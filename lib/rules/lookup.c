@@ -87,7 +87,7 @@ lookup_all(const struct rules_set *s, const struct flow_key *key, struct rules_r
 		struct rules_reach r;
 
 		if (depth[i] == RULES_DEPTH || t == NULL) {
-			if (i == table && out != NULL)
+			if (i == table)
 				*(n == RULES_DEPTH ? &out->too_long : &out->no_rule) = true;
 			continue;
 		}
@@ -95,7 +95,7 @@ lookup_all(const struct rules_set *s, const struct flow_key *key, struct rules_r
 		fields |= r.fields;
 		todo |= r.tables;
 		reached(depth, r.tables, depth[i]);
-		if (i != table || out == NULL)
+		if (i != table)
 			continue;
 		if (n == RULES_DEPTH)
 			out->too_long = true;
@@ -138,12 +138,6 @@ rules_lookup(const struct rules_set *s, const struct flow_key *key, struct rules
 		lookup_one(s, key, out);
 	else
 		out->fields = lookup_all(s, key, out);
-}
-
-uint32_t
-rules_reachable(const struct rules_set *s, const struct flow_key *key)
-{
-	return s->fields == 0 ? 0 : lookup_all(s, key, NULL);
 }
 
 void

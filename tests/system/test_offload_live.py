@@ -254,6 +254,22 @@ def test_reasons(switch):
     finish(s)
 
 
+def test_fields_keep_only_those_out_that_can_meet_them(switch):
+    """A rule that reads TCP flags of port 22 keeps no other flow on the host."""
+    s = switch([{'match': 'tcp dport=22 tcp_flags=+syn-ack', 'actions': 'drop', 'priority': 2},
+                {'match': 'ip', 'actions': 'output=v0'}])
+    generate(s, 60, 5000)
+    wait_for(lambda: flows(s, match='tcp dport=80', place='eswitch'), 20, 'flows in hardware')
+
+    def all_say_so():
+        known = [f for f in flows(s, match='tcp dport=22') if f['id']]
+        return known and all('depends on tcp-flags' in f['reason'] for f in known)
+    wait_for(all_say_so, 20, 'the reason')
+    assert not flows(s, match='tcp dport=22', place='eswitch')
+    assert not [f for f in flows(s, match='tcp dport=80') if 'depends' in f['reason']]
+    finish(s)
+
+
 def test_offload_is_turned_off_and_on(switch):
     s = switch(HASH)
     generate(s, 40, 10000)

@@ -92,14 +92,13 @@ void rules_set_put(struct rules_set *s);
 
 // FLOW_FIELD_* that any entry of the set reads.
 uint32_t rules_set_fields(const struct rules_set *s);
-// FLOW_FIELD_* that the decision on the flow of that key depends on: those that an entry reads that
-// the flow can reach. It can reach an entry of a reachable table when the entry matches with its
-// per-packet fields left out and no entry before it matches for sure, that is without reading one.
-// Table 0 is reachable, and what reachable entries (or the default, when nothing matches for sure)
-// go to. Per-packet fields in the key make no difference: all packets of a flow get one answer, and
-// two that agree in these fields get one decision.
-uint32_t rules_reachable(const struct rules_set *s, const struct flow_key *key);
-// From table 0.
+// From table 0. In out->fields it tells which per-packet fields the decision on the flow depends
+// on: those that an entry reads which the flow can reach. It can reach an entry of a reachable
+// table when the entry matches with its per-packet fields left out, and no entry before it matches
+// for sure, that is without reading one. Reachable are table 0 and what reachable entries (and the
+// default, when nothing matches for sure) go to. Per-packet fields in the key make no difference to
+// this: all packets of a flow get one answer, and those that agree in these fields get one
+// decision.
 void rules_lookup(const struct rules_set *s, const struct flow_key *key, struct rules_result *out);
 void rules_lookup_burst(const struct rules_set *s, const struct flow_key *const *keys, uint16_t n,
 	struct rules_result *out);

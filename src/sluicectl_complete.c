@@ -40,6 +40,7 @@ static const struct source sources[] = {
 	{"port", "port list", {"items"}, "name"},
 	{"vm", "vm list", {"items"}, "name"},
 	{"rule", "rule list", {"items"}, "name"},
+	{"extension", "extension list", {"items"}, "name"},
 	{"class", "config show", {"classes"}, "name"},
 	{"nic", "config show", {"nics"}, "name"},
 	{"switch", "config show", {"switches"}, "name"},

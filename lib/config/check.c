@@ -154,6 +154,26 @@ check_rules(struct walk *w, uint16_t sw)
 	json_decref(names);
 }
 
+static void
+check_extensions(struct walk *w, uint16_t sw)
+{
+	json_t *names = json_object();
+	uint32_t n = 0;
+
+	for (uint16_t i = 0; i < w->cfg->n_extensions; i++) {
+		size_t mark;
+
+		if (w->cfg->extensions[i].sw != sw)
+			continue;
+		mark = down_to(w, "extensions", n++);
+		check_name(w, names, "extensions", w->cfg->extensions[i].name);
+		walk_up(w, mark);
+	}
+	if (n > CONFIG_EXTENSIONS_MAX)
+		walk_fault(w, "/extensions", "%u are above %d", n, CONFIG_EXTENSIONS_MAX);
+	json_decref(names);
+}
+
 // ---- NICs
 
 static void
@@ -364,6 +384,7 @@ check_all(struct walk *w)
 
 		check_tables(w, i);
 		check_rules(w, i);
+		check_extensions(w, i);
 		walk_up(w, mark);
 	}
 	json_decref(devices);

@@ -220,6 +220,9 @@ config_codec(enum codec_id id)
 		[CODEC_MATCH] = {parse_match, print_match, "match", text},
 		[CODEC_ACTIONS] = {parse_actions, print_actions, "actions", text},
 		[CODEC_FALLBACK] = {parse_fallback, print_fallback, "actions", text},
+		[CODEC_ARGS] = {codec_parse_args, codec_print_args, "arguments",
+			"{\"type\": \"object\", \"additionalProperties\": {\"type\": [\"string\", "
+			"\"integer\", \"boolean\", \"array\"]}}"},
 	};
 
 	return &codecs[id];

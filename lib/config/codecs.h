@@ -19,4 +19,8 @@ json_t *codec_print_macs(const struct config *cfg, const void *base);
 void codec_parse_ips(struct walk *w, const json_t *value, void *base);
 json_t *codec_print_ips(const struct config *cfg, const void *base);
 
+// extensions.c
+void codec_parse_args(struct walk *w, const json_t *value, void *base);
+json_t *codec_print_args(const struct config *cfg, const void *base);
+
 #endif

@@ -213,10 +213,31 @@ static const struct field rule_fields[] = {
 	{.key = NULL},
 };
 
+static const char *const extension_points[] = {"ingress", "egress", "monitor", NULL};
+
+static const struct field extension_fields[] = {
+	{"name", FIELD_NAME, AT(config_extension, name), .required = true,
+		.help = "what commands and counters call it; unique in its switch"},
+	{"path", FIELD_TEXT, AT(config_extension, path), .min = 1, .required = true,
+		.help = "shared object, built for `ext/abi.h`; a bare name is looked for beside the "
+			"program"},
+	{"at", FIELD_ENUM, AT(config_extension, at), .words = extension_points,
+		.dflt = "\"ingress\"",
+		.help = "ingress: before the rules; egress: once for each output; monitor: is shown "
+			"packets and judges none"},
+	{"args", FIELD_CODEC, .codec = CODEC_ARGS, .dflt = "{}",
+		.help = "its arguments, as it says itself; values are text, numbers, true, false or "
+			"lists of them (at most 32 in all)"},
+	{.key = NULL},
+};
+
 static const struct object_type port_type = {
 	"port", "A vport: what rules name; it is stable, attachments come and go.", .fields = port_fields};
 static const struct object_type table_type = {"table", "A rule table.", .fields = table_fields};
 static const struct object_type rule_type = {"rule", "A rule.", .fields = rule_fields};
+static const struct object_type extension_type = {"extension",
+	"Code of others in the packet path; extensions of one point run in the order of the file.",
+	.fields = extension_fields};
 
 #define LIST(member, type, limit, plural)                                                          \
 	.array = offsetof(struct config, member), .count = offsetof(struct config, n_##member),    \
@@ -245,6 +266,10 @@ static const struct list_type rule_list = {
 	LIST(rules, config_rule, CONFIG_RULES_MAX, "rules"), IN_SWITCH(config_rule),
 	.init = init_rule};
 
+static const struct list_type extension_list = {
+	LIST(extensions, config_extension, CONFIG_EXTENSIONS_MAX * CONFIG_SWITCHES_MAX,
+		"extensions"), IN_SWITCH(config_extension)};
+
 static const char *const offload_modes[] = {"split", "share", NULL};
 
 static const struct field switch_fields[] = {
@@ -266,6 +291,8 @@ static const struct field switch_fields[] = {
 		.dflt = "[{\"id\": 0, \"name\": \"main\", \"default\": \"drop\"}]",
 		.help = "its rule tables"},
 	{"rules", FIELD_LIST, .list = &rule_list, .object = &rule_type, .help = "its rules"},
+	{"extensions", FIELD_LIST, .list = &extension_list, .object = &extension_type,
+		.help = "its extensions"},
 	{.key = NULL},
 };
 

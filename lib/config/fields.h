@@ -56,6 +56,7 @@ enum codec_id {
 	CODEC_MATCH,
 	CODEC_ACTIONS,
 	CODEC_FALLBACK,
+	CODEC_ARGS,
 };
 
 struct codec {

@@ -269,5 +269,6 @@ config_free(struct config *cfg)
 	free(cfg->vms);
 	free(cfg->tables);
 	free(cfg->rules);
+	free(cfg->extensions);
 	free(cfg);
 }

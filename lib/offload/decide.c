@@ -49,6 +49,8 @@ eswitch_reason(struct offload *o, const struct of_flow *f)
 
 	if (!n)
 		return OFFLOAD_R_NIC_GONE;
+	if (f->d.seen != OFFLOAD_SEEN_NO)
+		return OFFLOAD_R_EXTENSION;
 	if (!f->d.eswitch_ok)
 		return OFFLOAD_R_ACTIONS;
 	if (!n->eswitch || offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_ESWITCH))
@@ -103,6 +105,8 @@ in_reason(struct offload *o, const struct of_flow *f, enum level level, enum lev
 		return OFFLOAD_R_FRAGMENTS;
 	if (f->d.depends)
 		return OFFLOAD_R_DEPENDS;
+	if (f->d.seen == OFFLOAD_SEEN_ALL)
+		return OFFLOAD_R_EXTENSION;
 	if (silent(o, f))
 		return OFFLOAD_R_LIGHT;
 	if (level == LIGHT && raw > LIGHT && !pinned(f))

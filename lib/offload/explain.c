@@ -187,6 +187,11 @@ offload_explain(
 	case OFFLOAD_R_DEPENDS:
 		explain_depends(info.decision.depends, buf, len);
 		break;
+	case OFFLOAD_R_EXTENSION:
+		snprintf(buf, len, "extension %s %s", info.decision.seen_by,
+			info.decision.seen == OFFLOAD_SEEN_ALL ? "must see it"
+							       : "is given a copy of it");
+		break;
 	case OFFLOAD_R_UNSUPPORTED:
 		if (s->driver_text[0] == 0 && s->driver_errno == 0)
 			snprintf(buf, len, "the NIC has no transfer rules");

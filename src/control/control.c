@@ -17,6 +17,7 @@
 #include "place/hints.h"
 #include "ledger.h"
 #include "loop.h"
+#include "switch/extensions.h"
 #include "switch/macs.h"
 #include "place/mover.h"
 #include "place/offload_run.h"
@@ -186,6 +187,7 @@ stop_devices(struct control *c)
 	for (i = CONFIG_NICS_MAX; i-- > 0;)
 		nic_close(c->nics[i]);
 	publish_fini(c);
+	extensions_fini(c);
 	for (i = 0; i < DP_SWITCHES_MAX; i++)
 		rule_book_free(c->book[i]);
 }

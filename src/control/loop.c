@@ -8,9 +8,11 @@
 
 #include <rte_common.h>
 
+#include "apply/apply.h"
 #include "place/offload_run.h"
 #include "pending.h"
 #include "publish.h"
+#include "switch/extensions.h"
 
 #define MESSAGES_AT_ONCE 64
 #define LINK_POLL_NS (200 * SL_NS_PER_MS)
@@ -25,20 +27,6 @@ drain(int fd)
 		;
 }
 
-static void
-tell_link(struct control *c, struct control_vport *v)
-{
-	const bool up = v->port != NULL && v->port->ops->link(v->port);
-
-	if (up == v->told_up)
-		return;
-	v->told_up = up;
-	sl_log(c->log, SL_LOG_INFO, "port %s is %s", v->cfg.name,
-		up                ? "up"
-		: v->port == NULL ? "detached"
-				  : "down");
-}
-
 // Devices without a link interrupt are asked; the packet path reads the answer.
 static void
 poll_links(struct control *c)
@@ -48,10 +36,6 @@ poll_links(struct control *c)
 	for (i = 0; i < DP_PORTS_MAX; i++) {
 		if (c->ports[i] != NULL)
 			dp_port_poll_link(c->ports[i]);
-	}
-	for (i = 0; i < DP_VPORTS_MAX; i++) {
-		if (c->vports[i].used)
-			tell_link(c, &c->vports[i]);
 	}
 }
 
@@ -75,6 +59,10 @@ loop_tick(struct control *c)
 		took = sl_now(&c->clock) - now;
 		c->next_mac_publish_ns = now + took + RTE_MAX(MAC_PUBLISH_NS, 4 * took);
 	}
+	if (extensions_ask_again(c) && apply_decisions(c) != 0)
+		sl_log(c->log, SL_LOG_ERR,
+			"out of memory: what extensions changed comes into force with the next "
+			"change");
 	offload_run_answers(c);
 	offload_run_tick(c);
 	pending_run(c);

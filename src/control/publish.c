@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/extensions.h"
 #include "switch/macs.h"
 #include "place/placements.h"
 #include "switch/rule_book.h"
@@ -18,6 +19,7 @@ struct published {
 	struct dp_ip_prefix ips[DP_VPORTS_MAX][16];
 	uint16_t members[DP_SWITCHES_MAX][DP_VPORTS_MAX];
 	struct rules_set *sets[DP_SWITCHES_MAX];
+	struct ext_chain chains[DP_SWITCHES_MAX];
 	struct dp_rxq *rxq[DP_WORKERS_MAX];
 };
 
@@ -96,6 +98,8 @@ fill_switch(struct control *c, struct published *p, uint16_t sw)
 	d->meters = rule_book_meters(c->book[sw]);
 	d->max_rules = rule_book_max(c->book[sw]);
 	d->vports = p->members[sw];
+	if (extensions_chain(c, sw, &p->chains[sw]))
+		d->ext = &p->chains[sw];
 	for (v = 0; v < DP_VPORTS_MAX; v++) {
 		if (c->vports[v].used && c->vports[v].cfg.sw == sw)
 			p->members[sw][d->n_vports++] = v;
@@ -216,6 +220,7 @@ publish(struct control *c, bool decisions)
 	}
 	for (i = 0; i < c->cfg->n_switches; i++)
 		rule_book_retire(c->book[i]);
+	extensions_retire(c);
 	macs_retire(c);
 	placements_retire(c);
 	return 0;

@@ -3,6 +3,7 @@
 
 #include "act/act.h"
 #include "classify/classify.h"
+#include "extend/extend.h"
 
 static void
 drop_all(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin)
@@ -30,6 +31,8 @@ handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin,
 	b->sw = v->sw;
 	b->injected = injected;
 	classify(w, b);
+	if (unlikely(w->snap->sw[b->sw].ext != NULL))
+		extend_burst(w, b);
 	act(w, b);
 	classify_keep(w, b);
 	lcore_free_flush(w);

@@ -178,7 +178,8 @@ struct bench {
 	struct dp_rxq rxq[2][DP_WORKERS_MAX][BENCH_VPORTS * BENCH_QUEUES];
 	struct dp_meter meters[BENCH_RULES];
 	const struct dp_lane *_Atomic lanes[DP_LANES_MAX];
-	uint16_t assigned_from; // receive queues from this one on are assigned to lanes
+	const struct ext_chain *ext; // of the switch
+	uint16_t assigned_from;      // receive queues from this one on are assigned to lanes
 	struct dp_snapshot *snap;
 	struct dp_snapshot old[2]; // published in turn
 	unsigned turn;
@@ -235,6 +236,7 @@ bench_publish(struct bench *b)
 	s->sw[0].meters = b->meters;
 	s->sw[0].max_rules = BENCH_RULES;
 	s->sw[0].vports = b->members[turn];
+	s->sw[0].ext = b->ext;
 	for (i = 0; i < BENCH_VPORTS; i++) {
 		const struct dp_port *p = b->vport[i].id != DP_NONE ? b->vport[i].port : NULL;
 
@@ -441,7 +443,6 @@ struct frame {
 	uint16_t tag[2]; // VIDs, outer first; n_tags of them
 	uint8_t n_tags;
 	uint8_t ip_src, ip_dst; // 10.0.0.x
-	uint8_t dscp;
 	uint16_t sport, dport;
 	uint32_t len;   // of the UDP payload
 	uint32_t stamp; // first 4 bytes of the payload
@@ -454,7 +455,6 @@ frame_make(struct bench *b, const struct frame *f)
 	uint16_t type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
 	uint32_t len = RTE_MAX(f->len, 4u);
 	struct rte_ipv4_hdr ip = {.version_ihl = 0x45,
-		.type_of_service = (uint8_t)(f->dscp << 2),
 		.total_length = rte_cpu_to_be_16((uint16_t)(28 + len)),
 		.time_to_live = 64,
 		.next_proto_id = IPPROTO_UDP,

@@ -11,6 +11,7 @@
 #include "place/placements.h"
 #include "device/ports.h"
 #include "publish.h"
+#include "switch/extensions.h"
 #include "switch/rule_book.h"
 
 int
@@ -130,6 +131,8 @@ apply_start(struct control *c, struct sl_err *err)
 	}
 	for (i = 0; rc == 0 && i < c->cfg->n_switches; i++)
 		rc = start_switch(c, i, err);
+	if (rc == 0)
+		rc = extensions_start(c, err);
 	if (rc == 0 && publish(c, true) != 0)
 		rc = sl_err_set(err, ENOMEM, NULL, "out of memory");
 	return rc;

@@ -76,6 +76,7 @@ undo(struct reload *r)
 		return;
 	reload_ports_undo(r);
 	reload_rules_undo(r);
+	reload_extensions_undo(r);
 	apply_decisions(r->c);
 }
 
@@ -89,6 +90,7 @@ second_half(struct reload *r)
 	reload_ports_remove(r);
 	reload_ports_second(r);
 	reload_rules_second(r);
+	reload_extensions_second(r);
 	c->cfg = r->next;
 	sl_log_set_level(c->log, r->next->log_level);
 	oc = offload_run_cfg(c);
@@ -122,6 +124,8 @@ apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, 
 		reload_note(r, "log level:", sl_log_level_name(next->log_level));
 	if (rc == 0)
 		rc = reload_rules_first(r, err);
+	if (rc == 0)
+		rc = reload_extensions_first(r, err);
 	if (rc == 0)
 		rc = reload_ports_first(r, err);
 	if (rc != 0)

@@ -27,6 +27,8 @@ struct reload {
 	struct config_port
 		taken[DP_VPORTS_MAX]; // as they were: vports whose attachment was taken off
 	uint16_t n_taken;
+	struct extension *bound[CONFIG_EXTENSIONS_MAX * DP_SWITCHES_MAX]; // of next, in its order
+	bool opened_now[CONFIG_EXTENSIONS_MAX * DP_SWITCHES_MAX];         // which of them are new
 };
 
 void reload_note(struct reload *r, const char *what, const char *name);
@@ -35,6 +37,11 @@ void reload_note(struct reload *r, const char *what, const char *name);
 int reload_rules_first(struct reload *r, struct sl_err *err);
 void reload_rules_undo(struct reload *r);
 void reload_rules_second(struct reload *r);
+
+// reload_extensions.c
+int reload_extensions_first(struct reload *r, struct sl_err *err);
+void reload_extensions_undo(struct reload *r);
+void reload_extensions_second(struct reload *r);
 
 // reload_ports.c
 int reload_ports_first(struct reload *r, struct sl_err *err);

@@ -4,13 +4,9 @@
 #include <string.h>
 
 #include "cmd/answer.h"
-#include "apply/apply.h"
 #include "cmd/commands.h"
-#include "pending.h"
-#include "place/placements.h"
+#include "cmd/in_force.h"
 #include "switch/rule_book.h"
-
-#define WAIT_MS 30000
 
 static const char *
 table_name(const struct control *c, uint16_t sw, uint16_t table, char *buf, size_t len)
@@ -224,57 +220,12 @@ COMMAND(cmd_rule_show)
 
 // ---- changes
 
-struct waiting {
-	struct ctl_call *call;
-	json_t *answer;
-};
-
-static bool
-wait_step(struct control *c, void *state, bool expired)
-{
-	struct waiting *w = state;
-	uint32_t n = placements_contradicted(c);
-	char text[32];
-
-	if (n > 0 && !expired)
-		return false;
-	snprintf(text, sizeof(text), "pending %u", n);
-	json_object_set_new(w->answer, "hardware", json_string(n == 0 ? "in-force" : text));
-	ctl_call_reply(w->call, w->answer);
-	free(w);
-	return true;
-}
-
-// The change is in the book: puts it in force and answers.
 static int
-in_force(struct control *c, uint16_t sw, struct ctl_call *call, bool wait, json_t *answer,
+rules_in_force(struct control *c, uint16_t sw, struct ctl_call *call, bool wait, json_t *answer,
 	json_t **result, struct sl_err *err)
 {
-	struct waiting *w;
-	uint32_t n;
-	char text[32];
-
 	c->rules_dirty[sw] = true;
-	if (apply_decisions(c) != 0) {
-		json_decref(answer);
-		return sl_err_set(err, ENOMEM, NULL,
-			"out of memory: the change is kept and comes into force with the next one");
-	}
-	n = placements_contradicted(c);
-	snprintf(text, sizeof(text), "pending %u", n);
-	json_object_set_new(answer, "software", json_string("in-force"));
-	json_object_set_new(answer, "hardware", json_string(n == 0 ? "in-force" : text));
-	if (wait && n > 0) {
-		w = calloc(1, sizeof(*w));
-		if (w != NULL && pending_add(c, wait_step, w, WAIT_MS) == 0) {
-			w->call = call;
-			w->answer = answer;
-			return CTL_LATER;
-		}
-		free(w);
-	}
-	*result = answer;
-	return 0;
+	return in_force(c, call, wait, answer, result, err);
 }
 
 // As the names in a file: a number is an id.
@@ -328,7 +279,7 @@ COMMAND(cmd_rule_add)
 	rc = rule_book_add(c->book[sw], &rule, false, &id, err);
 	if (rc != 0)
 		return rc;
-	return in_force(c, (uint16_t)sw, call, arg_bool(args, "wait"),
+	return rules_in_force(c, (uint16_t)sw, call, arg_bool(args, "wait"),
 		json_pack("{si ss}", "id", (int)id, "name", rule.name), result, err);
 }
 
@@ -343,5 +294,5 @@ COMMAND(cmd_rule_del)
 		return err->code;
 	answer = json_pack("{si ss}", "id", (int)r->id, "name", r->name);
 	rule_book_del(c->book[sw], r->id);
-	return in_force(c, (uint16_t)sw, call, arg_bool(args, "wait"), answer, result, err);
+	return rules_in_force(c, (uint16_t)sw, call, arg_bool(args, "wait"), answer, result, err);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ext/chain.h"
 #include "place/hints.h"
 #include "switch/macs.h"
 #include "place/mover.h"
@@ -60,26 +61,10 @@ static bool
 eswitch_can(const struct dp_program *prog, const struct dp_verdict *v)
 {
 	if (prog->kind == DP_PROG_DROP)
-		return prog->drop == DP_DROP_RULE || prog->drop == DP_DROP_NO_RULE;
+		return prog->drop == DP_DROP_RULE || prog->drop == DP_DROP_NO_RULE ||
+		       prog->drop == DP_DROP_EXTENSION;
 	return v->single_output && prog->kind == DP_PROG_OUTPUT && prog->vlan_op == DP_VLAN_KEEP &&
 	       prog->cls == 0 && (prog->flags & DP_PROG_RING) == 0 && !v->rated;
-}
-
-// The fields that a key still holds from older rules. The flow has another key by now, this one
-// only waits for its end.
-static uint32_t
-left_over(const struct flow_key *key, uint32_t depends)
-{
-	uint32_t fields = 0;
-
-	for (uint32_t f = 1; f <= FLOW_FIELD_ALL; f <<= 1) {
-		struct flow_key without = *key;
-
-		flow_key_keep(&without, ~f);
-		if (!(depends & f) && !flow_key_equal(&without, key))
-			fields |= f;
-	}
-	return fields;
 }
 
 void
@@ -101,7 +86,7 @@ offload_run_decide(struct control *c, const struct flow_key *key, struct offload
 	d->drop = prog.kind == DP_PROG_DROP;
 	if (v.single_output)
 		d->out = end_of(c, prog.out);
-	d->depends = v.depends | left_over(key, v.depends);
+	d->depends = v.depends;
 	d->cls = prog.cls;
 	d->wants_ring = (prog.flags & DP_PROG_RING) != 0 || prog.cls != 0 || v.rated;
 	d->lane_ok = v.single_output;
@@ -110,6 +95,9 @@ offload_run_decide(struct control *c, const struct flow_key *key, struct offload
 	d->pinned_queue = v.pinned_queue == DP_NONE ? OFFLOAD_NONE : v.pinned_queue;
 	d->share = c->cfg->switches[sw].mode == CONFIG_OFFLOAD_SHARE;
 	d->actions = v.actions;
+	d->seen = v.seen;
+	if (v.viewer != NULL)
+		snprintf(d->seen_by, sizeof(d->seen_by), "%s", ext_name(v.viewer));
 	if (d->out.vport != OFFLOAD_NONE) {
 		d->vm_max_queues = c->vports[d->out.vport].cfg.max_queues;
 		d->vm_max_entries = c->vports[d->out.vport].cfg.max_entries;
@@ -319,8 +307,6 @@ take_counts(struct control *c, struct nic_job *job)
 			n->packets < pl->base_packets)
 			continue;
 		if (n->packets > pl->base_packets) {
-			placement_carried(
-				c, pl, n->packets - pl->base_packets, n->bytes - pl->base_bytes);
 			offload_flow_count(c->offload, pl->flow,
 				(uint32_t)(n->packets - pl->base_packets),
 				n->bytes - pl->base_bytes);

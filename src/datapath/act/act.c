@@ -6,6 +6,7 @@
 #include "act/general.h"
 #include "act/gcra.h"
 #include "act/offload.h"
+#include "extend/extend.h"
 #include "out/output.h"
 #include "out/tx.h"
 
@@ -71,11 +72,14 @@ act_slow(struct dp_worker *w, struct dp_burst *b, uint16_t i)
 	struct output_way way = {
 		.vport = prog->out, .txq = prog->txq, .cls = prog->cls, .ring = b->by_ring[i]};
 	struct rte_mbuf *m = b->pkts[i];
+	struct sluice_ext_flow flow;
 
 	if ((prog->flags & (DP_PROG_STORM | DP_PROG_RATED)) && !within_limits(w, b, prog, m))
 		return;
 	if (prog->kind == DP_PROG_GENERAL) {
-		general(w, m, b->origin, b->sw, b->list[i], &way);
+		bool judged = unlikely(prog->flags & DP_PROG_EXT) && extend_several(w, b, i, &flow);
+
+		general(w, m, b->origin, b->sw, b->list[i], &way, judged ? &flow : NULL);
 		return;
 	}
 	if (!edit_vlan(&m, prog->vlan_op, prog->vlan, w->dp->cfg.copies))

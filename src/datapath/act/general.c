@@ -3,6 +3,7 @@
 
 #include "act/edit.h"
 #include "classify/vlan.h"
+#include "extend/extend.h"
 
 struct general {
 	struct dp_worker *w;
@@ -10,6 +11,7 @@ struct general {
 	uint16_t origin;
 	uint16_t sw;
 	struct output_way *way;
+	const struct sluice_ext_flow *flow;
 };
 
 static void
@@ -17,6 +19,10 @@ give(struct general *g, struct rte_mbuf *m, uint16_t vport, bool untag)
 {
 	if (untag && !edit_vlan(&m, DP_VLAN_POP, 0, g->w->dp->cfg.copies)) {
 		lcore_drop(g->w, m, g->origin, DP_DROP_NO_BUFFER);
+		return;
+	}
+	if (unlikely(g->flow != NULL) && !extend_output(g->w, m, g->flow, g->sw, vport)) {
+		lcore_drop(g->w, m, g->origin, DP_DROP_EXTENSION);
 		return;
 	}
 	g->way->vport = vport;
@@ -94,9 +100,9 @@ is_output(const struct flow_action *a)
 
 void
 general(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, uint16_t sw,
-	const struct flow_actions *list, struct output_way *way)
+	const struct flow_actions *list, struct output_way *way, const struct sluice_ext_flow *flow)
 {
-	struct general g = {.w = w, .m = m, .origin = origin, .sw = sw, .way = way};
+	struct general g = {.w = w, .m = m, .origin = origin, .sw = sw, .way = way, .flow = flow};
 	unsigned n = list->n;
 	unsigned i;
 

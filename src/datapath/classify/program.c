@@ -8,6 +8,7 @@
 #include "datapath/snapshot.h"
 #include "classify/spoof.h"
 #include "classify/vlan.h"
+#include "extend/extend.h"
 
 // Carries out a list of actions on the tags of a frame without the frame.
 struct compile {
@@ -242,7 +243,6 @@ decide(struct compile *c)
 
 	rules_lookup(c->sw->rules, c->key, &r);
 	c->verdict->depends = r.fields;
-	c->prog->fields = r.fields & FLOW_FIELD_ALL;
 	count_rules(c, &r);
 	if (r.too_long) {
 		drop(c, DP_DROP_ACTIONS);
@@ -260,6 +260,14 @@ decide(struct compile *c)
 	if (c->from->storm_pps == 0)
 		c->prog->flags &= (uint8_t)~DP_PROG_STORM;
 	finish(c);
+}
+
+static bool
+passes_egress(struct compile *c)
+{
+	bool single = c->prog->kind != DP_PROG_DROP && c->n_out == 1 && !c->flood;
+
+	return extend_egress(c->sw->ext, c->key, single, c->prog, c->verdict);
 }
 
 void
@@ -290,6 +298,10 @@ dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct dp_pr
 		drop(&c, DP_DROP_MAC_SPOOF);
 	else if (c.from->ip_check && !spoof_ip_ok(c.from, key))
 		drop(&c, DP_DROP_IP_SPOOF);
+	else if (c.sw->ext != NULL && !extend_ingress(c.sw->ext, key, prog, verdict))
+		drop(&c, DP_DROP_EXTENSION);
 	else
 		decide(&c);
+	if (c.sw->ext != NULL && !passes_egress(&c))
+		drop(&c, DP_DROP_EXTENSION);
 }

@@ -27,6 +27,9 @@
 #define CONFIG_SWITCHES_MAX 16
 #define CONFIG_CLASSES_MAX 16
 #define CONFIG_RULES_MAX 65536
+#define CONFIG_EXTENSIONS_MAX 16 // of one switch
+#define CONFIG_EXTENSION_ARGS_MAX 32
+#define CONFIG_EXTENSION_VALUE_MAX 96 // with the NUL
 
 enum config_attach {
 	CONFIG_ATTACH_NONE,
@@ -35,6 +38,7 @@ enum config_attach {
 	CONFIG_ATTACH_VHOST,
 	CONFIG_ATTACH_ETHDEV
 };
+enum config_extension_point { CONFIG_EXT_INGRESS, CONFIG_EXT_EGRESS, CONFIG_EXT_MONITOR };
 enum config_vlan_mode { CONFIG_VLAN_TRUNK, CONFIG_VLAN_ACCESS, CONFIG_VLAN_NATIVE };
 enum config_offload_mode { CONFIG_OFFLOAD_SPLIT, CONFIG_OFFLOAD_SHARE };
 
@@ -116,6 +120,18 @@ struct config_table {
 	struct flow_actions fallback; // "default"
 };
 
+struct config_extension { // in the order of the file
+	uint16_t sw;
+	char name[CONFIG_NAME_MAX]; // unique in the switch
+	char path[256];
+	enum config_extension_point at;
+	uint8_t n_args;
+	struct config_extension_arg { // a list is one name several times
+		char name[CONFIG_NAME_MAX];
+		char value[CONFIG_EXTENSION_VALUE_MAX];
+	} args[CONFIG_EXTENSION_ARGS_MAX];
+};
+
 struct config_switch {
 	uint16_t id; // 1 to 65535
 	char name[CONFIG_NAME_MAX];
@@ -153,7 +169,7 @@ struct config {
 	struct config_offload offload;
 	uint8_t n_classes; // class 0 is the default; there is always one
 	struct config_class classes[CONFIG_CLASSES_MAX];
-	uint16_t n_nics, n_switches, n_ports, n_vms, n_tables;
+	uint16_t n_nics, n_switches, n_ports, n_vms, n_tables, n_extensions;
 	uint32_t n_rules;
 	struct config_nic *nics;
 	struct config_switch *switches;
@@ -161,6 +177,7 @@ struct config {
 	struct config_vm *vms;
 	struct config_table *tables;
 	struct config_rule *rules;
+	struct config_extension *extensions;
 };
 
 // The mistakes of a file, at most CONFIG_FAULTS_MAX of them: one line each.
@@ -196,6 +213,9 @@ void config_flow_names(struct config_names *ctx, struct flow_names *out);
 // itself. Sets sw, vm, match and actions of *out only; err has the path "match" or "actions".
 int config_rule_parse(const struct config *cfg, uint16_t sw, const char *match, const char *actions,
 	struct config_rule *out, struct sl_err *err);
+// Arguments of an extension given as text: "drop=tcp/23,udp/53 count=true" (added to *out, which is
+// zero behind its arguments). -EINVAL with path "args".
+int config_extension_args(const char *text, struct config_extension *out, struct sl_err *err);
 // A goto must lead to a higher table than the one it stands in. -EINVAL with path "actions".
 int config_goto_check(uint16_t table, const struct flow_actions *actions, struct sl_err *err);
 

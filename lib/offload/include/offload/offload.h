@@ -23,8 +23,8 @@
 // + orders). What it refuses to do: walk all flows, or order more than a round's bound.
 //
 // The policy. What must hold, and is the reason otherwise: enabled; no fragments; no per-packet
-// fields; at least min_bps (a hint or a pinned queue raises it, a rule that wants a ring gets
-// that).
+// fields; no extension that must see it; at least min_bps (a hint or a pinned queue raises it, a
+// rule that wants a ring gets that).
 //
 // Side IN, when the flow leaves by the same NIC or is dropped: eswitch.
 //
@@ -129,9 +129,10 @@ enum offload_reason {
 	OFFLOAD_R_UNSUPPORTED, // the driver refused this shape; remembered
 	OFFLOAD_R_DRIVER,      // the driver failed otherwise; tried again at retry_ns
 	OFFLOAD_R_NIC_GONE,
-	OFFLOAD_R_HINT,   // its VM asked for a lower place
-	OFFLOAD_R_BUDGET, // the tick's bound was reached; next tick
-	OFFLOAD_R_STALE,  // the rules changed, a new decision is on its way
+	OFFLOAD_R_HINT,      // its VM asked for a lower place
+	OFFLOAD_R_BUDGET,    // the tick's bound was reached; next tick
+	OFFLOAD_R_STALE,     // the rules changed, a new decision is on its way
+	OFFLOAD_R_EXTENSION, // an extension of the switch has to be shown its packets
 	OFFLOAD_REASONS
 };
 
@@ -142,6 +143,13 @@ struct offload_end {   // where one end of a flow is attached
 	uint16_t port; // of the NIC: 0 PF, 1 + n VF n
 	uint16_t vport;
 	uint16_t vm; // OFFLOAD_NONE: none
+};
+
+// What extensions have to be shown of a flow, as enum ext_seen.
+enum offload_seen {
+	OFFLOAD_SEEN_NO,
+	OFFLOAD_SEEN_COPY, // each packet, by the host: not through an eswitch
+	OFFLOAD_SEEN_ALL   // each packet before it goes on: not by a lane either
 };
 
 // What the rules decided for the flow, as far as placement needs it.
@@ -160,6 +168,8 @@ struct offload_decision {
 	uint32_t vm_max_entries;     // 0: no limit
 	uint32_t gen;                // of the rules
 	struct flow_actions actions; // for translate
+	uint8_t seen;                // enum offload_seen
+	char seen_by[32];            // the extension that asks for that, "" for none
 };
 
 struct offload_place {

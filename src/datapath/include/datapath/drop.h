@@ -21,6 +21,7 @@
 	X(VLAN_FILTER, "vlan-filter", "the port is not a member of the packet's VLAN")             \
 	X(MAC_SPOOF, "mac-spoof", "a source MAC that the port may not use")                        \
 	X(IP_SPOOF, "ip-spoof", "a source address that the port may not use")                      \
+	X(EXTENSION, "extension", "an extension of the switch drops it")                           \
 	X(STORM, "storm-limit", "above the port's broadcast and unknown limit")                    \
 	X(RATE, "rate-limit", "above the rate of a rule")                                          \
 	X(MTU, "mtu", "longer than the output's MTU")                                              \

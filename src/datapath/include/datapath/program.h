@@ -17,6 +17,7 @@
 // Thread safety: any thread (a plain value); compile reads a snapshot.
 
 struct dp_snapshot;
+struct ext; // ext/loader.h
 
 enum dp_program_kind {
 	DP_PROG_DROP,    // .drop
@@ -32,6 +33,7 @@ enum dp_vlan_op { DP_VLAN_KEEP, DP_VLAN_PUSH, DP_VLAN_POP, DP_VLAN_SET };
 #define DP_PROG_STORM 0x08     // counts against the storm limit of the port it came from
 #define DP_PROG_RATED 0x10     // one of .rule has a meter
 #define DP_PROG_LINGER 0x20    // the worker's: still goes the old way until that was seen empty
+#define DP_PROG_EXT 0x40       // extensions have to do with each packet, or drop them all
 
 #define DP_PROG_RULES RULES_DEPTH // matched rules, each is counted
 
@@ -39,9 +41,8 @@ struct dp_program {
 	uint8_t kind;  // enum dp_program_kind
 	uint8_t flags; // DP_PROG_*
 	uint8_t cls;
-	uint8_t vlan_op : 3; // enum dp_vlan_op, net of port VLAN modes and rules
-	uint8_t fields : 5;  // FLOW_FIELD_* that the decision depends on
-	uint8_t drop;        // enum dp_drop
+	uint8_t vlan_op; // enum dp_vlan_op, net of port VLAN modes and rules
+	uint8_t drop;    // enum dp_drop
 	uint8_t n_rules;
 	uint8_t next_flags; // LINGER: flags, class and txq afterwards
 	uint8_t next_cls;
@@ -55,19 +56,20 @@ struct dp_program {
 	uint16_t rule[DP_PROG_RULES]; // counter indices of the switch
 };
 static_assert(sizeof(struct dp_program) <= 32, "fits the value of a cache entry");
-static_assert(FLOW_FIELD_ALL < 1 << 5, "fits the fields of a program");
 
 // What compile found out beside the program; control needs it to judge a placement.
 struct dp_verdict {
 	struct flow_actions actions; // resolved: NORMAL became OUTPUT or FLOOD, VLAN modes and
 				     // VLAN actions became what is to be done to the frame
 				     // before each OUTPUT; for GENERAL the list to carry out
-	uint32_t depends;      // FLOW_FIELD_*
-	uint16_t pinned_queue; // action queue=N, DP_NONE: none
-	bool single_output;    // one OUTPUT and nothing that needs the host
-	bool rated;            // has a rate
-	bool learn;            // NORMAL was asked and the source MAC is not known at this port
-	uint16_t learn_vlan;   // the VLAN that it is seen in, 0: none
+	uint32_t depends;         // FLOW_FIELD_*
+	uint16_t pinned_queue;    // action queue=N, DP_NONE: none
+	bool single_output;       // one OUTPUT and nothing that needs the host
+	bool rated;               // has a rate
+	bool learn;               // NORMAL was asked and the source MAC is not known at this port
+	uint16_t learn_vlan;      // the VLAN that it is seen in, 0: none
+	uint8_t seen;             // enum ext_seen: what extensions have to be shown of it
+	const struct ext *viewer; // the one that asks for that, of the snapshot
 };
 
 // Port policy (VLAN, anti-spoof), rules, MAC table -> program. key as it came in (before any VLAN

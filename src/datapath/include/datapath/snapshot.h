@@ -19,6 +19,7 @@
 
 struct dp_mac_table; // datapath/mac.h
 struct dp_meter;     // datapath/meter.h
+struct ext_chain;    // ext/chain.h
 
 enum dp_vlan_mode { DP_VLAN_TRUNK, DP_VLAN_ACCESS, DP_VLAN_NATIVE }; // as enum config_vlan_mode
 
@@ -53,14 +54,14 @@ struct dp_vport {
 
 struct dp_switch {
 	uint16_t id;
-	uint32_t fields; // FLOW_FIELD_* that any rule reads: those that the parser takes out of
-			 // packets
+	uint32_t fields; // FLOW_FIELD_* that a key must hold
 	const struct rules_set *rules;
 	const struct dp_mac_table *macs;
 	struct dp_meter *meters; // [max_rules], for rules with a rate; shared by the workers
 	uint32_t max_rules;      // size of each worker's rule counters
 	uint16_t n_vports;
-	const uint16_t *vports; // members, for floods
+	const uint16_t *vports;      // members, for floods
+	const struct ext_chain *ext; // NULL: there is no extension
 };
 
 // What a MARK stands for. Immutable; control replaces the pointer of a slot (release) and frees the

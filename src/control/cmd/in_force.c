@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cmd/in_force.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "apply/apply.h"
+#include "ctl/server.h"
+#include "pending.h"
+#include "place/placements.h"
+
+#define WAIT_MS 30000
+
+struct waiting {
+	struct ctl_call *call;
+	json_t *answer;
+};
+
+static bool
+wait_step(struct control *c, void *state, bool expired)
+{
+	struct waiting *w = state;
+	uint32_t n = placements_contradicted(c);
+	char text[32];
+
+	if (n > 0 && !expired)
+		return false;
+	snprintf(text, sizeof(text), "pending %u", n);
+	json_object_set_new(w->answer, "hardware", json_string(n == 0 ? "in-force" : text));
+	ctl_call_reply(w->call, w->answer);
+	free(w);
+	return true;
+}
+
+int
+in_force(struct control *c, struct ctl_call *call, bool wait, json_t *answer, json_t **result,
+	struct sl_err *err)
+{
+	struct waiting *w;
+	uint32_t n;
+	char text[32];
+
+	if (apply_decisions(c) != 0) {
+		json_decref(answer);
+		return sl_err_set(err, ENOMEM, NULL,
+			"out of memory: the change is kept and comes into force with the next one");
+	}
+	n = placements_contradicted(c);
+	snprintf(text, sizeof(text), "pending %u", n);
+	json_object_set_new(answer, "software", json_string("in-force"));
+	json_object_set_new(answer, "hardware", json_string(n == 0 ? "in-force" : text));
+	if (wait && n > 0) {
+		w = calloc(1, sizeof(*w));
+		if (w != NULL && pending_add(c, wait_step, w, WAIT_MS) == 0) {
+			w->call = call;
+			w->answer = answer;
+			return CTL_LATER;
+		}
+		free(w);
+	}
+	*result = answer;
+	return 0;
+}

@@ -263,8 +263,11 @@ choose(struct eal *a, const struct config *cfg, int argc, char **argv, struct sl
 	choose_lcores(a);
 	choose_memory(a, cfg, log);
 	choose_pci(a, cfg);
-	if (!has(a, "--log-level"))
+	// rte_vhost tells some twenty lines for every guest that comes.
+	if (!has(a, "--log-level")) {
 		add(a, "--log-level=lib.eal:warning");
+		add(a, "--log-level=lib.vhost.*:warning");
+	}
 	for (i = 0; i < cfg->n_drivers; i++)
 		add_driver(a, cfg->drivers[i]);
 	if (a->n == ARGS_MAX)

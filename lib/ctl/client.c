@@ -8,12 +8,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/strbuf.h"
 
 #define ANSWER_MAX (16u << 20)
+#define CONNECT_MS 2000 // for room in the backlog
+#define CONNECT_PAUSE_MS 10
 
 struct ctl_client {
 	int fd;
@@ -46,6 +49,22 @@ explain_connect(int code, const char *path, struct sl_err *err)
 	}
 }
 
+// A Unix socket whose backlog is full refuses at once, however soon there is room in it.
+static int
+connect_to(int fd, const struct sockaddr_un *addr)
+{
+	const struct timespec pause = {.tv_nsec = CONNECT_PAUSE_MS * 1000000L};
+	unsigned ms;
+
+	for (ms = 0;; ms += CONNECT_PAUSE_MS) {
+		if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
+			return 0;
+		if (errno != EINTR && (errno != EAGAIN || ms >= CONNECT_MS))
+			return errno;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int
 ctl_client_open(const char *path, struct ctl_client **out, struct sl_err *err)
 {
@@ -64,8 +83,8 @@ ctl_client_open(const char *path, struct ctl_client **out, struct sl_err *err)
 	sl_strbuf_init(&c->in, ANSWER_MAX);
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	code = c->fd < 0 ? errno : 0;
-	if (code == 0 && connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)) != 0)
-		code = errno;
+	if (code == 0)
+		code = connect_to(c->fd, &addr);
 	if (code != 0) {
 		ctl_client_close(c);
 		return explain_connect(code, path, err);

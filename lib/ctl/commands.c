@@ -17,9 +17,10 @@ static const struct ctl_command commands[] = {
 		.fields = "version pid uptime_s config workers switches ports vms flows"},
 
 	{.name = "port list",
-		.help = "the vports, what carries them, and their counters",
+		.help = "the vports, what carries them, counters (hw_: by an embedded switch)",
 		.fields = "name switch vm attachment state queues vlan rx_packets tx_packets "
-			"rx_bytes tx_bytes dropped",
+			"hw_rx_packets hw_tx_packets rx_bytes tx_bytes hw_rx_bytes hw_tx_bytes "
+			"dropped",
 		.args = {ARG_SWITCH,
 			{"vm", CTL_STR, .complete = "vm", .help = "only the vports of this VM"}}},
 	{.name = "port show",

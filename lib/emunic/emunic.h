@@ -59,6 +59,9 @@ extern int emunic_logtype; // RTE_LOG_REGISTER's, as every DPDK library has one
 
 enum emu_drop {
 	EMU_DROP_RULE,             // a rule's DROP
+	EMU_DROP_JUMP_LOOP,        // jumped from group to group without end
+	EMU_DROP_JUMP_MISS,        // met no rule in the group that it jumped to (jump_miss_drop=)
+	EMU_DROP_ISOLATED,         // no rule sends it to a queue, and the port is isolated
 	EMU_DROP_MALFORMED,        // no whole Ethernet header
 	EMU_DROP_MTU,              // longer than the MTU of the port that it enters or leaves by
 	EMU_DROP_MAC_FILTER,       // not for the port, which is not promiscuous
@@ -150,9 +153,10 @@ struct emu_port {
 	struct rte_ether_addr filter[EMU_MAX_MACS]; // the same, for the firmware
 	struct rte_ether_addr mcast[EMU_MAX_MCAST];
 	uint32_t n_mcast;
-	struct emu_table ingress;
-	struct emu_rule_list rules; // created on this port, of both domains
-	char flow_error[96];        // the last rte_flow message that has figures in it
+	bool isolated; // receives nothing but what ingress rules send to a queue
+	struct emu_table ingress, egress;
+	struct emu_rule_list rules; // created on this port, of all domains
+	char flow_error[640];       // the last rte_flow message that was made for its case
 	struct emu_queue_totals rx_gone, tx_gone; // of queues that were released
 	struct emu_queue_totals rx_base[EMU_MAX_QUEUES], tx_base[EMU_MAX_QUEUES];
 	struct emu_queue_totals rx_gone_base, tx_gone_base; // at the last stats reset
@@ -210,6 +214,7 @@ struct emu_nic {
 
 	struct emu_rules rules;
 	struct emu_table transfer;
+	uint32_t n_transfer;         // rules of that domain, in all groups
 	pthread_mutex_t insert_lock; // one insertion at a time, as long as it may sleep
 	uint64_t insert_next_ns;     // when insert_rate allows the next one
 	uint64_t reading;            // of the rule counters, by counter_lag

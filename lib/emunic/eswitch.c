@@ -3,6 +3,7 @@
 
 #include "offload.h"
 #include "port.h"
+#include "walk.h"
 #include "wire.h"
 
 // The embedded switch: parse, transfer rules, else the way between a side and the host port that
@@ -149,34 +150,43 @@ to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 #define TO_NOWHERE UINT16_MAX
 
 static uint16_t
-decide(struct emu_nic *nic, struct emu_pkt *p, struct rte_flow *rule)
+decide(struct emu_nic *nic, struct emu_pkt *p)
 {
+	const struct rte_flow *rule = p->rule;
 	uint16_t self = p->key.port;
 
-	if (rule != NULL) {
-		uint32_t len = p->m->pkt_len;
-
-		emu_rule_hit(rule, nic->reading, len);
-		if (rule->act.mark) {
-			p->marked = true;
-			p->mark = rule->act.mark_id;
-		}
-		switch (rule->act.fate) {
-		case EMU_FATE_DROP:
-			emu_drop(nic, EMU_DROP_RULE, p->m);
-			return TO_NOWHERE;
-		case EMU_FATE_SIDE:
-			nic->eswitch_packets++;
-			nic->eswitch_bytes += len;
-			return TO_SIDE(rule->act.target);
-		case EMU_FATE_HOST:
-			p->steered = true;
-			return TO_HOST(rule->act.target);
-		default:
-			break;
-		}
+	switch (rule == NULL ? EMU_FATE_NONE : rule->act.fate) {
+	case EMU_FATE_DROP:
+		emu_drop(nic, EMU_DROP_RULE, p->m);
+		return TO_NOWHERE;
+	case EMU_FATE_SIDE:
+		nic->eswitch_packets++;
+		nic->eswitch_bytes += p->m->pkt_len;
+		return TO_SIDE(rule->act.target);
+	case EMU_FATE_HOST:
+		p->steered = true;
+		return TO_HOST(rule->act.target);
+	default:
+		return p->key.layers & EMU_L_HOST ? TO_SIDE(self) : TO_HOST(self);
 	}
-	return p->key.layers & EMU_L_HOST ? TO_SIDE(self) : TO_HOST(self);
+}
+
+// The rules of the port that the packets were sent by; returns how many are left in pkts.
+static unsigned int
+leave_host(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pkts, unsigned int n)
+{
+	unsigned int k = 0;
+
+	if (port == NULL || port->egress.n_rules == 0)
+		return n;
+	n = emu_walk(nic, &port->egress, pkts, n);
+	for (unsigned int i = 0; i < n; i++) {
+		if (pkts[i]->rule != NULL && pkts[i]->rule->act.fate == EMU_FATE_DROP)
+			emu_drop(nic, EMU_DROP_RULE, pkts[i]->m);
+		else
+			pkts[k++] = pkts[i];
+	}
+	return k;
 }
 
 // Parses what came and drops what cannot go on; returns how many are left in pkts.
@@ -213,17 +223,18 @@ void
 emu_switch(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n)
 {
 	struct emu_pkt *pkts[EMU_BURST], *same[EMU_BURST];
-	struct rte_flow *rules[EMU_BURST];
 	uint16_t to[EMU_BURST];
 
 	if (nic->moods.counter_lag > 0)
 		emu_nic_read_counters(nic);
 	n = take_in(nic, port, host, mbufs, n, pkts);
+	if (host)
+		n = leave_host(nic, nic->ports[port], pkts, n);
 	if (n == 0)
 		return;
-	emu_table_lookup(&nic->rules, &nic->transfer, pkts, n, rules);
+	n = emu_walk(nic, &nic->transfer, pkts, n);
 	for (unsigned int i = 0; i < n; i++)
-		to[i] = decide(nic, pkts[i], rules[i]);
+		to[i] = decide(nic, pkts[i]);
 	for (unsigned int i = 0; i < n; i++) {
 		uint16_t dest = to[i];
 		unsigned int k = 0;

@@ -18,17 +18,47 @@ emu_flow_port(struct emu_port *port, uint16_t ethdev_id)
 	return NULL;
 }
 
-int
-emu_flow_refused(struct emu_port *port, enum rte_flow_error_type type, const void *cause,
-	bool action, int what, struct rte_flow_error *error)
+static int
+not_supported(struct emu_port *port, bool action, const void *cause, struct rte_flow_error *error)
 {
-	const char *name = emu_moods_refused(&port->nic->moods, action, what);
+	const struct emu_support *s;
+	size_t at;
 
-	if (name == NULL)
+	at = snprintf(port->flow_error, sizeof(port->flow_error),
+		"%s not supported; supported:", action ? "action" : "item");
+	for (unsigned int i = 0;
+		(s = action ? emu_support_action(i) : emu_support_item(i)) != NULL &&
+		at < sizeof(port->flow_error);
+		i++)
+		at += snprintf(
+			port->flow_error + at, sizeof(port->flow_error) - at, " %s", s->name);
+	return rte_flow_error_set(error, ENOTSUP,
+		action ? RTE_FLOW_ERROR_TYPE_ACTION : RTE_FLOW_ERROR_TYPE_ITEM, cause,
+		port->flow_error);
+}
+
+int
+emu_flow_supported(struct emu_port *port, const struct emu_flow_spec *spec, bool action, int what,
+	const void *cause, struct rte_flow_error *error)
+{
+	int row = emu_support_find(action, what);
+	const struct emu_support *s;
+	char name[40];
+
+	if (row < 0)
+		return not_supported(port, action, cause, error);
+	s = action ? emu_support_action(row) : emu_support_item(row);
+	if ((s->domains & spec->domain) == 0)
+		snprintf(port->flow_error, sizeof(port->flow_error), "%s needs %s rule", s->name,
+			emu_domains_text(s->domains));
+	else if (emu_moods_refused(&port->nic->moods, action, row, name, sizeof(name)))
+		snprintf(port->flow_error, sizeof(port->flow_error),
+			"the NIC refuses it (refuse=%s)", name);
+	else
 		return 0;
-	snprintf(
-		port->flow_error, sizeof(port->flow_error), "the NIC refuses it (refuse=%s)", name);
-	return rte_flow_error_set(error, ENOTSUP, type, cause, port->flow_error);
+	return rte_flow_error_set(error, ENOTSUP,
+		action ? RTE_FLOW_ERROR_TYPE_ACTION : RTE_FLOW_ERROR_TYPE_ITEM, cause,
+		port->flow_error);
 }
 
 static int
@@ -38,20 +68,15 @@ check_attr(
 	if (attr == NULL)
 		return rte_flow_error_set(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ATTR, NULL, "no attributes");
-	if (attr->group != 0)
-		return rte_flow_error_set(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_GROUP, attr,
-			"groups are not supported: only group 0");
-	if (attr->egress)
-		return rte_flow_error_set(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_EGRESS, attr,
-			"egress is not supported: what a host port sends meets transfer rules by "
-			"PORT_REPRESENTOR");
-	if (attr->ingress && attr->transfer) // as rte_flow_validate() itself does
+	// Both at once is also what rte_flow_validate() itself refuses.
+	if (attr->ingress + attr->egress + attr->transfer != 1)
 		return rte_flow_error_set(error, EINVAL, RTE_FLOW_ERROR_TYPE_ATTR, attr,
-			"a rule is of ingress or of transfer, not of both");
-	if (!attr->ingress && !attr->transfer)
-		return rte_flow_error_set(error, EINVAL, RTE_FLOW_ERROR_TYPE_ATTR, attr,
-			"a rule is of ingress or of transfer");
+			"a rule is of one domain: ingress, egress or transfer");
 	out->transfer = attr->transfer;
+	out->domain = attr->transfer ? EMU_ON_TRANSFER
+		      : attr->egress ? EMU_ON_EGRESS
+				     : EMU_ON_INGRESS;
+	out->group = attr->group;
 	out->priority = attr->priority;
 	return 0;
 }
@@ -84,17 +109,19 @@ emu_flow_compile(struct emu_port *port, const struct rte_flow_attr *attr,
 }
 
 static struct emu_table *
-table_of(struct emu_port *port, bool transfer)
+root_of(struct emu_port *port, uint8_t domain)
 {
-	return transfer ? &port->nic->transfer : &port->ingress;
+	return domain == EMU_ON_TRANSFER ? &port->nic->transfer
+	       : domain == EMU_ON_EGRESS ? &port->egress
+					 : &port->ingress;
 }
 
 static int
-full(struct emu_port *port, const char *what, uint32_t n, uint32_t max,
+full(struct emu_port *port, const char *holder, const char *what, uint32_t n, uint32_t max,
 	struct rte_flow_error *error)
 {
 	snprintf(port->flow_error, sizeof(port->flow_error),
-		"the NIC is full: it holds %" PRIu32 " %s of %" PRIu32, n, what, max);
+		"the %s is full: it holds %" PRIu32 " %s of %" PRIu32, holder, n, what, max);
 	return rte_flow_error_set(
 		error, ENOSPC, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL, port->flow_error);
 }
@@ -103,13 +130,19 @@ full(struct emu_port *port, const char *what, uint32_t n, uint32_t max,
 static int
 check_room(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_error *error)
 {
-	const struct emu_rules *r = &port->nic->rules;
-	uint32_t capacity = port->nic->moods.capacity;
+	static const struct emu_table none;
+	struct emu_rules *r = &port->nic->rules;
+	const struct emu_moods *m = &port->nic->moods;
+	const struct emu_table *t = emu_group_find(r, root_of(port, spec->domain), spec->group);
 
-	if (r->n_rules >= capacity)
-		return full(port, "rules", r->n_rules, capacity, error);
-	if (emu_table_masks_full(r, table_of(port, spec->transfer), &spec->mask))
-		return full(port, "masks", r->n_masks, r->max_masks, error);
+	if (r->n_rules >= m->capacity)
+		return full(port, "NIC", "rules", r->n_rules, m->capacity, error);
+	if (t == NULL)
+		t = &none;
+	if (m->group_capacity > 0 && t->n_rules >= m->group_capacity)
+		return full(port, "group", "rules", t->n_rules, m->group_capacity, error);
+	if (emu_table_masks_full(r, t, &spec->mask))
+		return full(port, "NIC", "masks", r->n_masks, r->max_masks, error);
 	return 0;
 }
 
@@ -191,18 +224,32 @@ make_dead(struct emu_moods *m, struct emu_flow_spec *spec)
 static struct rte_flow *
 insert(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_error *error)
 {
-	struct rte_flow *flow;
-	int err = 0;
+	struct emu_rules *r = &port->nic->rules;
+	struct emu_table *root = root_of(port, spec->domain), *next = NULL;
+	struct emu_table *t = emu_group_get(r, root, spec->group);
+	struct rte_flow *flow = NULL;
+	int err = ENOMEM;
 
-	flow = emu_table_add(&port->nic->rules, table_of(port, spec->transfer), &spec->key,
-		&spec->mask, spec->priority, &spec->act, &err);
+	if (t != NULL && spec->act.fate == EMU_FATE_JUMP)
+		next = emu_group_get(r, root, spec->act.jump);
+	if (t != NULL && (next != NULL || spec->act.fate != EMU_FATE_JUMP))
+		flow = emu_table_add(
+			r, t, &spec->key, &spec->mask, spec->priority, &spec->act, &err);
 	if (flow == NULL) {
+		if (next != NULL)
+			emu_group_put(r, next);
+		if (t != NULL)
+			emu_group_put(r, t);
 		rte_flow_error_set(error, err == EMLINK ? ENOSPC : err,
-			RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL, "no room for another mask");
+			RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL,
+			err == ENOMEM ? "no memory for the rule" : "no room for another mask");
 		return NULL;
 	}
+	if (next != NULL)
+		next->refs++;
+	flow->next = next;
 	flow->port = port;
-	flow->transfer = spec->transfer;
+	port->nic->n_transfer += spec->transfer;
 	TAILQ_INSERT_TAIL(&port->rules, flow, list);
 	return flow;
 }
@@ -236,15 +283,32 @@ is_live(const struct emu_port *port, const struct rte_flow *flow)
 {
 	const struct emu_rules *r = &port->nic->rules;
 
-	return flow >= r->slots && flow < r->slots + r->capacity && flow->port == port;
+	if (flow < r->slots || flow >= r->slots + r->capacity)
+		return false;
+	return ((uintptr_t)flow - (uintptr_t)r->slots) % sizeof(*flow) == 0 && flow->port == port;
+}
+
+static bool
+is_transfer(const struct emu_nic *nic, const struct rte_flow *flow)
+{
+	return flow->table == &nic->transfer || flow->table->root == &nic->transfer;
 }
 
 static void
 destroy(struct emu_port *port, struct rte_flow *flow)
 {
+	struct emu_nic *nic = port->nic;
+	struct emu_table *t = flow->table, *next = flow->next;
+
 	TAILQ_REMOVE(&port->rules, flow, list);
 	flow->port = NULL;
-	emu_table_del(&port->nic->rules, table_of(port, flow->transfer), flow);
+	nic->n_transfer -= is_transfer(nic, flow);
+	emu_table_del(&nic->rules, t, flow);
+	if (next != NULL) {
+		next->refs--;
+		emu_group_put(&nic->rules, next);
+	}
+	emu_group_put(&nic->rules, t);
 }
 
 static int
@@ -285,11 +349,11 @@ any_transfer(struct emu_nic *nic)
 {
 	struct rte_flow *f;
 
-	for (uint16_t i = 0; nic->transfer.n_rules > 0 && i < nic->n_sides; i++) {
+	for (uint16_t i = 0; nic->n_transfer > 0 && i < nic->n_sides; i++) {
 		if (nic->ports[i] == NULL)
 			continue;
 		TAILQ_FOREACH(f, &nic->ports[i]->rules, list)
-		if (f->transfer)
+		if (is_transfer(nic, f))
 			return f;
 	}
 	return NULL;
@@ -358,12 +422,27 @@ flow_query(struct rte_eth_dev *dev, struct rte_flow *flow, const struct rte_flow
 	return ret;
 }
 
+static int
+flow_isolate(struct rte_eth_dev *dev, int on, struct rte_flow_error *error)
+{
+	struct emu_port *port = dev->data->dev_private;
+	int ret;
+
+	emu_gate_enter(&port->nic->gate);
+	ret = check_gone(port, error);
+	if (ret == 0)
+		port->isolated = on;
+	emu_gate_leave(&port->nic->gate);
+	return ret;
+}
+
 static const struct rte_flow_ops ops = {
 	.validate = flow_validate,
 	.create = flow_create,
 	.destroy = flow_destroy,
 	.flush = flow_flush,
 	.query = flow_query,
+	.isolate = flow_isolate,
 };
 
 const struct rte_flow_ops *

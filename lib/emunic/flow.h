@@ -6,20 +6,21 @@
 #include <rte_flow_driver.h>
 
 #include "emunic.h"
+#include "support.h"
 
 // rte_flow on the emulated NIC. (DPDK programmer's guide, "Generic flow API".)
 //
-// Domains: ingress (what reaches an ethdev) and transfer (the embedded switch). Group 0 only.
-// Items: VOID ETH VLAN (two) IPV4 IPV6 TCP UDP, and in transfer REPRESENTED_PORT PORT_REPRESENTOR
-// PORT_ID, by spec and mask; a range (last) is refused. A transfer rule with no port item matches
-// what enters from the port that the ethdev it is created on represents.
-// Actions: VOID COUNT MARK DROP, in ingress QUEUE, in transfer REPRESENTED_PORT PORT_REPRESENTOR
-// PORT_ID. A rule with none that decides lets the packet go on as if no rule had matched.
+// Domains: ingress (what reaches an ethdev), egress (what it sends) and transfer (the embedded
+// switch), each with any number of groups (walk.h). Items and actions: support.h. A transfer rule
+// with no port item matches what enters from the port that the ethdev it is created on represents.
+// A rule with no action that decides lets the packet go on as if no rule had matched.
 // Whatever else is asked for is refused with rte_flow's error type, the cause, and a sentence.
 // Thread safety: any thread.
 
 struct emu_flow_spec {
-	bool transfer;
+	uint8_t domain; // one of enum emu_domain
+	bool transfer;  // domain is EMU_ON_TRANSFER
+	uint32_t group;
 	uint32_t priority;
 	union emu_key key;
 	union emu_key mask;
@@ -35,9 +36,10 @@ int emu_flow_items(struct emu_port *port, const struct rte_flow_item *pattern,
 int emu_flow_actions(struct emu_port *port, const struct rte_flow_action *actions,
 	struct emu_flow_spec *out, struct rte_flow_error *error);
 
-// Error when the NIC is told to refuse the item or action type (refuse=), else 0.
-int emu_flow_refused(struct emu_port *port, enum rte_flow_error_type type, const void *cause,
-	bool action, int what, struct rte_flow_error *error);
+// Judges whether the NIC takes the item or action at all: error when support.h has no row for it,
+// or not in the domain of the rule, or when the NIC is told to refuse it (refuse=).
+int emu_flow_supported(struct emu_port *port, const struct emu_flow_spec *spec, bool action,
+	int what, const void *cause, struct rte_flow_error *error);
 
 // The port of this NIC that has the ethdev id, or NULL.
 struct emu_port *emu_flow_port(struct emu_port *port, uint16_t ethdev_id);

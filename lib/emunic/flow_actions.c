@@ -41,8 +41,6 @@ to_queue(struct acts *a)
 {
 	const struct rte_flow_action_queue *conf = a->action->conf;
 
-	if (a->out->transfer)
-		return invalid(a, "QUEUE needs an ingress rule");
 	if (conf == NULL || conf->index >= a->port->n_rxq)
 		return bad_conf(a, "QUEUE: the port has no such receive queue");
 	return decide(a, EMU_FATE_QUEUE, conf->index);
@@ -79,8 +77,6 @@ to_port(struct acts *a, enum emu_fate fate, uint32_t id)
 {
 	struct emu_port *port = id > UINT16_MAX ? NULL : emu_flow_port(a->port, id);
 
-	if (!a->out->transfer)
-		return invalid(a, "a port action needs a transfer rule");
 	if (port == NULL)
 		return bad_conf(a, "the port is not of this NIC");
 	return decide(a, fate, port->index);
@@ -107,6 +103,19 @@ to_port_id(struct acts *a)
 }
 
 static int
+to_jump(struct acts *a)
+{
+	const struct rte_flow_action_jump *conf = a->action->conf;
+
+	if (conf == NULL)
+		return bad_conf(a, "JUMP needs a group");
+	if (conf->group == a->out->group)
+		return bad_conf(a, "JUMP: the rule is in that group itself");
+	a->out->act.jump = conf->group;
+	return decide(a, EMU_FATE_JUMP, 0);
+}
+
+static int
 one_action(struct acts *a)
 {
 	switch (a->action->type) {
@@ -118,6 +127,8 @@ one_action(struct acts *a)
 		return to_mark(a);
 	case RTE_FLOW_ACTION_TYPE_COUNT:
 		return to_count(a);
+	case RTE_FLOW_ACTION_TYPE_JUMP:
+		return to_jump(a);
 	case RTE_FLOW_ACTION_TYPE_DROP:
 		return decide(a, EMU_FATE_DROP, 0);
 	case RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT:
@@ -128,8 +139,7 @@ one_action(struct acts *a)
 		return to_port_id(a);
 	default:
 		return rte_flow_error_set(a->error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION, a->action,
-			"action not supported (supported: QUEUE MARK COUNT DROP REPRESENTED_PORT "
-			"PORT_REPRESENTOR PORT_ID)");
+			"action not supported");
 	}
 }
 
@@ -147,8 +157,7 @@ emu_flow_actions(struct emu_port *port, const struct rte_flow_action *actions,
 		int ret;
 
 		a.action = actions;
-		ret = emu_flow_refused(
-			port, RTE_FLOW_ERROR_TYPE_ACTION, actions, true, actions->type, error);
+		ret = emu_flow_supported(port, out, true, actions->type, actions, error);
 		if (ret == 0)
 			ret = one_action(&a);
 		if (ret != 0)

@@ -281,9 +281,6 @@ match_port(struct items *it, bool host, bool any, uint32_t id)
 {
 	struct emu_port *port;
 
-	if (!it->out->transfer)
-		return refuse(it, RTE_FLOW_ERROR_TYPE_ITEM, it->item,
-			"a port item needs a transfer rule");
 	if (it->port_given)
 		return rte_flow_error_set(it->error, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, it->item,
 			"a second port item");
@@ -356,10 +353,7 @@ one_item(struct items *it)
 	case RTE_FLOW_ITEM_TYPE_PORT_ID:
 		return item_port_id(it);
 	default:
-		return refuse(it, RTE_FLOW_ERROR_TYPE_ITEM, it->item,
-			"item not supported (supported: ETH VLAN IPV4 IPV6 TCP UDP "
-			"REPRESENTED_PORT "
-			"PORT_REPRESENTOR PORT_ID)");
+		return refuse(it, RTE_FLOW_ERROR_TYPE_ITEM, it->item, "item not supported");
 	}
 }
 
@@ -376,8 +370,7 @@ emu_flow_items(struct emu_port *port, const struct rte_flow_item *pattern,
 		int ret;
 
 		it.item = pattern;
-		ret = emu_flow_refused(
-			port, RTE_FLOW_ERROR_TYPE_ITEM, pattern, false, pattern->type, error);
+		ret = emu_flow_supported(port, out, false, pattern->type, pattern, error);
 		if (ret == 0)
 			ret = one_item(&it);
 		if (ret != 0)

@@ -8,6 +8,7 @@
 
 #include "offload.h"
 #include "port.h"
+#include "walk.h"
 
 // The host side of the NIC: ingress rules, RSS, and the one copy that puts a packet into a buffer
 // of its queue's own mempool.
@@ -203,26 +204,20 @@ deliver_segments(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
 
 // Returns the queue for p, or NULL after it was dropped.
 static struct emu_rxq *
-pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p, struct rte_flow *rule)
+pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
 {
+	const struct emu_actions *act = p->rule != NULL ? &p->rule->act : NULL;
+	enum emu_fate fate = act != NULL ? act->fate : EMU_FATE_NONE;
 	uint16_t id = 0;
 	uint32_t hash;
-	bool chosen = false;
 
-	if (rule != NULL) {
-		emu_rule_hit(rule, nic->reading, p->m->pkt_len);
-		if (rule->act.mark) {
-			p->marked = true;
-			p->mark = rule->act.mark_id;
-		}
-		if (rule->act.fate == EMU_FATE_DROP) {
-			emu_drop(nic, EMU_DROP_RULE, p->m);
-			return NULL;
-		}
-		chosen = rule->act.fate == EMU_FATE_QUEUE;
-		id = chosen ? rule->act.target : 0;
+	if (fate == EMU_FATE_DROP || (port->isolated && fate != EMU_FATE_QUEUE)) {
+		emu_drop(nic, fate == EMU_FATE_DROP ? EMU_DROP_RULE : EMU_DROP_ISOLATED, p->m);
+		return NULL;
 	}
-	if (!chosen && port->rss_on && emu_rss_hash(&port->rss, p, &hash))
+	if (fate == EMU_FATE_QUEUE)
+		id = act->target;
+	else if (port->rss_on && emu_rss_hash(&port->rss, p, &hash))
 		id = port->reta[hash % EMU_RETA_SIZE];
 	if (id >= port->n_rxq || port->rxq[id] == NULL || !port->rxq[id]->started) {
 		emu_drop(nic, EMU_DROP_RX_QUEUE_STOPPED, p->m);
@@ -251,7 +246,6 @@ stage(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
 void
 emu_host_deliver(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pkts, unsigned int n)
 {
-	struct rte_flow *rules[EMU_BURST];
 	struct emu_rxq *queues[EMU_BURST];
 	unsigned int k = 0;
 
@@ -268,9 +262,9 @@ emu_host_deliver(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pk
 		else
 			pkts[k++] = pkts[i];
 	}
-	emu_table_lookup(&nic->rules, &port->ingress, pkts, k, rules);
+	k = emu_walk(nic, &port->ingress, pkts, k);
 	for (unsigned int i = 0; i < k; i++) {
-		queues[i] = pick_queue(nic, port, pkts[i], rules[i]);
+		queues[i] = pick_queue(nic, port, pkts[i]);
 		if (queues[i] != NULL)
 			stage(nic, queues[i], pkts[i]);
 	}

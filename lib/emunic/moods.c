@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "moods.h"
 
-#include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rte_common.h>
-#include <rte_flow.h>
+
+#include "support.h"
 
 #define FAIL(...) (snprintf(why, why_len, __VA_ARGS__), -EINVAL)
 
@@ -18,6 +19,8 @@ static const struct knob {
 	size_t at;
 } knobs[] = {
 	{"capacity", 1, 1U << 20, offsetof(struct emu_moods, capacity)},
+	{"group_capacity", 0, 1U << 20, offsetof(struct emu_moods, group_capacity)},
+	{"jump_miss_drop", 0, 1, offsetof(struct emu_moods, jump_miss_drop)},
 	{"masks", 0, 1U << 20, offsetof(struct emu_moods, masks)},
 	{"insert_us", 0, 10000000, offsetof(struct emu_moods, insert_us)},
 	{"insert_rate", 0, 1000000000, offsetof(struct emu_moods, insert_rate)},
@@ -33,29 +36,27 @@ static const struct knob {
 	{"remove_ms", 0, 86400000, offsetof(struct emu_moods, remove_ms)},
 };
 
-static const struct {
-	const char *name;
-	bool action;
-	int type;
-} refusable[] = {
-	{"item.eth", false, RTE_FLOW_ITEM_TYPE_ETH},
-	{"item.vlan", false, RTE_FLOW_ITEM_TYPE_VLAN},
-	{"item.ipv4", false, RTE_FLOW_ITEM_TYPE_IPV4},
-	{"item.ipv6", false, RTE_FLOW_ITEM_TYPE_IPV6},
-	{"item.tcp", false, RTE_FLOW_ITEM_TYPE_TCP},
-	{"item.udp", false, RTE_FLOW_ITEM_TYPE_UDP},
-	{"item.represented_port", false, RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT},
-	{"item.port_representor", false, RTE_FLOW_ITEM_TYPE_PORT_REPRESENTOR},
-	{"item.port_id", false, RTE_FLOW_ITEM_TYPE_PORT_ID},
-	{"action.queue", true, RTE_FLOW_ACTION_TYPE_QUEUE},
-	{"action.mark", true, RTE_FLOW_ACTION_TYPE_MARK},
-	{"action.count", true, RTE_FLOW_ACTION_TYPE_COUNT},
-	{"action.drop", true, RTE_FLOW_ACTION_TYPE_DROP},
-	{"action.represented_port", true, RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT},
-	{"action.port_representor", true, RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR},
-	{"action.port_id", true, RTE_FLOW_ACTION_TYPE_PORT_ID},
-};
-static_assert(RTE_DIM(refusable) <= 64, "refuse has a bit for each");
+// The i-th name of refuse=, items first; false after the last. VOID and END cannot be refused.
+static bool
+refusable(unsigned int i, bool *action, unsigned int *row, char *name, size_t len)
+{
+	const struct emu_support *s;
+	unsigned int n_items = 0;
+	size_t at;
+
+	while (emu_support_item(n_items) != NULL)
+		n_items++;
+	*action = i >= n_items;
+	*row = *action ? i - n_items : i;
+	s = *action ? emu_support_action(*row) : emu_support_item(*row);
+	if (s == NULL)
+		return false;
+	at = snprintf(name, len, "%s.", *action ? "action" : "item");
+	for (const char *c = s->name; *c != '\0' && at + 1 < len; c++)
+		name[at++] = tolower(*c);
+	name[at] = '\0';
+	return true;
+}
 
 void
 emu_moods_init(struct emu_moods *m)
@@ -169,9 +170,13 @@ add_rate(struct emu_moods *m, const char *entry)
 static bool
 add_refuse(struct emu_moods *m, const char *entry)
 {
-	for (unsigned int i = 0; i < RTE_DIM(refusable); i++) {
-		if (strcmp(refusable[i].name, entry) == 0) {
-			m->refuse |= UINT64_C(1) << i;
+	unsigned int row;
+	char name[40];
+	bool action;
+
+	for (unsigned int i = 0; refusable(i, &action, &row, name, sizeof(name)); i++) {
+		if (strcmp(name, entry) == 0) {
+			m->refuse[action] |= UINT64_C(1) << row;
 			return true;
 		}
 	}
@@ -200,7 +205,7 @@ set_list(struct emu_moods *m, unsigned int list, const char *text, char *why, si
 	char entry[40];
 
 	if (list == EMU_MOOD_REFUSE)
-		fresh.refuse = 0;
+		memset(fresh.refuse, 0, sizeof(fresh.refuse));
 	if (list == EMU_MOOD_LINK_DOWN)
 		memset(fresh.link_down, 0, sizeof(fresh.link_down));
 	if (list == EMU_MOOD_STALL) {
@@ -303,25 +308,30 @@ int
 emu_moods_entry(
 	const struct emu_moods *m, enum emu_mood_list list, unsigned int i, char *out, size_t len)
 {
+	unsigned int row;
+	bool action;
+
 	if (list == EMU_MOOD_LINK_DOWN)
 		return link_entry(m, i, out, len);
 	if (list == EMU_MOOD_STALL)
 		return stall_entry(m, i, out, len);
 	if (list == EMU_MOOD_RATE)
 		return rate_entry(m, i, out, len);
-	if (i >= RTE_DIM(refusable))
+	if (!refusable(i, &action, &row, out, len))
 		return -1;
-	snprintf(out, len, "%s", refusable[i].name);
-	return m->refuse >> i & 1;
+	return m->refuse[action] >> row & 1;
 }
 
-const char *
-emu_moods_refused(const struct emu_moods *m, bool action, int type)
+bool
+emu_moods_refused(const struct emu_moods *m, bool action, unsigned int row, char *name, size_t len)
 {
-	for (unsigned int i = 0; i < RTE_DIM(refusable); i++) {
-		if ((m->refuse >> i & 1) && refusable[i].action == action &&
-			refusable[i].type == type)
-			return refusable[i].name;
-	}
-	return NULL;
+	bool other;
+	unsigned int at;
+
+	if (!(m->refuse[action] >> row & 1))
+		return false;
+	for (unsigned int i = 0; refusable(i, &other, &at, name, len); i++)
+		if (other == action && at == row)
+			break;
+	return true;
 }

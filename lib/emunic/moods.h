@@ -10,6 +10,9 @@
 // changeable while the NIC runs (rte_pmd_emunic_set, /emunic/set on DPDK's telemetry socket).
 //
 //   capacity=N       rules that the NIC holds, of both domains; live at most that of the start
+//   group_capacity=N   rules in each group of each domain; 0: no limit
+//   jump_miss_drop=0|1 a packet that meets no rule in a group that it jumped to is dropped; else it
+//                      fares as if it had met none in group 0
 //   masks=N          distinct masks in all its tables; 0: no limit
 //   insert_us=N      microseconds that one insertion of a rule takes
 //   insert_rate=N    insertions a second at most; 0: no limit
@@ -42,7 +45,8 @@
 #define EMU_MAX_VFS 64
 #define EMU_MAX_RATE 400000 // Mbit/s
 #define EMU_MOODS_STRING                                                                           \
-	"capacity=<1-1048576> masks=<N> insert_us=<N> insert_rate=<N> counter_lag=<ms> "           \
+	"capacity=<1-1048576> group_capacity=<N> jump_miss_drop=0|1 masks=<N> insert_us=<N> "      \
+	"insert_rate=<N> counter_lag=<ms> "                                                        \
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
 	"refuse=item.<name>+action.<name>|none link_down=<side>+<side>|none "                      \
 	"stall=pf.rx<N>+rep<N>.tx<N>|none rate=<side>:<Mbit/s>|none loss=<ppm> late=<ppm> "        \
@@ -50,6 +54,8 @@
 
 struct emu_moods {
 	uint32_t capacity;
+	uint32_t group_capacity;
+	uint32_t jump_miss_drop;
 	uint32_t masks;
 	uint32_t insert_us;
 	uint32_t insert_rate;
@@ -63,7 +69,7 @@ struct emu_moods {
 	uint32_t late;
 	uint32_t seed;
 	uint32_t remove_ms;
-	uint64_t refuse; // bit i: of the i-th name
+	uint64_t refuse[2]; // items, actions; bit i: of the i-th row of support.h
 	// Of the wire and the PF, then of the VFs and their representors; bit q: of queue q.
 	bool link_down[1 + EMU_MAX_VFS];
 	uint64_t stall_rx[1 + EMU_MAX_VFS][EMU_QUEUE_WORDS];
@@ -98,14 +104,15 @@ enum emu_mood_list {
 	EMU_MOOD_LISTS
 };
 
-// Whether a list has its i-th possible entry, with its text in out (32 bytes are enough).
+// Whether a list has its i-th possible entry, with its text in out (40 bytes are enough).
 // Negative after the last.
 int emu_moods_entry(
 	const struct emu_moods *m, enum emu_mood_list list, unsigned int i, char *out, size_t len);
 const char *emu_moods_list_name(enum emu_mood_list list);
 
-// The name by which the item or action (enum rte_flow_item_type, rte_flow_action_type) is refused,
-// or NULL.
-const char *emu_moods_refused(const struct emu_moods *m, bool action, int type);
+// Whether the item or action of that row of support.h is refused; name then has its name in
+// refuse=.
+bool emu_moods_refused(
+	const struct emu_moods *m, bool action, unsigned int row, char *name, size_t len);
 
 #endif

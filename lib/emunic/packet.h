@@ -64,7 +64,7 @@ static_assert(sizeof(union emu_key) == EMU_KEY_WORDS * 8, "the key has no paddin
 struct emu_pkt {
 	union emu_key key;
 	struct rte_mbuf *m;
-	const struct rte_flow *rule; // the last rule that it met
+	struct rte_flow *rule; // that decides, see walk.h
 	uint32_t mark;
 	uint8_t marked;
 	uint8_t steered; // a rule sent it to its target, so no MAC filter applies

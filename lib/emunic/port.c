@@ -220,6 +220,7 @@ emu_port_close(struct rte_eth_dev *dev)
 		port->side->armed = false;
 	emu_gate_leave(&nic->gate);
 	emu_table_fini(&port->ingress);
+	emu_table_fini(&port->egress);
 	dev->data->mac_addrs = NULL; // part of dev_private
 	port->nic = NULL;
 	emu_nic_unref(nic);

@@ -88,7 +88,7 @@ probe(struct rte_vdev_device *vdev)
 	struct emu_devargs args;
 	struct emu_nic *nic;
 	struct rte_eth_dev *pf;
-	char why[512];
+	char why[1024];
 	int ret;
 
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {

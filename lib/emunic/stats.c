@@ -147,6 +147,9 @@ static void __rte_format_printf(3, 4) put(struct walk *w, uint64_t value, const 
 
 static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_RULE] = "rule",
+	[EMU_DROP_JUMP_LOOP] = "jump_loop",
+	[EMU_DROP_JUMP_MISS] = "jump_miss",
+	[EMU_DROP_ISOLATED] = "isolated",
 	[EMU_DROP_MALFORMED] = "malformed",
 	[EMU_DROP_MTU] = "mtu",
 	[EMU_DROP_MAC_FILTER] = "mac_filter",
@@ -302,7 +305,7 @@ walk(struct walk *w, struct emu_port *port)
 		put(w, nic->eswitch_bytes, "nic_eswitch_bytes");
 		put(w, nic->wire.late, "nic_wire_late");
 		put(w, nic->rules.n_rules, "nic_rules");
-		put(w, nic->transfer.n_rules, "nic_rules_transfer");
+		put(w, nic->n_transfer, "nic_rules_transfer");
 		put(w, nic->moods.capacity, "nic_rules_capacity");
 		put(w, nic->rules.n_masks, "nic_masks");
 	} else {

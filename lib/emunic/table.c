@@ -386,6 +386,7 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key
 	for (unsigned int w = 0; w < EMU_KEY_WORDS; w++)
 		f->key.w[w] = key->w[w] & mask->w[w];
 	f->shape = s;
+	f->table = t;
 	f->priority = priority;
 	f->seq = r->next_seq++;
 	f->hash = hash_words(s, &f->key);

@@ -18,6 +18,9 @@
 // Cost: a look-up is one hash and mostly one cache line per shape; insertion and removal are O(1)
 // in rules and O(shapes) in masks. What it refuses: more rules than the capacity.
 //
+// Groups: each domain of rules has a root table, which is its group 0, and any number of further
+// ones that are made by their first rule or the first jump to them and go with the last of both.
+//
 // Order: the lower priority number wins; at equal priority the shape that matches more bits (then
 // the greater mask, as memcmp sees it), and within a shape the rule that came first.
 //
@@ -29,6 +32,7 @@ enum emu_fate {
 	EMU_FATE_SIDE,  // transfer: out by the wire or a VF
 	EMU_FATE_HOST,  // transfer: to a host port
 	EMU_FATE_QUEUE, // ingress: to a queue of the port
+	EMU_FATE_JUMP,  // go on in another group
 };
 
 struct emu_actions {
@@ -36,6 +40,7 @@ struct emu_actions {
 	bool count;
 	bool mark;
 	uint16_t target; // index of the side, the host port, or the queue
+	uint32_t jump;   // group
 	uint32_t mark_id;
 };
 
@@ -57,15 +62,20 @@ struct rte_flow {
 	uint64_t reading;      // of the counters, in which the last packet came (emu_rule_hit)
 	uint64_t read_packets; // what that reading found
 	uint64_t read_bytes;
+	struct emu_table *table;    // that it is in
+	struct emu_table *next;     // that it jumps to, or NULL
 	struct emu_port *port;      // that it was created on
-	bool transfer;              // of which domain
 	TAILQ_ENTRY(rte_flow) list; // of the port; of the pool when free
 	TAILQ_ENTRY(rte_flow) in_shape;
 };
 TAILQ_HEAD(emu_rule_list, rte_flow);
 
-// One domain (and later group) of rules.
+// One group of one domain of rules.
 struct emu_table {
+	const struct emu_table *root; // group 0 of the domain; NULL when it is that itself
+	struct emu_table *next;       // in its chain of the directory of groups
+	uint32_t group;
+	uint32_t refs;             // rules that jump to it
 	struct emu_shape **shapes; // best first
 	uint32_t n_shapes;
 	uint32_t max_shapes;
@@ -73,6 +83,7 @@ struct emu_table {
 };
 
 struct emu_bucket;
+#define EMU_GROUP_CHAINS 256
 
 // What all tables of a NIC share.
 struct emu_rules {
@@ -87,7 +98,9 @@ struct emu_rules {
 	uint32_t next_shape;
 	uint32_t n_masks;   // shapes in all tables
 	uint32_t max_masks; // 0: as many as there is memory for
+	uint32_t n_groups;  // beside the roots
 	uint64_t next_seq;
+	struct emu_table *groups[EMU_GROUP_CHAINS]; // by root and number
 };
 
 // 0 or -ENOMEM.
@@ -105,6 +118,13 @@ bool emu_table_masks_full(
 	const struct emu_rules *r, const struct emu_table *t, const union emu_key *mask);
 // Frees what the table itself holds; it has no rules any more.
 void emu_table_fini(struct emu_table *t);
+
+// The table of a group, or NULL when there is none. Group 0 is root itself.
+struct emu_table *emu_group_find(struct emu_rules *r, struct emu_table *root, uint32_t group);
+// The same, but makes it; NULL when memory ends.
+struct emu_table *emu_group_get(struct emu_rules *r, struct emu_table *root, uint32_t group);
+// Frees it when it is not a root, has no rules, and nothing jumps to it.
+void emu_group_put(struct emu_rules *r, struct emu_table *t);
 
 // Counts a packet of len bytes. The counters are read from time to time (reading is the number of
 // the last time); what was there then is what a query finds (emu_rule_count).

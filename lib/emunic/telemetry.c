@@ -122,7 +122,7 @@ static void
 add_list(const struct emu_moods *m, enum emu_mood_list which, struct rte_tel_data *d)
 {
 	struct rte_tel_data *list = rte_tel_data_alloc();
-	char entry[32];
+	char entry[40];
 	int has;
 
 	if (list == NULL)
@@ -138,7 +138,7 @@ add_list(const struct emu_moods *m, enum emu_mood_list which, struct rte_tel_dat
 static int
 tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-	uint32_t n_rules, n_transfer, n_masks, value;
+	uint32_t n_rules, n_transfer, n_masks, n_groups, value;
 	const char *rest, *name;
 	struct emu_moods moods;
 	struct emu_nic *nic;
@@ -152,7 +152,8 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	emu_gate_enter(&nic->gate);
 	moods = nic->moods;
 	n_rules = nic->rules.n_rules;
-	n_transfer = nic->transfer.n_rules;
+	n_transfer = nic->n_transfer;
+	n_groups = nic->rules.n_groups;
 	n_masks = nic->rules.n_masks;
 	emu_gate_leave(&nic->gate);
 	rte_tel_data_start_dict(d);
@@ -162,6 +163,7 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	rte_tel_data_add_dict_string(d, "firmware", emu_firmware_runs(nic));
 	rte_tel_data_add_dict_int(d, "rules", n_rules);
 	rte_tel_data_add_dict_int(d, "rules_transfer", n_transfer);
+	rte_tel_data_add_dict_int(d, "groups", n_groups);
 	rte_tel_data_add_dict_int(d, "masks_used", n_masks);
 	for (unsigned int i = 0; (name = emu_moods_number(&moods, i, &value)) != NULL; i++)
 		rte_tel_data_add_dict_int(d, name, value);
@@ -176,7 +178,7 @@ tel_set(const char *cmd, const char *params, struct rte_tel_data *d)
 	struct emu_nic *nic;
 	const char *rest;
 	uint16_t port_id;
-	char why[512];
+	char why[1024];
 
 	nic = find_nic(params, &rest, &port_id, d);
 	if (nic == NULL)

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 
+#define PCP_BITS 0xe000
 #define KEY_WORDS (sizeof(struct flow_key) / sizeof(uint64_t))
 
 void
@@ -18,6 +19,23 @@ flow_key_init(struct flow_key *key, uint16_t switch_id, uint16_t vport)
 	memset(key, 0, sizeof(*key));
 	key->switch_id = switch_id;
 	key->vport = vport;
+}
+
+void
+flow_key_keep(struct flow_key *key, uint32_t fields)
+{
+	if (!(fields & FLOW_FIELD_DSCP))
+		key->dscp = 0;
+	if (!(fields & FLOW_FIELD_TTL))
+		key->ttl = 0;
+	if (!(fields & FLOW_FIELD_TCP_FLAGS))
+		key->tcp_flags = 0;
+	if (!(fields & FLOW_FIELD_FRAG))
+		key->frag = FLOW_FRAG_NO;
+	if (!(fields & FLOW_FIELD_PCP)) {
+		key->vlan[0] &= (uint16_t)~PCP_BITS;
+		key->vlan[1] &= (uint16_t)~PCP_BITS;
+	}
 }
 
 bool

@@ -26,17 +26,13 @@ struct rule {
 	struct rules_entry e;
 	atomic_uint refs; // of the writer, and of each frozen table
 	uint32_t fields;  // that its match reads
+	uint64_t order;   // in its table: lower is first
 	uint32_t pos;     // in the list of its table
+	int go_to;        // table, -1: none
 };
 
 struct rule *rule_new(const struct rules_entry *e);
 void rule_put(struct rule *rule);
-
-// A rule in its table's list. order: lower is first.
-struct rule_ref {
-	uint64_t order;
-	struct rule *rule;
-};
 
 struct rules_subtable {
 	uint64_t mask[RULES_WORDS]; // of the words that have one
@@ -64,14 +60,14 @@ struct rules_slot {
 	uint32_t node; // the best of its masked key, or RULES_NONE
 };
 
-struct rules_table {
-	atomic_uint refs;
-	uint32_t fields; // that any entry reads
+// Entries of one kind in one table: those that read no per-packet field, under their masks, or
+// those that do, loose: under their masks without those fields.
+struct rules_space {
+	bool loose;
 	uint32_t n;
 	uint32_t n_subtables;
 	size_t memory;
 	uint64_t secret[RULES_WORDS];
-	struct flow_actions fallback; // when nothing matches
 	struct rules_subtable *subtables;
 	struct rules_node *nodes;
 	struct rules_slot *slots;
@@ -79,11 +75,49 @@ struct rules_table {
 };
 
 // list is sorted. NULL when out of memory.
-struct rules_table *rules_table_build(const struct rule_ref *list, uint32_t n,
-	const struct flow_actions *fallback, uint64_t seed);
+struct rules_space *rules_space_build(
+	struct rule *const *list, uint32_t n, bool loose, uint64_t seed);
+void rules_space_free(struct rules_space *t);
+// The first that matches, or NULL.
+const struct rule *rules_space_first(const struct rules_space *t, const struct flow_key *key);
+// All that match and are before limit, in no order.
+typedef void (*rules_space_fn)(void *ctx, const struct rule *rule);
+void rules_space_each(const struct rules_space *t, const struct flow_key *key, uint64_t limit,
+	rules_space_fn fn, void *ctx);
+
+// A table frozen at a commit.
+//
+// Problem: which per-packet fields does the decision on a flow depend on? An entry that reads one
+// is reachable for a flow when it matches without them (loosely) and no entry before it matches for
+// sure, that is without reading any. Idea: entries that read none and the others, loosely, are two
+// spaces. The first sure match bounds the search for loose ones, all of which are found; those
+// whose fields the key has too are candidates for the decision itself. Cost: nothing where no entry
+// reads one; else a second look-up that visits all its candidate subtables.
+struct rules_table {
+	atomic_uint refs;
+	uint32_t fields; // that any entry reads
+	uint32_t n;
+	int go_to;                    // of fallback
+	struct flow_actions fallback; // when nothing matches
+	struct rules_space *sure;
+	struct rules_space *loose; // NULL: no entry reads a per-packet field
+};
+
+// list is sorted. NULL when out of memory.
+struct rules_table *rules_table_build(
+	struct rule *const *list, uint32_t n, const struct flow_actions *fallback, uint64_t seed);
 void rules_table_put(struct rules_table *t);
-// The rank of the entry that key matches, or RULES_NONE.
-uint32_t rules_table_find(const struct rules_table *t, const struct flow_key *key);
+// Where a list of actions goes to, -1: nowhere.
+int rules_go_to(const struct flow_actions *actions);
+
+// What a flow can meet in a table.
+struct rules_reach {
+	const struct rule *first; // that the key matches, NULL: none
+	uint32_t fields;          // that reachable entries read
+	uint64_t tables;          // bit mask of what they, or the fallback, go to
+};
+void rules_table_reach(
+	const struct rules_table *t, const struct flow_key *key, struct rules_reach *out);
 
 struct rules_set {
 	atomic_uint refs;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <stdlib.h>
+#include <string.h>
 
 #include "impl.h"
 
@@ -25,19 +26,15 @@ rules_set_fields(const struct rules_set *s)
 	return s->fields;
 }
 
-// Appends actions to the result; returns the table that they go to, or -1.
-static int
+static void
 append(struct rules_result *out, const struct flow_actions *actions)
 {
-	for (unsigned i = 0; i < actions->n; i++) {
-		if (actions->list[i].type == FLOW_ACT_GOTO)
-			return actions->list[i].index;
+	for (unsigned i = 0; i < actions->n && actions->list[i].type != FLOW_ACT_GOTO; i++) {
 		if (out->actions.n == FLOW_ACTIONS_MAX)
 			out->too_long = true;
 		else
 			out->actions.list[out->actions.n++] = actions->list[i];
 	}
-	return -1;
 }
 
 static bool
@@ -46,19 +43,76 @@ drops(const struct flow_actions *actions)
 	return actions->n == 0 || actions->list[0].type == FLOW_ACT_DROP;
 }
 
-void
-rules_lookup(const struct rules_set *s, const struct flow_key *key, struct rules_result *out)
+// Adds what a table says to the result; returns the table that it goes to, or -1.
+static int
+take(const struct rules_table *t, const struct rule *first, struct rules_result *out)
+{
+	if (first == NULL) {
+		out->no_rule = drops(&t->fallback);
+		append(out, &t->fallback);
+		return t->go_to;
+	}
+	out->rule[out->n++] = first->e.id;
+	append(out, &first->e.actions);
+	return first->go_to;
+}
+
+// The depth of a table is the least on any way to it.
+static void
+reached(uint8_t *depth, uint64_t tables, uint8_t from)
+{
+	for (; tables != 0; tables &= tables - 1) {
+		unsigned t = (unsigned)__builtin_ctzll(tables);
+
+		if (depth[t] > from + 1)
+			depth[t] = (uint8_t)(from + 1);
+	}
+}
+
+// All tables that the flow can reach, in their order: a goto only goes upward.
+static uint32_t
+lookup_all(const struct rules_set *s, const struct flow_key *key, struct rules_result *out)
+{
+	uint8_t depth[RULES_TABLES];
+	uint32_t fields = 0;
+	uint64_t todo = 1;
+	int table = 0;
+	unsigned n = 0;
+
+	memset(depth, UINT8_MAX, sizeof(depth));
+	depth[0] = 0;
+	for (; todo != 0; todo &= todo - 1) {
+		int i = __builtin_ctzll(todo);
+		const struct rules_table *t = s->tables[i];
+		struct rules_reach r;
+
+		if (depth[i] == RULES_DEPTH || t == NULL) {
+			if (i == table)
+				*(n == RULES_DEPTH ? &out->too_long : &out->no_rule) = true;
+			continue;
+		}
+		rules_table_reach(t, key, &r);
+		fields |= r.fields;
+		todo |= r.tables;
+		reached(depth, r.tables, depth[i]);
+		if (i != table)
+			continue;
+		if (n == RULES_DEPTH)
+			out->too_long = true;
+		else
+			table = take(t, r.first, out);
+		n++;
+	}
+	return fields;
+}
+
+static void
+lookup_one(const struct rules_set *s, const struct flow_key *key, struct rules_result *out)
 {
 	int table = 0;
 
-	out->actions.n = 0;
-	out->n = 0;
-	out->no_rule = false;
-	out->too_long = false;
-	out->fields = 0;
 	for (unsigned depth = 0; table >= 0; depth++) {
 		const struct rules_table *t = s->tables[table];
-		uint32_t rank;
 
 		if (depth == RULES_DEPTH) {
 			out->too_long = true;
@@ -68,18 +122,22 @@ rules_lookup(const struct rules_set *s, const struct flow_key *key, struct rules
 			out->no_rule = true;
 			return;
 		}
-		out->fields |= t->fields;
-		rank = rules_table_find(t, key);
-		if (rank == RULES_NONE) {
-			out->no_rule = drops(&t->fallback);
-			table = append(out, &t->fallback);
-		} else {
-			const struct rules_entry *e = &t->nodes[rank].rule->e;
-
-			out->rule[out->n++] = e->id;
-			table = append(out, &e->actions);
-		}
+		table = take(t, rules_space_first(t->sure, key), out);
 	}
+}
+
+void
+rules_lookup(const struct rules_set *s, const struct flow_key *key, struct rules_result *out)
+{
+	out->actions.n = 0;
+	out->n = 0;
+	out->no_rule = false;
+	out->too_long = false;
+	out->fields = 0;
+	if (s->fields == 0)
+		lookup_one(s, key, out);
+	else
+		out->fields = lookup_all(s, key, out);
 }
 
 void
@@ -100,7 +158,11 @@ rules_set_stats_get(const struct rules_set *s, struct rules_set_stats *out)
 		if (t == NULL)
 			continue;
 		out->tables++;
-		out->subtables += t->n_subtables;
-		out->memory += t->memory + t->n * sizeof(struct rule);
+		out->subtables += t->sure->n_subtables;
+		out->memory += sizeof(*t) + t->sure->memory + t->n * sizeof(struct rule);
+		if (t->loose == NULL)
+			continue;
+		out->subtables += t->loose->n_subtables;
+		out->memory += t->loose->memory;
 	}
 }

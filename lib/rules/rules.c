@@ -7,7 +7,7 @@
 #include "impl.h"
 
 struct writer_table {
-	struct rule_ref *list;
+	struct rule **list;
 	uint32_t n;
 	uint32_t cap;
 	bool sorted;
@@ -35,6 +35,7 @@ rule_new(const struct rules_entry *e)
 	rule->e = *e;
 	flow_match_normalise(&rule->e.match);
 	rule->fields = flow_match_fields(&rule->e.match);
+	rule->go_to = rules_go_to(&rule->e.actions);
 	rule->pos = 0;
 	atomic_init(&rule->refs, 1);
 	return rule;
@@ -74,7 +75,7 @@ rules_free(struct rules *r)
 		return;
 	for (unsigned t = 0; t < RULES_TABLES; t++) {
 		for (uint32_t i = 0; i < r->tables[t].n; i++)
-			rule_put(r->tables[t].list[i].rule);
+			rule_put(r->tables[t].list[i]);
 		free(r->tables[t].list);
 		rules_table_put(r->tables[t].frozen);
 	}
@@ -124,20 +125,20 @@ rules_table_default(
 }
 
 static int
-list_add(struct writer_table *t, struct rule *rule, uint64_t order)
+list_add(struct writer_table *t, struct rule *rule)
 {
 	if (t->n == t->cap) {
 		uint32_t cap = t->cap > 0 ? t->cap * 2 : 16;
-		struct rule_ref *list = realloc(t->list, cap * sizeof(*list));
+		struct rule **list = realloc(t->list, cap * sizeof(struct rule *));
 
 		if (list == NULL)
 			return -ENOMEM;
 		t->list = list;
 		t->cap = cap;
 	}
-	t->sorted = t->n == 0 || (t->sorted && t->list[t->n - 1].order < order);
+	t->sorted = t->n == 0 || (t->sorted && t->list[t->n - 1]->order < rule->order);
 	rule->pos = t->n;
-	t->list[t->n++] = (struct rule_ref){.order = order, .rule = rule};
+	t->list[t->n++] = rule;
 	t->changed = true;
 	return 0;
 }
@@ -146,7 +147,6 @@ int
 rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err)
 {
 	struct rule *rule;
-	uint64_t order;
 	int rc = check(e->table, &e->actions, err);
 
 	if (rc < 0)
@@ -157,10 +157,10 @@ rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err)
 	if (r->by_id[e->id] != NULL)
 		return sl_err_set(err, EEXIST, NULL, "rule %u is there already", e->id);
 	rule = rule_new(e);
-	// Priority first, then age.
-	order = (uint64_t)(RULES_PRIORITY_MAX - e->priority) << 48 |
-		(r->seq++ & (UINT64_MAX >> 16));
-	if (rule == NULL || list_add(&r->tables[e->table], rule, order) < 0) {
+	if (rule != NULL) // priority first, then age
+		rule->order = (uint64_t)(RULES_PRIORITY_MAX - e->priority) << 48 |
+			      (r->seq++ & (UINT64_MAX >> 16));
+	if (rule == NULL || list_add(&r->tables[e->table], rule) < 0) {
 		free(rule);
 		return sl_err_set(err, ENOMEM, NULL, "rule %u: out of memory", e->id);
 	}
@@ -181,7 +181,7 @@ rules_del(struct rules *r, uint32_t id)
 	t->n--;
 	if (rule->pos != t->n) {
 		t->list[rule->pos] = t->list[t->n];
-		t->list[rule->pos].rule->pos = rule->pos;
+		t->list[rule->pos]->pos = rule->pos;
 		t->sorted = false;
 	}
 	t->changed = true;
@@ -208,7 +208,7 @@ rules_count(const struct rules *r)
 static int
 by_order(const void *a, const void *b)
 {
-	const struct rule_ref *x = a, *y = b;
+	const struct rule *x = *(struct rule *const *)a, *y = *(struct rule *const *)b;
 
 	return (x->order > y->order) - (x->order < y->order);
 }
@@ -219,9 +219,9 @@ sort(struct writer_table *t)
 	if (t->sorted)
 		return;
 	if (t->n > 0)
-		qsort(t->list, t->n, sizeof(*t->list), by_order);
+		qsort(t->list, t->n, sizeof(t->list[0]), by_order);
 	for (uint32_t i = 0; i < t->n; i++)
-		t->list[i].rule->pos = i;
+		t->list[i]->pos = i;
 	t->sorted = true;
 }
 
@@ -231,7 +231,7 @@ rules_each(const struct rules *r, rules_each_fn fn, void *ctx)
 	for (unsigned t = 0; t < RULES_TABLES; t++) {
 		sort(&r->tables[t]);
 		for (uint32_t i = 0; i < r->tables[t].n; i++)
-			fn(ctx, &r->tables[t].list[i].rule->e);
+			fn(ctx, &r->tables[t].list[i]->e);
 	}
 }
 

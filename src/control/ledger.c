@@ -161,6 +161,7 @@ ledger_vport_new(struct control *c, uint16_t vport)
 		.delivered = l->delivered[vport],
 		.delivered_bytes = l->delivered_bytes[vport]};
 	c->base[vport] = b;
+	memset(&c->eswitch[vport], 0, sizeof(c->eswitch[vport]));
 	free(l);
 	return 0;
 }

@@ -27,6 +27,20 @@ drain(int fd)
 		;
 }
 
+static void
+tell_link(struct control *c, struct control_vport *v)
+{
+	const bool up = v->port != NULL && v->port->ops->link(v->port);
+
+	if (up == v->told_up)
+		return;
+	v->told_up = up;
+	sl_log(c->log, SL_LOG_INFO, "port %s is %s", v->cfg.name,
+		up                ? "up"
+		: v->port == NULL ? "detached"
+				  : "down");
+}
+
 // Devices without a link interrupt are asked; the packet path reads the answer.
 static void
 poll_links(struct control *c)
@@ -36,6 +50,10 @@ poll_links(struct control *c)
 	for (i = 0; i < DP_PORTS_MAX; i++) {
 		if (c->ports[i] != NULL)
 			dp_port_poll_link(c->ports[i]);
+	}
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (c->vports[i].used)
+			tell_link(c, &c->vports[i]);
 	}
 }
 

@@ -33,6 +33,7 @@ struct extension_book; // extensions.h
 struct control_vport {
 	struct config_port cfg;
 	bool used;
+	bool told_up;               // the link, as the log knows it
 	struct dp_port *port;       // what carries it, NULL: nothing
 	char dev_name[128];         // of an ethdev attachment that we probed
 	struct ethdev_result setup; // of an ethdev attachment
@@ -44,6 +45,12 @@ struct control_inner {
 	bool on_nic;
 	uint64_t received, delivered;           // over NICs, before its attachment of now
 	uint64_t base_received, base_delivered; // its counters when that one was opened
+};
+
+// What NICs carried for a vport with no host in between, as far as their rules' counters are read.
+struct control_eswitch {
+	uint64_t rx_packets, rx_bytes; // from it
+	uint64_t tx_packets, tx_bytes; // to it
 };
 
 struct control {
@@ -65,10 +72,11 @@ struct control {
 	uint32_t gen;
 
 	struct nic *nics[CONFIG_NICS_MAX];
-	struct control_vport vports[DP_VPORTS_MAX]; // by id (ports.c)
-	struct control_inner inner[DP_VPORTS_MAX];  // by id (ledger.c)
-	struct ledger_base *base[DP_VPORTS_MAX];    // likewise; NULL: 0
-	struct dp_port *ports[DP_PORTS_MAX];        // by index (ports.c)
+	struct control_vport vports[DP_VPORTS_MAX];    // by id (ports.c)
+	struct control_inner inner[DP_VPORTS_MAX];     // by id (ledger.c)
+	struct control_eswitch eswitch[DP_VPORTS_MAX]; // by id (placements.c)
+	struct ledger_base *base[DP_VPORTS_MAX];       // likewise; NULL: 0
+	struct dp_port *ports[DP_PORTS_MAX];           // by index (ports.c)
 
 	struct rule_book *book[DP_SWITCHES_MAX]; // by index in cfg->switches (rule_book.c)
 	struct rules_set *set[DP_SWITCHES_MAX];  // committed (publish.c)

@@ -69,7 +69,7 @@ struct dp_miss {
 	struct flow_actions direct; // GENERAL that could not be stored
 	const struct flow_key *key; // NULL: not to be cached
 	uint64_t hash;
-	uint32_t packets;
+	uint32_t packets; // 0: none yet, other packets of the flow have keys of their own
 	uint32_t bytes;
 };
 
@@ -91,7 +91,8 @@ struct dp_burst {
 	struct flow_offsets offs[DP_BURST];
 	uint64_t hashes[DP_BURST];
 	struct cache_entry *entries[DP_BURST];
-	struct dp_miss miss[DP_BURST];
+	struct dp_miss miss[2 * DP_BURST]; // and those of the flows' first keys, see fields.h
+	struct flow_key bare[DP_BURST];    // where decisions depend on fields: the keys without any
 };
 
 struct dp_worker {

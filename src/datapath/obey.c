@@ -46,6 +46,8 @@ dump_one(void *ctx, const struct cache_entry *e)
 {
 	struct dp_flow_dump *d = ctx;
 
+	if (e->packets == 0) // a bare entry, see classify/fields.h
+		return;
 	d->entries[d->n++] = *e;
 }
 

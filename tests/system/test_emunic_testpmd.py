@@ -315,11 +315,14 @@ def test_capacity(pmd):
 
 REFUSALS = [
     # rule, rte_flow's error type as testpmd shows it, message
-    ('egress pattern eth / end actions drop / end', 'egress field', 'egress is not supported'),
-    ('group 1 ingress pattern eth / end actions drop / end', 'group field', 'only group 0'),
+    ('ingress egress pattern eth / end actions drop / end', 'attributes', 'of one domain'),
+    ('group 1 ingress pattern eth / end actions jump group 1 / end', 'action configuration',
+     'in that group itself'),
+    ('egress pattern eth / end actions queue index 0 / end', 'specific action',
+     'QUEUE needs an ingress rule'),
     ('ingress pattern eth / ipv4 src spec 10.0.0.1 src last 10.0.0.9 / end actions drop / end',
      'item specification range', 'ranges are not supported'),
-    ('ingress pattern eth / ipv4 / udp / vxlan / end actions drop / end', 'specific pattern item',
+    ('ingress pattern eth / mpls / end actions drop / end', 'specific pattern item',
      'item not supported'),
     ('ingress pattern eth / ipv4 / ipv6 / end actions drop / end', 'specific pattern item',
      'IPV6 cannot follow'),

@@ -124,6 +124,11 @@ def test_idle_flows_leave(switch):
     stats = s.settled()
     assert sum(stats['place_packets'].values()) == 20000
     assert stats['packets']['sent'] == 20000, stats['packets']
+    ports = {p['name']: p for p in s.call('port list')['items']}
+    assert ports['uplink']['hw_rx_packets'] == stats['place_packets']['eswitch'] > 0, ports
+    assert ports['v0']['hw_tx_packets'] + ports['v1']['hw_tx_packets'] \
+        == ports['uplink']['hw_rx_packets'], ports
+    assert ports['uplink']['hw_rx_packets'] + ports['uplink']['rx_packets'] == 20000, ports
 
 
 def test_a_deny_is_obeyed_in_hardware(switch):
@@ -246,6 +251,22 @@ def test_reasons(switch):
         s.call('flow show', flow='x')
     got = s.call('flow explain', flow='tcp ip_dst=0.0.0.0/0.0.0.3')
     assert got['items'] and all('in' in f for f in got['items'])
+    finish(s)
+
+
+def test_fields_keep_only_those_out_that_can_meet_them(switch):
+    """A rule that reads TCP flags of port 22 keeps no other flow on the host."""
+    s = switch([{'match': 'tcp dport=22 tcp_flags=+syn-ack', 'actions': 'drop', 'priority': 2},
+                {'match': 'ip', 'actions': 'output=v0'}])
+    generate(s, 60, 5000)
+    wait_for(lambda: flows(s, match='tcp dport=80', place='eswitch'), 20, 'flows in hardware')
+
+    def all_say_so():
+        known = [f for f in flows(s, match='tcp dport=22') if f['id']]
+        return known and all('depends on tcp-flags' in f['reason'] for f in known)
+    wait_for(all_say_so, 20, 'the reason')
+    assert not flows(s, match='tcp dport=22', place='eswitch')
+    assert not [f for f in flows(s, match='tcp dport=80') if 'depends' in f['reason']]
     finish(s)
 
 

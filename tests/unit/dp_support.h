@@ -443,6 +443,7 @@ struct frame {
 	uint16_t tag[2]; // VIDs, outer first; n_tags of them
 	uint8_t n_tags;
 	uint8_t ip_src, ip_dst; // 10.0.0.x
+	uint8_t dscp;
 	uint16_t sport, dport;
 	uint32_t len;   // of the UDP payload
 	uint32_t stamp; // first 4 bytes of the payload
@@ -455,6 +456,7 @@ frame_make(struct bench *b, const struct frame *f)
 	uint16_t type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
 	uint32_t len = RTE_MAX(f->len, 4u);
 	struct rte_ipv4_hdr ip = {.version_ihl = 0x45,
+		.type_of_service = (uint8_t)(f->dscp << 2),
 		.total_length = rte_cpu_to_be_16((uint16_t)(28 + len)),
 		.time_to_live = 64,
 		.next_proto_id = IPPROTO_UDP,

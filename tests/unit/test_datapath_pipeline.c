@@ -103,6 +103,89 @@ setup(void **state)
 	return bench_eal("test_datapath_pipeline");
 }
 
+static void
+feed_dscp(struct bench *b, uint16_t dport, uint8_t dscp)
+{
+	struct frame f = udp(1, 2, dport);
+
+	f.dscp = dscp;
+	feed(b, 0, f);
+}
+
+static uint32_t
+depends_on(struct bench *b, uint16_t dport)
+{
+	struct dp_program prog;
+	struct dp_verdict v;
+	struct flow_match m;
+	char text[64];
+
+	snprintf(text, sizeof(text), "port=0 udp dport=%u", dport);
+	assert_int_equal(flow_match_parse(text, NULL, &m, NULL), 0);
+	m.key.switch_id = 5;
+	dp_compile(b->snap, &m.key, &prog, &v);
+	return v.depends;
+}
+
+// A rule that reads a per-packet field splits the flows that can reach it, and no others.
+static void
+fields_of_reachable_rules(void **state)
+{
+	const _Atomic uint64_t *seen;
+	struct bench b;
+	unsigned i;
+
+	bench_begin(&b, 3, 1, 1);
+	seen = &dp_worker_counters(b.dp, 0)->flows_seen;
+	bench_rule(&b, 1, 200, "port=0 udp dport=22 dscp=10", "output=2");
+	bench_rule(&b, 2, 100, "port=0", "output=1");
+	bench_publish(&b);
+	assert_int_equal(depends_on(&b, 80), 0);
+	assert_int_equal(depends_on(&b, 22), FLOW_FIELD_DSCP);
+	for (i = 0; i < 40; i++)
+		feed_dscp(&b, 80, (uint8_t)i);
+	bench_run(&b);
+	assert_int_equal(bench_count_out(&b, 1), 40);
+	assert_int_equal(*seen, 1);
+
+	// Alone, so that the first packets of the flow have a field that is not 0; then all kinds
+	// in one burst, known and new.
+	feed_dscp(&b, 22, 10);
+	bench_run(&b);
+	assert_int_equal(bench_count_out(&b, 2), 1);
+	assert_int_equal(*seen, 2);
+	for (i = 0; i < 4; i++) {
+		feed_dscp(&b, 22, 10);
+		feed_dscp(&b, 22, 0);
+		feed_dscp(&b, 22, 11);
+		feed_dscp(&b, 80, 10);
+	}
+	bench_run(&b);
+	assert_int_equal(bench_count_out(&b, 2), 4);
+	assert_int_equal(bench_count_out(&b, 1), 12);
+	assert_int_equal(*seen, 3);
+	assert_int_equal(rule_packets(&b, 1), 5);
+
+	// The rule goes: one flow again. It comes back under a rule for another field.
+	assert_int_equal(rules_del(b.rules, 1), 0);
+	bench_publish(&b);
+	for (i = 0; i < 40; i++)
+		feed_dscp(&b, 22, (uint8_t)i);
+	bench_run(&b);
+	assert_int_equal(bench_count_out(&b, 1), 40);
+	assert_int_equal(*seen, 3);
+	bench_rule(&b, 3, 200, "port=0 udp dport=22 ttl=64", "output=2");
+	bench_rule(&b, 4, 300, "port=0 udp dport=22 dscp=11", "drop");
+	bench_publish(&b);
+	assert_int_equal(depends_on(&b, 22), FLOW_FIELD_DSCP | FLOW_FIELD_TTL);
+	for (i = 9; i < 12; i++)
+		feed_dscp(&b, 22, (uint8_t)i);
+	bench_run(&b);
+	assert_int_equal(bench_count_out(&b, 2), 2);
+	assert_int_equal(bench_dropped(&b, 0, DP_DROP_RULE), 1);
+	bench_end(&b);
+}
+
 int
 main(void)
 {
@@ -110,6 +193,7 @@ main(void)
 		cmocka_unit_test(output_and_drop),
 		cmocka_unit_test(stale_decision),
 		cmocka_unit_test(misses_of_one_burst),
+		cmocka_unit_test(fields_of_reachable_rules),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

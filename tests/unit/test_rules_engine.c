@@ -26,7 +26,7 @@ struct model {
 	uint32_t count;
 };
 
-// ---- the reference: 40 lines ----
+// ---- the reference ----
 
 static const struct rules_entry *
 model_first(const struct model *m, uint16_t table, const struct flow_key *key)
@@ -45,28 +45,84 @@ model_first(const struct model *m, uint16_t table, const struct flow_key *key)
 	return best != NULL ? &best->e : NULL;
 }
 
+static int
+model_goto(const struct flow_actions *a)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		if (a->list[i].type == FLOW_ACT_GOTO)
+			return a->list[i].index;
+	return -1;
+}
+
+// An entry before e that matches without reading per-packet fields, or e loosely not at all.
+static bool
+model_unreachable(const struct model *m, const struct model_rule *e, const struct flow_key *base)
+{
+	struct flow_match loose = e->e.match;
+
+	flow_key_keep(&loose.key, 0);
+	flow_key_keep(&loose.mask, 0);
+	if (!flow_match_hits(&loose, base))
+		return true;
+	for (unsigned i = 0; i < RULES_MAX; i++) {
+		const struct model_rule *r = &m->rule[i];
+
+		if (r->there && r->e.table == e->e.table && flow_match_fields(&r->e.match) == 0 &&
+			flow_match_hits(&r->e.match, base) &&
+			(r->e.priority > e->e.priority ||
+				(r->e.priority == e->e.priority && r->seq < e->seq)))
+			return true;
+	}
+	return false;
+}
+
+static uint32_t
+model_fields(const struct model *m, const struct flow_key *key)
+{
+	struct flow_key base = *key;
+	bool reached[TABLES] = {true};
+	uint32_t fields = 0;
+
+	flow_key_keep(&base, 0);
+	for (uint16_t t = 0; t < TABLES; t++) {
+		bool sure = false;
+		int to = model_goto(&m->fallback[t]);
+
+		for (unsigned i = 0; reached[t] && i < RULES_MAX; i++) {
+			const struct model_rule *r = &m->rule[i];
+			int next = model_goto(&r->e.actions);
+
+			if (!r->there || r->e.table != t || model_unreachable(m, r, &base))
+				continue;
+			fields |= flow_match_fields(&r->e.match);
+			sure |= flow_match_fields(&r->e.match) == 0;
+			if (next >= 0)
+				reached[next] = true;
+		}
+		if (reached[t] && !sure && to >= 0)
+			reached[to] = true;
+	}
+	return fields;
+}
+
 static void
 model_lookup(const struct model *m, const struct flow_key *key, struct rules_result *out)
 {
 	int table = 0;
 
 	memset(out, 0, sizeof(*out));
+	out->fields = model_fields(m, key);
 	while (table >= 0) {
 		const struct rules_entry *e = model_first(m, (uint16_t)table, key);
 		const struct flow_actions *a = e != NULL ? &e->actions : &m->fallback[table];
 
-		for (unsigned i = 0; i < RULES_MAX; i++)
-			if (m->rule[i].there && m->rule[i].e.table == table)
-				out->fields |= flow_match_fields(&m->rule[i].e.match);
 		if (e != NULL)
 			out->rule[out->n++] = e->id;
 		else
 			out->no_rule = a->n == 0 || a->list[0].type == FLOW_ACT_DROP;
-		table = -1;
-		for (unsigned i = 0; i < a->n; i++) {
-			if (a->list[i].type == FLOW_ACT_GOTO)
-				table = a->list[i].index;
-			else if (out->actions.n == FLOW_ACTIONS_MAX)
+		table = model_goto(a);
+		for (unsigned i = 0; i < a->n && a->list[i].type != FLOW_ACT_GOTO; i++) {
+			if (out->actions.n == FLOW_ACTIONS_MAX)
 				out->too_long = true;
 			else
 				out->actions.list[out->actions.n++] = a->list[i];
@@ -91,6 +147,10 @@ random_key(struct trial *t, struct flow_key *key)
 	key->vlan[0] = below(t, 2) ? FLOW_VLAN_PRESENT | (uint16_t)below(t, 3) : 0;
 	key->tcp_flags = (uint8_t)below(t, 4);
 	key->dscp = (uint8_t)below(t, 3);
+	key->ttl = (uint8_t)below(t, 2);
+	key->frag = below(t, 4) ? FLOW_FRAG_NO : FLOW_FRAG_FIRST;
+	if (key->vlan[0] != 0)
+		key->vlan[0] |= (uint16_t)(below(t, 2) << 13);
 	key->eth_dst[5] = (uint8_t)below(t, 3);
 }
 
@@ -139,11 +199,15 @@ random_match(struct trial *t, struct flow_match *m)
 	m->key.vport = like.vport;
 	m->mask.vport = below(t, 4) ? 0 : UINT16_MAX;
 	m->key.vlan[0] = like.vlan[0];
-	m->mask.vlan[0] = below(t, 4) ? 0 : 0x1fff;
+	m->mask.vlan[0] = below(t, 4) ? 0 : below(t, 3) ? 0x1fff : 0xffff;
 	m->key.tcp_flags = like.tcp_flags;
 	m->mask.tcp_flags = (uint8_t)(below(t, 4) ? 0 : below(t, 4));
 	m->key.dscp = like.dscp;
 	m->mask.dscp = below(t, 6) ? 0 : 0x3f;
+	m->key.ttl = like.ttl;
+	m->mask.ttl = below(t, 10) ? 0 : UINT8_MAX;
+	m->key.frag = like.frag;
+	m->mask.frag = below(t, 10) ? 0 : 3;
 	m->key.eth_dst[5] = like.eth_dst[5];
 	m->mask.eth_dst[5] = below(t, 4) ? 0 : UINT8_MAX;
 	m->sport = random_range(t, ntohs(like.l4_src));
@@ -216,6 +280,26 @@ struct probe {
 	struct rules_result result;
 };
 
+// Packets of the flow that agree in the fields that it depends on get one decision.
+static void
+probe_flow(struct model *m, const struct rules_set *s, const struct flow_key *key,
+	const struct rules_result *got)
+{
+	struct flow_key twin = *key, other;
+	struct rules_result r;
+
+	flow_key_keep(&twin, got->fields);
+	rules_lookup(s, &twin, &r);
+	expect(&m->t, same(&r, got));
+	random_key(&m->t, &other);
+	twin.dscp = got->fields & FLOW_FIELD_DSCP ? key->dscp : other.dscp;
+	twin.ttl = got->fields & FLOW_FIELD_TTL ? key->ttl : other.ttl;
+	twin.tcp_flags = got->fields & FLOW_FIELD_TCP_FLAGS ? key->tcp_flags : other.tcp_flags;
+	twin.frag = got->fields & FLOW_FIELD_FRAG ? key->frag : other.frag;
+	rules_lookup(s, &twin, &r);
+	expect(&m->t, same(&r, got));
+}
+
 static void
 probe_set(struct model *m, const struct rules_set *s, struct probe *p)
 {
@@ -232,6 +316,7 @@ probe_set(struct model *m, const struct rules_set *s, struct probe *p)
 		rules_lookup(s, &p[i].key, &got);
 		expect(&m->t, same(&got, &p[i].result));
 		expect(&m->t, (got.fields & ~fields) == 0);
+		probe_flow(m, s, &p[i].key, &got);
 	}
 	rules_lookup_burst(s, keys, PROBES, burst);
 	for (unsigned i = 0; i < PROBES; i++)

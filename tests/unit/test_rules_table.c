@@ -162,13 +162,13 @@ test_too_many_actions(void **state)
 	rules_free(r);
 }
 
-// The decision depends on the per-packet fields of the tables that were visited, and of no others.
+// The decision depends on the per-packet fields that entries read which the flow can reach, and of
+// no others.
 static void
 test_fields(void **state)
 {
 	struct rules *r = rules_new(10);
 	struct rules_entry e = entry(0, 0, 5);
-	struct rules_result out;
 	struct rules_set *s;
 	struct flow_key key;
 	(void)state;
@@ -185,13 +185,24 @@ test_fields(void **state)
 	e = entry(2, 2, 1);
 	e.match.mask.tcp_flags = 2;
 	assert_int_equal(rules_add(r, &e, NULL), 0);
-	out = look(r, &key);
-	assert_int_equal(out.fields, FLOW_FIELD_DSCP);
+	// Port 2 is decided by an entry that reads none and comes first.
+	assert_int_equal(look(r, &key).fields, 0);
 	key.vport = 3;
-	out = look(r, &key);
-	assert_int_equal(out.fields, FLOW_FIELD_DSCP | FLOW_FIELD_TCP_FLAGS);
+	assert_int_equal(look(r, &key).fields, FLOW_FIELD_DSCP | FLOW_FIELD_TCP_FLAGS);
+	// This packet does not go to table 2, another of its flow may.
+	key.dscp = 4;
+	assert_int_equal(look(r, &key).fields, FLOW_FIELD_DSCP | FLOW_FIELD_TCP_FLAGS);
+	assert_int_equal(look(r, &key).n, 0);
+	e = entry(3, 0, 9);
+	e.match.key.vport = 2;
+	e.match.mask.vport = UINT16_MAX;
+	e.match.mask.ttl = UINT8_MAX;
+	assert_int_equal(rules_add(r, &e, NULL), 0);
+	key.vport = 2;
+	assert_int_equal(look(r, &key).fields, FLOW_FIELD_TTL);
 	s = rules_commit(r);
-	assert_int_equal(rules_set_fields(s), FLOW_FIELD_DSCP | FLOW_FIELD_TCP_FLAGS);
+	assert_int_equal(
+		rules_set_fields(s), FLOW_FIELD_DSCP | FLOW_FIELD_TCP_FLAGS | FLOW_FIELD_TTL);
 	rules_set_put(s);
 	rules_free(r);
 }

@@ -35,16 +35,19 @@ port_json(struct control *c, const struct control_vport *v, const struct ledger 
 {
 	char attachment[256];
 	const uint16_t id = v->cfg.id;
+	const struct control_eswitch *hw = &c->eswitch[id];
 
 	ports_attachment_text(c, &v->cfg.attach, attachment, sizeof(attachment));
-	return json_pack("{ss ss si ss ss ss si so si sI sI sI sI sI}", "name", v->cfg.name,
-		"switch", c->cfg->switches[v->cfg.sw].name, "id", (int)id, "vm",
+	return json_pack("{ss ss si ss ss ss si so si sI sI sI sI sI sI sI sI sI}", "name",
+		v->cfg.name, "switch", c->cfg->switches[v->cfg.sw].name, "id", (int)id, "vm",
 		vm_name(c, v->cfg.vm), "attachment", attachment, "state", state_of(v), "queues",
 		v->port == NULL ? 0 : (int)v->port->n_rxq, "vlan", vlan_json(&v->cfg), "mtu",
 		(int)v->cfg.mtu, "rx_packets", (json_int_t)l->vport[id].received, "tx_packets",
 		(json_int_t)l->delivered[id], "rx_bytes", (json_int_t)l->received_bytes[id],
 		"tx_bytes", (json_int_t)l->delivered_bytes[id], "dropped",
-		(json_int_t)l->vport[id].dropped);
+		(json_int_t)l->vport[id].dropped, "hw_rx_packets", (json_int_t)hw->rx_packets,
+		"hw_tx_packets", (json_int_t)hw->tx_packets, "hw_rx_bytes",
+		(json_int_t)hw->rx_bytes, "hw_tx_bytes", (json_int_t)hw->tx_bytes);
 }
 
 COMMAND(cmd_port_list)

@@ -278,12 +278,13 @@ mover_order(struct control *c, const struct offload_order *o)
 
 // A removal that fails is tried again: what was told once is not told again.
 static void
-take_final(struct placement *pl, const struct nic_job *job, struct finished *f)
+take_final(struct control *c, struct placement *pl, const struct nic_job *job, struct finished *f)
 {
 	if (job->packets < pl->base_packets || job->bytes < pl->base_bytes)
 		return;
 	f->packets = (uint32_t)(job->packets - pl->base_packets);
 	f->bytes = job->bytes - pl->base_bytes;
+	placement_carried(c, pl, f->packets, f->bytes);
 	pl->base_packets = job->packets;
 	pl->base_bytes = job->bytes;
 }
@@ -305,7 +306,7 @@ mover_answer(struct control *c, struct nic_job *job)
 	if (pl != NULL && job->type == NIC_JOB_CREATE)
 		pl->handle = job->flow;
 	if (pl != NULL && job->counted && pl->place.path == OFFLOAD_ESWITCH)
-		take_final(pl, job, &f);
+		take_final(c, pl, job, &f);
 	if (pl != NULL && pl->place.path == OFFLOAD_ESWITCH) {
 		m->direct--;
 		answer_now(c, &f);

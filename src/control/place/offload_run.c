@@ -67,6 +67,23 @@ eswitch_can(const struct dp_program *prog, const struct dp_verdict *v)
 	       prog->cls == 0 && (prog->flags & DP_PROG_RING) == 0 && !v->rated;
 }
 
+// The fields that a key still holds from older rules. The flow has another key by now, this one
+// only waits for its end.
+static uint32_t
+left_over(const struct flow_key *key, uint32_t depends)
+{
+	uint32_t fields = 0;
+
+	for (uint32_t f = 1; f <= FLOW_FIELD_ALL; f <<= 1) {
+		struct flow_key without = *key;
+
+		flow_key_keep(&without, ~f);
+		if (!(depends & f) && !flow_key_equal(&without, key))
+			fields |= f;
+	}
+	return fields;
+}
+
 void
 offload_run_decide(struct control *c, const struct flow_key *key, struct offload_decision *d)
 {
@@ -86,7 +103,7 @@ offload_run_decide(struct control *c, const struct flow_key *key, struct offload
 	d->drop = prog.kind == DP_PROG_DROP;
 	if (v.single_output)
 		d->out = end_of(c, prog.out);
-	d->depends = v.depends;
+	d->depends = v.depends | left_over(key, v.depends);
 	d->cls = prog.cls;
 	d->wants_ring = (prog.flags & DP_PROG_RING) != 0 || prog.cls != 0 || v.rated;
 	d->lane_ok = v.single_output;
@@ -307,6 +324,8 @@ take_counts(struct control *c, struct nic_job *job)
 			n->packets < pl->base_packets)
 			continue;
 		if (n->packets > pl->base_packets) {
+			placement_carried(
+				c, pl, n->packets - pl->base_packets, n->bytes - pl->base_bytes);
 			offload_flow_count(c->offload, pl->flow,
 				(uint32_t)(n->packets - pl->base_packets),
 				n->bytes - pl->base_bytes);

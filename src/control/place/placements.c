@@ -237,6 +237,11 @@ make_lane(struct control *c, const struct placement *pl, const struct flow_key *
 		return NULL;
 	}
 	dp_compile(c->snapshot, key, &lane->program, &verdict);
+	if (verdict.depends != 0) { // its packets have more than one decision
+		free(lane);
+		free(*actions);
+		return NULL;
+	}
 	**actions = verdict.actions;
 	lane->gen = pl->lane_id.gen;
 	lane->path = pl->place.path;
@@ -264,7 +269,7 @@ placement_lane_open(struct control *c, struct placement *pl, const struct flow_k
 	pl->lane = make_lane(c, pl, key, &pl->actions);
 	if (pl->lane == NULL) {
 		sl_idpool_put(p->lane_ids, pl->lane_id);
-		return -ENOMEM;
+		return -ENOENT;
 	}
 	pl->has_lane = true;
 	// The counters of a slot go on from lane to lane.
@@ -285,7 +290,8 @@ placement_lane_update(struct control *c, struct placement *pl, const struct flow
 		return;
 	lane = make_lane(c, pl, key, &actions);
 	if (lane == NULL) {
-		// Without memory the packets take the ordinary path, which has the new rules.
+		// Without memory, or when the decision has come to depend on per-packet fields, the
+		// packets take the ordinary path, which has the new rules.
 		atomic_store_explicit(&p->lanes[pl->lane_id.index], NULL, memory_order_release);
 		return;
 	}
@@ -296,6 +302,19 @@ placement_lane_update(struct control *c, struct placement *pl, const struct flow
 	retire(p, (struct retired){.lane = pl->lane, .actions = pl->actions});
 	pl->lane = lane;
 	pl->actions = actions;
+}
+
+void
+placement_carried(struct control *c, const struct placement *pl, uint64_t packets, uint64_t bytes)
+{
+	if (pl->in.vport < DP_VPORTS_MAX) {
+		c->eswitch[pl->in.vport].rx_packets += packets;
+		c->eswitch[pl->in.vport].rx_bytes += bytes;
+	}
+	if (!pl->drop && pl->out.vport < DP_VPORTS_MAX) {
+		c->eswitch[pl->out.vport].tx_packets += packets;
+		c->eswitch[pl->out.vport].tx_bytes += bytes;
+	}
 }
 
 uint32_t

@@ -61,6 +61,9 @@ uint32_t placement_mark(const struct placement *pl);
 // What the lane has carried since the last call.
 void placement_lane_delta(
 	struct control *c, struct placement *pl, uint32_t *packets, uint64_t *bytes);
+// Its rule in the embedded switch carried so much more: counted for the vports at both ends.
+void placement_carried(
+	struct control *c, const struct placement *pl, uint64_t packets, uint64_t bytes);
 // Frees what no worker can see any more. After each publish.
 void placements_retire(struct control *c);
 // The same in between, when much has gathered: waits for the workers once.

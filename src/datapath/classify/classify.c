@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "act/offload.h"
+#include "classify/fields.h"
 #include "classify/report.h"
 #include "classify/store.h"
 
@@ -71,29 +72,32 @@ set_program(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct dp_progr
 		b->list[i] = direct != NULL ? direct : dp_store_get(w->store, prog->actions);
 }
 
-// Packets of one flow make one decision, also when the cache has none for any of them.
-static void
-miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, uint32_t len)
+struct dp_miss *
+classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *key, uint64_t hash)
 {
-	const struct flow_key *key = &b->keys[k];
 	struct dp_miss *ms;
 	bool keep;
 	uint16_t j;
 
 	for (j = 0; j < b->n_miss; j++) {
 		ms = &b->miss[j];
-		if (ms->hash == b->hashes[k] && ms->key != NULL && flow_key_equal(ms->key, key))
-			break;
+		if (ms->hash == hash && ms->key != NULL && flow_key_equal(ms->key, key))
+			return ms;
 	}
-	ms = &b->miss[j];
-	if (j == b->n_miss) {
-		b->n_miss++;
-		keep = decide(w, key, &ms->program, &ms->direct);
-		ms->key = keep ? key : NULL;
-		ms->hash = b->hashes[k];
-		ms->packets = 0;
-		ms->bytes = 0;
-	}
+	ms = &b->miss[b->n_miss++];
+	keep = decide(w, key, &ms->program, &ms->direct);
+	ms->key = keep ? key : NULL;
+	ms->hash = hash;
+	ms->packets = 0;
+	ms->bytes = 0;
+	return ms;
+}
+
+static void
+miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, uint32_t len)
+{
+	struct dp_miss *ms = classify_miss(w, b, &b->keys[k], b->hashes[k]);
+
 	ms->packets++;
 	ms->bytes += len;
 	set_program(w, b, b->at[k], &ms->program, ms->key != NULL ? NULL : &ms->direct);
@@ -126,7 +130,10 @@ lookup(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **pkts, uint16_t
 	uint16_t hits = 0;
 	uint16_t k;
 
-	cache_lookup_burst(w->cache, b->keys, n, b->hashes, b->entries);
+	if (likely(w->snap->sw[b->sw].fields == 0))
+		cache_lookup_burst(w->cache, b->keys, n, b->hashes, b->entries);
+	else
+		fields_lookup(w, b, n);
 	for (k = 0; k < n; k++) {
 		struct cache_entry *e = b->entries[k];
 		uint32_t len = pkts[k]->pkt_len;
@@ -181,6 +188,8 @@ classify_keep(struct dp_worker *w, struct dp_burst *b)
 		e = cache_insert(w->cache, ms->key, ms->hash, w->tick);
 		memcpy(e->value, &ms->program, sizeof(ms->program));
 		e->gen = w->gen;
+		if (ms->packets == 0)
+			continue;
 		e->packets = ms->packets - 1;
 		report_packet(w, e, ms->bytes);
 		lcore_add(&w->counters.flows_seen, 1);

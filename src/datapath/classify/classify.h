@@ -12,6 +12,10 @@ void classify(struct dp_worker *w, struct dp_burst *b);
 // After the burst was handled: its new decisions enter the cache.
 void classify_keep(struct dp_worker *w, struct dp_burst *b);
 
+// The decision for a key that the cache does not have, made once for all of the burst that have it.
+struct dp_miss *classify_miss(
+	struct dp_worker *w, struct dp_burst *b, const struct flow_key *key, uint64_t hash);
+
 // lane.c: gives marked packets their program; the rest goes into pkts and b->at. Returns how many.
 uint16_t lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **rest);
 

@@ -243,6 +243,7 @@ decide(struct compile *c)
 
 	rules_lookup(c->sw->rules, c->key, &r);
 	c->verdict->depends = r.fields;
+	c->prog->fields = r.fields & FLOW_FIELD_ALL;
 	count_rules(c, &r);
 	if (r.too_long) {
 		drop(c, DP_DROP_ACTIONS);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
 #include "datapath/port.h"
@@ -88,7 +89,10 @@ ethdev_lsc(uint16_t ethdev, enum rte_eth_event_type event, void *arg, void *ret)
 static void
 ethdev_close(struct dp_port *p)
 {
-	rte_eth_dev_callback_unregister(p->ethdev, RTE_ETH_EVENT_INTR_LSC, ethdev_lsc, p);
+	// While it runs (on another thread) it cannot be taken out.
+	while (rte_eth_dev_callback_unregister(p->ethdev, RTE_ETH_EVENT_INTR_LSC, ethdev_lsc, p) ==
+		-EAGAIN)
+		rte_delay_us_sleep(10);
 	dp_free_mem(p->priv);
 	p->priv = NULL;
 }

@@ -33,6 +33,7 @@
 #define FLOW_FIELD_TCP_FLAGS (1u << 2)
 #define FLOW_FIELD_FRAG (1u << 3)
 #define FLOW_FIELD_PCP (1u << 4)
+#define FLOW_FIELD_ALL 0x1fu
 
 struct flow_key {
 	uint8_t src[16]; // IPv4 and ARP: first 4 bytes, the rest 0
@@ -56,6 +57,8 @@ static_assert(sizeof(struct flow_key) == 64, "a flow key is one cache line");
 
 // All zero, then switch and vport.
 void flow_key_init(struct flow_key *key, uint16_t switch_id, uint16_t vport);
+// Sets the per-packet fields to 0 that are not among fields (FLOW_FIELD_*).
+void flow_key_keep(struct flow_key *key, uint32_t fields);
 bool flow_key_equal(const struct flow_key *a, const struct flow_key *b);
 uint64_t flow_key_hash(const struct flow_key *key, uint64_t seed);
 

@@ -59,8 +59,7 @@ struct rules_result {
 	// More than FLOW_ACTIONS_MAX actions, or more than RULES_DEPTH tables, in all: to be
 	// treated as a drop.
 	bool too_long;
-	uint32_t fields; // FLOW_FIELD_* read by any entry of the tables visited: the decision
-			 // depends on them
+	uint32_t fields;            // as rules_reachable: the decision on the flow depends on them
 	uint32_t rule[RULES_DEPTH]; // ids of the matched entries
 };
 
@@ -91,9 +90,15 @@ struct rules_set *rules_commit(struct rules *r);
 void rules_set_ref(struct rules_set *s);
 void rules_set_put(struct rules_set *s);
 
-// FLOW_FIELD_* that any entry of the set reads: what a key must hold to be decided by it.
+// FLOW_FIELD_* that any entry of the set reads.
 uint32_t rules_set_fields(const struct rules_set *s);
-// From table 0.
+// From table 0. In out->fields it tells which per-packet fields the decision on the flow depends
+// on: those that an entry reads which the flow can reach. It can reach an entry of a reachable
+// table when the entry matches with its per-packet fields left out, and no entry before it matches
+// for sure, that is without reading one. Reachable are table 0 and what reachable entries (and the
+// default, when nothing matches for sure) go to. Per-packet fields in the key make no difference to
+// this: all packets of a flow get one answer, and those that agree in these fields get one
+// decision.
 void rules_lookup(const struct rules_set *s, const struct flow_key *key, struct rules_result *out);
 void rules_lookup_burst(const struct rules_set *s, const struct flow_key *const *keys, uint16_t n,
 	struct rules_result *out);

@@ -41,8 +41,9 @@ struct dp_program {
 	uint8_t kind;  // enum dp_program_kind
 	uint8_t flags; // DP_PROG_*
 	uint8_t cls;
-	uint8_t vlan_op; // enum dp_vlan_op, net of port VLAN modes and rules
-	uint8_t drop;    // enum dp_drop
+	uint8_t vlan_op : 3; // enum dp_vlan_op, net of port VLAN modes and rules
+	uint8_t fields : 5;  // FLOW_FIELD_* that the decision depends on
+	uint8_t drop;        // enum dp_drop
 	uint8_t n_rules;
 	uint8_t next_flags; // LINGER: flags, class and txq afterwards
 	uint8_t next_cls;
@@ -56,6 +57,7 @@ struct dp_program {
 	uint16_t rule[DP_PROG_RULES]; // counter indices of the switch
 };
 static_assert(sizeof(struct dp_program) <= 32, "fits the value of a cache entry");
+static_assert(FLOW_FIELD_ALL < 1 << 5, "fits the fields of a program");
 
 // What compile found out beside the program; control needs it to judge a placement.
 struct dp_verdict {

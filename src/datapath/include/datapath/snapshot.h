@@ -54,7 +54,8 @@ struct dp_vport {
 
 struct dp_switch {
 	uint16_t id;
-	uint32_t fields; // FLOW_FIELD_* that a key must hold
+	uint32_t fields; // FLOW_FIELD_* that any rule reads: those that the parser takes out of
+			 // packets
 	const struct rules_set *rules;
 	const struct dp_mac_table *macs;
 	struct dp_meter *meters; // [max_rules], for rules with a rate; shared by the workers

@@ -76,11 +76,14 @@ enum emu_drop {
 	EMU_DROP_BAD_OFFLOAD,      // asks for a checksum or segmentation that its headers forbid
 	EMU_DROP_NO_BUFFER,        // the NIC's own memory is used up
 	EMU_DROP_PORT_STOP,        // was in a ring when the port was stopped or closed
+	EMU_DROP_TTL,              // DEC_TTL left nothing of its time to live
+	EMU_DROP_EDIT,             // an action could not be done to it
 	EMU_DROPS
 };
 
 struct emu_nic;
 struct emu_port;
+struct emu_segments;
 
 // One receive queue of a host port.
 struct emu_rxq {
@@ -293,6 +296,9 @@ uint16_t emu_tx_burst(void *txq, struct rte_mbuf **pkts, uint16_t n);
 void emu_switch(
 	struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n);
 void emu_drop(struct emu_nic *nic, enum emu_drop why, struct rte_mbuf *m);
+// The next segment of a packet that stands for several, as a packet of its own. False when there
+// is none, or no memory for it.
+bool emu_next_segment(struct emu_nic *nic, struct emu_segments *s, struct emu_pkt *out);
 // Gives one finished packet to a side; emu_side_flush sends what was collected. Add passes by what
 // the wire does to packets.
 void emu_side_push(struct emu_nic *nic, struct emu_side *side, struct rte_mbuf *m);

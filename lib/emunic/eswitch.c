@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <string.h>
+
 #include <rte_mbuf.h>
 
 #include "offload.h"
 #include "port.h"
+#include "program.h"
 #include "walk.h"
 #include "wire.h"
+
+#define SPLIT_BURST 8
 
 // The embedded switch: parse, transfer rules, else the way between a side and the host port that
 // represents it. Sides get packets with all that they cannot finish themselves already done.
@@ -95,25 +100,6 @@ push_segments(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 	rte_pktmbuf_free(p->m);
 }
 
-// Makes p->m writable as far as its headers go.
-static bool
-own_headers(struct emu_nic *nic, struct emu_pkt *p)
-{
-	uint32_t len = p->l2_len + p->l3_len + p->l4_len;
-	struct rte_mbuf *copy;
-
-	if (emu_is_own(p->m, len))
-		return true;
-	copy = rte_pktmbuf_copy(p->m, nic->pool, 0, UINT32_MAX);
-	if (copy == NULL || copy->data_len < len) {
-		rte_pktmbuf_free(copy);
-		return false;
-	}
-	rte_pktmbuf_free(p->m);
-	p->m = copy;
-	return true;
-}
-
 static void
 to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 {
@@ -129,7 +115,7 @@ to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 		return;
 	}
 	if (p->l4_sum || p->ip_sum) {
-		if (!own_headers(nic, p)) {
+		if (!emu_own(p, nic->pool, p->l2_len + p->l3_len + p->l4_len, 0)) {
 			emu_drop(nic, EMU_DROP_NO_BUFFER, p->m);
 			return;
 		}
@@ -142,6 +128,25 @@ to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 	if (!(p->l4_sum && takes))
 		p->m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	emu_side_push(nic, side, p->m);
+}
+
+bool
+emu_next_segment(struct emu_nic *nic, struct emu_segments *s, struct emu_pkt *out)
+{
+	struct rte_mbuf *m;
+
+	if (s->left == 0)
+		return false;
+	nic->copies += s->index > 0;
+	m = emu_segments_next(s, nic->pool);
+	if (m == NULL) {
+		nic->drops[EMU_DROP_NO_BUFFER]++;
+		return false;
+	}
+	*out = *s->p;
+	out->m = m;
+	out->gso = out->l4_sum = out->ip_sum = 0;
+	return true;
 }
 
 // Where a packet goes; encoded so that all host ports come after all sides.
@@ -171,24 +176,6 @@ decide(struct emu_nic *nic, struct emu_pkt *p)
 	}
 }
 
-// The rules of the port that the packets were sent by; returns how many are left in pkts.
-static unsigned int
-leave_host(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pkts, unsigned int n)
-{
-	unsigned int k = 0;
-
-	if (port == NULL || port->egress.n_rules == 0)
-		return n;
-	n = emu_walk(nic, &port->egress, pkts, n);
-	for (unsigned int i = 0; i < n; i++) {
-		if (pkts[i]->rule != NULL && pkts[i]->rule->act.fate == EMU_FATE_DROP)
-			emu_drop(nic, EMU_DROP_RULE, pkts[i]->m);
-		else
-			pkts[k++] = pkts[i];
-	}
-	return k;
-}
-
 // Parses what came and drops what cannot go on; returns how many are left in pkts.
 static unsigned int
 take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n,
@@ -203,7 +190,10 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + 4], void *));
 		p->m = mbufs[i];
+		p->meta = 0;
+		memset(p->tag, 0, sizeof(p->tag));
 		p->marked = false;
+		p->flagged = false;
 		p->steered = false;
 		if (host && (p->m->ol_flags & RTE_MBUF_F_TX_VLAN) && !emu_vlan_insert(nic, &p->m))
 			emu_drop(nic, EMU_DROP_NO_BUFFER, p->m);
@@ -219,22 +209,12 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 	return k;
 }
 
-void
-emu_switch(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n)
+// Takes n packets to where they go, those of one target together and in order.
+static void
+deliver(struct emu_nic *nic, struct emu_pkt **pkts, uint16_t *to, unsigned int n)
 {
-	struct emu_pkt *pkts[EMU_BURST], *same[EMU_BURST];
-	uint16_t to[EMU_BURST];
+	struct emu_pkt *same[EMU_BURST];
 
-	if (nic->moods.counter_lag > 0)
-		emu_nic_read_counters(nic);
-	n = take_in(nic, port, host, mbufs, n, pkts);
-	if (host)
-		n = leave_host(nic, nic->ports[port], pkts, n);
-	if (n == 0)
-		return;
-	n = emu_walk(nic, &nic->transfer, pkts, n);
-	for (unsigned int i = 0; i < n; i++)
-		to[i] = decide(nic, pkts[i]);
 	for (unsigned int i = 0; i < n; i++) {
 		uint16_t dest = to[i];
 		unsigned int k = 0;
@@ -255,4 +235,87 @@ emu_switch(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbuf
 			to_side(nic, &nic->sides[dest], same[j]);
 		emu_side_flush(&nic->sides[dest]);
 	}
+}
+
+// One of the two domains that a packet passes in the switch, from a table on.
+typedef void (*domain_fn)(
+	struct emu_nic *nic, const struct emu_table *from, struct emu_pkt **pkts, unsigned int n);
+
+// Lets each segment of p go on where p could not.
+static void
+split(struct emu_nic *nic, domain_fn domain, struct emu_pkt *p)
+{
+	struct emu_pkt segment[SPLIT_BURST], *pkts[SPLIT_BURST];
+	const struct emu_table *from = p->split;
+	struct emu_segments s;
+	unsigned int n;
+
+	emu_segments_init(&s, p);
+	do {
+		for (n = 0; n < SPLIT_BURST && emu_next_segment(nic, &s, &segment[n]); n++)
+			pkts[n] = &segment[n];
+		domain(nic, from, pkts, n);
+	} while (n == SPLIT_BURST);
+	rte_pktmbuf_free(p->m);
+}
+
+static void
+pass_transfer(
+	struct emu_nic *nic, const struct emu_table *from, struct emu_pkt **pkts, unsigned int n)
+{
+	uint16_t to[EMU_BURST];
+	unsigned int done = 0;
+
+	n = emu_walk(nic, from, pkts, n);
+	for (unsigned int i = 0; i < n; i++) {
+		if (likely(pkts[i]->split == NULL)) {
+			to[i] = decide(nic, pkts[i]);
+			continue;
+		}
+		deliver(nic, &pkts[done], &to[done], i - done); // those before it stay before it
+		split(nic, pass_transfer, pkts[i]);
+		done = i + 1;
+	}
+	deliver(nic, &pkts[done], &to[done], n - done);
+}
+
+// The rules of the port that the packets were sent by, then those of the switch.
+static void
+pass_egress(
+	struct emu_nic *nic, const struct emu_table *from, struct emu_pkt **pkts, unsigned int n)
+{
+	unsigned int k = 0;
+
+	n = emu_walk(nic, from, pkts, n);
+	for (unsigned int i = 0; i < n; i++) {
+		struct emu_pkt *p = pkts[i];
+
+		if (unlikely(p->split != NULL)) {
+			pass_transfer(nic, &nic->transfer, pkts, k);
+			k = 0;
+			split(nic, pass_egress, p);
+		} else if (p->rule != NULL && p->rule->act.fate == EMU_FATE_DROP) {
+			emu_drop(nic, EMU_DROP_RULE, p->m);
+		} else {
+			pkts[k++] = p;
+		}
+	}
+	pass_transfer(nic, &nic->transfer, pkts, k);
+}
+
+void
+emu_switch(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n)
+{
+	struct emu_pkt *pkts[EMU_BURST];
+	const struct emu_port *from = nic->ports[port];
+
+	if (nic->moods.counter_lag > 0)
+		emu_nic_read_counters(nic);
+	n = take_in(nic, port, host, mbufs, n, pkts);
+	if (n == 0)
+		return;
+	if (host && from != NULL && from->egress.n_rules > 0)
+		pass_egress(nic, &from->egress, pkts, n);
+	else
+		pass_transfer(nic, &nic->transfer, pkts, n);
 }

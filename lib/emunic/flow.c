@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "program.h"
+
 struct emu_port *
 emu_flow_port(struct emu_port *port, uint16_t ethdev_id)
 {
@@ -159,6 +161,7 @@ flow_validate(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	ret = emu_flow_compile(port, attr, pattern, actions, &spec, error);
 	if (ret == 0)
 		ret = check_room(port, &spec, error);
+	emu_actions_release(&spec.act);
 	emu_gate_leave(&port->nic->gate);
 	return ret;
 }
@@ -272,6 +275,8 @@ flow_create(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 		make_dead(&nic->moods, &spec);
 		flow = insert(port, &spec, error);
 	}
+	if (flow == NULL)
+		emu_actions_release(&spec.act);
 	emu_gate_leave(&nic->gate);
 	pthread_mutex_unlock(&nic->insert_lock);
 	return flow;
@@ -304,6 +309,7 @@ destroy(struct emu_port *port, struct rte_flow *flow)
 	flow->port = NULL;
 	nic->n_transfer -= is_transfer(nic, flow);
 	emu_table_del(&nic->rules, t, flow);
+	emu_actions_release(&flow->act);
 	if (next != NULL) {
 		next->refs--;
 		emu_group_put(&nic->rules, next);

@@ -8,6 +8,7 @@
 
 #include "offload.h"
 #include "port.h"
+#include "program.h"
 #include "walk.h"
 
 // The host side of the NIC: ingress rules, RSS, and the one copy that puts a packet into a buffer
@@ -77,6 +78,8 @@ set_metadata(const struct emu_rxq *q, const struct emu_pkt *p, struct rte_mbuf *
 	if (p->marked && !port->no_mark) {
 		m->hash.fdir.hi = p->mark;
 		flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+	} else if (p->flagged) {
+		flags |= RTE_MBUF_F_RX_FDIR;
 	}
 	m->ol_flags = flags;
 }
@@ -243,10 +246,51 @@ stage(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
 	}
 }
 
+static void pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table *from,
+	struct emu_pkt **pkts, unsigned int n);
+
+// Lets each segment of p go on where p could not. What is staged of them goes to its queue at once,
+// behind all that was staged before.
+static void
+split(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
+{
+	struct emu_pkt segment, *one = &segment;
+	struct emu_segments s;
+
+	emu_segments_init(&s, p);
+	while (emu_next_segment(nic, &s, &segment)) {
+		one = &segment;
+		pass_ingress(nic, port, p->split, &one, 1);
+	}
+	rte_pktmbuf_free(p->m);
+}
+
+// The ingress rules from a table on, then queues. Every packet is gone from pkts afterwards.
+static void
+pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table *from,
+	struct emu_pkt **pkts, unsigned int n)
+{
+	struct emu_rxq *queues[EMU_BURST];
+
+	n = emu_walk(nic, from, pkts, n);
+	for (unsigned int i = 0; i < n; i++) {
+		queues[i] = NULL;
+		if (unlikely(pkts[i]->split != NULL)) {
+			split(nic, port, pkts[i]);
+			continue;
+		}
+		queues[i] = pick_queue(nic, port, pkts[i]);
+		if (queues[i] != NULL)
+			stage(nic, queues[i], pkts[i]);
+	}
+	for (unsigned int i = 0; i < n; i++)
+		if (queues[i] != NULL)
+			flush_queue(nic, queues[i]);
+}
+
 void
 emu_host_deliver(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pkts, unsigned int n)
 {
-	struct emu_rxq *queues[EMU_BURST];
 	unsigned int k = 0;
 
 	if (port == NULL || !port->started) {
@@ -262,15 +306,7 @@ emu_host_deliver(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pk
 		else
 			pkts[k++] = pkts[i];
 	}
-	k = emu_walk(nic, &port->ingress, pkts, k);
-	for (unsigned int i = 0; i < k; i++) {
-		queues[i] = pick_queue(nic, port, pkts[i]);
-		if (queues[i] != NULL)
-			stage(nic, queues[i], pkts[i]);
-	}
-	for (unsigned int i = 0; i < k; i++)
-		if (queues[i] != NULL)
-			flush_queue(nic, queues[i]);
+	pass_ingress(nic, port, &port->ingress, pkts, k);
 }
 
 static inline void

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct emu_table;
 struct rte_flow;
 struct rte_mbuf;
 
@@ -15,6 +16,8 @@ struct rte_mbuf;
 // and UDP. A header that is cut short is not there: its layer bit stays clear and no byte behind
 // the end of the packet is read. A fragment has no L4 layer, not even the first one, so that all
 // fragments of a datagram meet the same rules. Thread safety: any thread (no state).
+
+#define EMU_TAGS 4
 
 enum emu_layer {
 	EMU_L_HOST = 1 << 0, // entered from a host port (else from a side: wire or VF)
@@ -65,8 +68,13 @@ struct emu_pkt {
 	union emu_key key;
 	struct rte_mbuf *m;
 	struct rte_flow *rule; // that decides, see walk.h
+	// Where it met a rule that needs it to be segmented first, or NULL.
+	const struct emu_table *split;
 	uint32_t mark;
+	uint32_t meta;          // SET_META
+	uint32_t tag[EMU_TAGS]; // SET_TAG
 	uint8_t marked;
+	uint8_t flagged; // by FLAG
 	uint8_t steered; // a rule sent it to its target, so no MAC filter applies
 	uint8_t gso;     // one packet that stands for several: mss is set
 	uint8_t l4_sum;  // its L4 checksum still has to be filled in

@@ -164,6 +164,8 @@ static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_BAD_OFFLOAD] = "bad_offload",
 	[EMU_DROP_NO_BUFFER] = "no_buffer",
 	[EMU_DROP_PORT_STOP] = "port_stop",
+	[EMU_DROP_TTL] = "ttl",
+	[EMU_DROP_EDIT] = "edit",
 };
 
 static void

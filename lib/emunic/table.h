@@ -42,9 +42,11 @@ struct emu_actions {
 	uint16_t target; // index of the side, the host port, or the queue
 	uint32_t jump;   // group
 	uint32_t mark_id;
+	struct emu_program *program; // what else is done, before the fate (program.h); or NULL
 };
 
 struct emu_port;
+struct emu_program;
 struct emu_shape;
 struct emu_table;
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "walk.h"
 
+#include <rte_branch_prediction.h>
+
+#include "program.h"
+
 // What a rule does with a packet wherever it then goes.
 static void
 run(struct emu_nic *nic, struct emu_pkt *p, struct rte_flow *rule)
@@ -10,6 +14,8 @@ run(struct emu_nic *nic, struct emu_pkt *p, struct rte_flow *rule)
 		p->marked = true;
 		p->mark = rule->act.mark_id;
 	}
+	if (unlikely(rule->act.program != NULL) && !emu_program_run(nic, p, rule->act.program))
+		p->m = NULL;
 }
 
 // Drops the packet; the walk leaves it out in the end.
@@ -47,6 +53,10 @@ step(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt **pkts,
 				drop(nic, EMU_DROP_JUMP_MISS, in[i]);
 			continue;
 		}
+		if (unlikely(emu_must_split(in[i], &rule->act))) {
+			in[i]->split = t;
+			continue;
+		}
 		run(nic, in[i], rule);
 		if (rule->act.fate != EMU_FATE_JUMP || in[i]->m == NULL)
 			continue;
@@ -64,6 +74,7 @@ emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkt
 
 	for (unsigned int i = 0; i < n; i++) {
 		pkts[i]->rule = NULL;
+		pkts[i]->split = NULL;
 		at[i] = root;
 	}
 	for (unsigned int jumps = 0; left > 0 && jumps <= EMU_MAX_JUMPS; jumps++) {

@@ -7,17 +7,21 @@
 // The way of packets through the groups of a domain.
 //
 // Each round looks up all packets of a burst that are in the same table at once, runs the rule that
-// each met, and goes on with those that jumped. A rule's own actions (COUNT, MARK) hold also
-// when it jumps. A packet that meets no rule in a group above 0 fares as if it had met none in
-// group 0, or is dropped by name (jump_miss_drop=). After EMU_MAX_JUMPS jumps a packet is dropped
-// by name, so that rules cannot make the NIC go round for ever.
+// each met, and goes on with those that jumped. A rule's own actions (COUNT, MARK, edits)
+// hold also when it jumps. A packet that meets no rule in a group above 0 fares as if it had met
+// none in group 0, or is dropped by name (jump_miss_drop=). After EMU_MAX_JUMPS jumps a packet is
+// dropped by name, so that rules cannot make the NIC go round for ever.
+//
+// A packet that stands for several (TCP segmentation offload) and meets a rule that puts a tunnel
+// header on, or takes one off, stops there: its split says in which table. The caller cuts it into
+// its segments and walks them from that table on.
 // Thread safety: under the gate.
 
 #define EMU_MAX_JUMPS 16
 
-// Walks pkts (at most EMU_BURST) from root on. Afterwards pkts[i]->rule is the rule that decides,
-// or NULL where none does; those that were dropped on the way are taken out of pkts, whose order
-// stays. Returns how many are left.
+// Walks pkts (at most EMU_BURST) from a table on. Afterwards pkts[i]->rule is the rule that
+// decides, or NULL where none does; those that were dropped on the way are taken out of pkts, whose
+// order stays. Returns how many are left.
 unsigned int emu_walk(
 	struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkts, unsigned int n);
 

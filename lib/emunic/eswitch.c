@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <string.h>
 
+#include <rte_flow.h>
 #include <rte_mbuf.h>
 
 #include "offload.h"
@@ -176,6 +177,15 @@ decide(struct emu_nic *nic, struct emu_pkt *p)
 	}
 }
 
+// What the application wrote beside a packet that it sends (rte_flow_dynf_metadata_register).
+static uint32_t
+sent_meta(struct rte_mbuf *m)
+{
+	if (!rte_flow_dynf_metadata_avail() || !(m->ol_flags & RTE_MBUF_DYNFLAG_TX_METADATA))
+		return 0;
+	return rte_flow_dynf_metadata_get(m);
+}
+
 // Parses what came and drops what cannot go on; returns how many are left in pkts.
 static unsigned int
 take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n,
@@ -190,7 +200,7 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + 4], void *));
 		p->m = mbufs[i];
-		p->meta = 0;
+		p->meta = host ? sent_meta(p->m) : 0;
 		memset(p->tag, 0, sizeof(p->tag));
 		p->marked = false;
 		p->flagged = false;

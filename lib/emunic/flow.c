@@ -57,7 +57,7 @@ emu_flow_supported(struct emu_port *port, const struct emu_flow_spec *spec, bool
 		snprintf(port->flow_error, sizeof(port->flow_error),
 			"the NIC refuses it (refuse=%s)", name);
 	else
-		return 0;
+		return row;
 	return rte_flow_error_set(error, ENOTSUP,
 		action ? RTE_FLOW_ERROR_TYPE_ACTION : RTE_FLOW_ERROR_TYPE_ITEM, cause,
 		port->flow_error);
@@ -143,7 +143,7 @@ check_room(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_f
 		t = &none;
 	if (m->group_capacity > 0 && t->n_rules >= m->group_capacity)
 		return full(port, "group", "rules", t->n_rules, m->group_capacity, error);
-	if (emu_table_masks_full(r, t, &spec->mask))
+	if (emu_table_masks_full(r, t, &spec->match))
 		return full(port, "NIC", "masks", r->n_masks, r->max_masks, error);
 	return 0;
 }
@@ -219,8 +219,8 @@ make_dead(struct emu_moods *m, struct emu_flow_spec *spec)
 	if (m->dead_next == 0)
 		return;
 	m->dead_next--;
-	spec->key.port = UINT16_MAX;
-	spec->mask.port = UINT16_MAX;
+	spec->match.key.port = UINT16_MAX;
+	spec->match.mask.port = UINT16_MAX;
 }
 
 // Puts a rule that was judged into its table. Under the gate.
@@ -236,16 +236,17 @@ insert(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_
 	if (t != NULL && spec->act.fate == EMU_FATE_JUMP)
 		next = emu_group_get(r, root, spec->act.jump);
 	if (t != NULL && (next != NULL || spec->act.fate != EMU_FATE_JUMP))
-		flow = emu_table_add(
-			r, t, &spec->key, &spec->mask, spec->priority, &spec->act, &err);
+		flow = emu_table_add(r, t, &spec->match, spec->priority, &spec->act, &err);
 	if (flow == NULL) {
 		if (next != NULL)
 			emu_group_put(r, next);
 		if (t != NULL)
 			emu_group_put(r, t);
-		rte_flow_error_set(error, err == EMLINK ? ENOSPC : err,
+		rte_flow_error_set(error, err == ENOMEM ? ENOMEM : ENOSPC,
 			RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL,
-			err == ENOMEM ? "no memory for the rule" : "no room for another mask");
+			err == ENOMEM  ? "no memory for the rule"
+			: err == E2BIG ? "64 rules differ from it in their ranges only"
+				       : "no room for another mask");
 		return NULL;
 	}
 	if (next != NULL)

@@ -22,8 +22,7 @@ struct emu_flow_spec {
 	bool transfer;  // domain is EMU_ON_TRANSFER
 	uint32_t group;
 	uint32_t priority;
-	union emu_key key;
-	union emu_key mask;
+	struct emu_match match;
 	struct emu_actions act;
 };
 
@@ -36,8 +35,9 @@ int emu_flow_items(struct emu_port *port, const struct rte_flow_item *pattern,
 int emu_flow_actions(struct emu_port *port, const struct rte_flow_action *actions,
 	struct emu_flow_spec *out, struct rte_flow_error *error);
 
-// Judges whether the NIC takes the item or action at all: error when support.h has no row for it,
-// or not in the domain of the rule, or when the NIC is told to refuse it (refuse=).
+// Judges whether the NIC takes the item or action at all: returns its row, or -errno when support.h
+// has no row for it, or not in the domain of the rule, or when the NIC is told to refuse it
+// (refuse=).
 int emu_flow_supported(struct emu_port *port, const struct emu_flow_spec *spec, bool action,
 	int what, const void *cause, struct rte_flow_error *error);
 

@@ -236,7 +236,7 @@ build(struct emu_build *b, const struct rte_flow_action *actions)
 	for (; actions->type != RTE_FLOW_ACTION_TYPE_END; actions++) {
 		b->action = actions;
 		ret = emu_flow_supported(b->port, b->spec, true, actions->type, actions, b->error);
-		if (ret == 0)
+		if (ret >= 0)
 			ret = one_action(b);
 		if (ret != 0)
 			return ret;

@@ -2,277 +2,293 @@
 #include "flow.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-// From a pattern to a key and its mask. Layers have to come in the order of the wire; one that is
-// left out matches any.
+// From a pattern to a key, its mask and ranges, by the table of items (support.h). Layers have to
+// come in the order of the wire; one that is left out matches any.
 
-enum stage { AT_START, AT_L2, AT_VLAN, AT_VLAN2, AT_L3, AT_L4 };
+#define MAX_ITEM 64 // bytes of the largest item
 
 struct items {
 	struct emu_port *port;
 	struct emu_flow_spec *out;
 	struct rte_flow_error *error;
 	const struct rte_flow_item *item;
-	enum stage stage;
+	const struct emu_item *row;
+	enum emu_level level;
+	unsigned int n_vlans;
+	bool second_vlan; // the item at hand is one
+	bool inner;       // in a tunnel
 	bool port_given;
 	// Of the item at hand; both NULL when it only asks for its layer.
-	const void *spec;
-	const void *mask;
+	const uint8_t *spec;
+	const uint8_t *mask;
+	const uint8_t *last; // or NULL
 };
 
 static int
-refuse(struct items *it, enum rte_flow_error_type type, const void *cause, const char *message)
+fail(struct items *it, int err, enum rte_flow_error_type type, const char *message)
 {
-	return rte_flow_error_set(it->error, ENOTSUP, type, cause, message);
+	const struct rte_flow_item *item = it->item;
+	const void *cause = type == RTE_FLOW_ERROR_TYPE_ITEM_SPEC   ? item->spec
+			    : type == RTE_FLOW_ERROR_TYPE_ITEM_MASK ? item->mask
+			    : type == RTE_FLOW_ERROR_TYPE_ITEM_LAST ? item->last
+								    : item;
+
+	return rte_flow_error_set(it->error, err, type, cause, message);
 }
 
+// The same with the name of the item before and something behind the message.
 static int
-refuse_mask(struct items *it, const char *message)
+fail_with(struct items *it, int err, enum rte_flow_error_type type, const char *message,
+	const char *what)
 {
-	return refuse(it, RTE_FLOW_ERROR_TYPE_ITEM_MASK, it->item->mask, message);
+	snprintf(it->port->flow_error, sizeof(it->port->flow_error), "%s%s %s", it->row->row.name,
+		message, what);
+	return fail(it, err, type, it->port->flow_error);
 }
 
-static void
-set(void *key, void *mask, const void *spec, const void *bits, size_t n)
+static struct emu_headers *
+headers_of(const struct items *it, union emu_key *k)
 {
-	uint8_t *k = key, *m = mask;
-	const uint8_t *s = spec, *b = bits;
-
-	for (size_t i = 0; i < n; i++) {
-		m[i] = b[i];
-		k[i] = s[i] & b[i];
-	}
+	return it->inner ? &k->inner : &k->outer;
 }
 
 static void
 set_layer(struct items *it, uint16_t layer, bool on)
 {
-	it->out->mask.layers |= layer;
+	headers_of(it, &it->out->match.mask)->layers |= layer;
 	if (on)
-		it->out->key.layers |= layer;
+		headers_of(it, &it->out->match.key)->layers |= layer;
 }
 
 static bool
-is_zero(const void *data, size_t n)
+is_zero(const uint8_t *b, size_t n)
 {
-	const uint8_t *b = data;
-
 	for (size_t i = 0; i < n; i++)
 		if (b[i] != 0)
 			return false;
 	return true;
 }
 
-// Finds spec and mask of the item, whose default mask and size are given.
+static uint32_t
+number(const uint8_t *b, unsigned int size)
+{
+	uint32_t v = 0;
+
+	for (unsigned int i = 0; i < size; i++)
+		v = v << 8 | b[i];
+	return v;
+}
+
+// Finds spec, mask and last of the item, whose default mask is given.
 static int
-open_item(struct items *it, const void *default_mask, size_t size)
+open_item(struct items *it, const void *default_mask)
 {
 	const struct rte_flow_item *item = it->item;
 
 	it->spec = item->spec;
 	it->mask = item->mask != NULL ? item->mask : default_mask;
-	if (item->spec == NULL) {
-		it->mask = NULL;
-		if (item->mask != NULL || item->last != NULL)
-			return rte_flow_error_set(it->error, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, item,
-				"an item with a mask or a last needs a spec");
+	it->last = item->last;
+	if (item->spec != NULL)
 		return 0;
+	it->mask = NULL;
+	if (item->mask == NULL && item->last == NULL)
+		return 0;
+	return fail(
+		it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, "an item with a mask or a last needs a spec");
+}
+
+static int
+advance(struct items *it)
+{
+	enum emu_level to = it->row->level;
+
+	if (to == EMU_AT_VLAN)
+		it->n_vlans++;
+	it->second_vlan = to == EMU_AT_VLAN && it->level == EMU_AT_VLAN && it->n_vlans == 2;
+	if (to == EMU_AT_ANY || it->second_vlan)
+		return 0;
+	if (to == EMU_AT_TUNNEL && it->inner)
+		return fail_with(it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM, ": one tunnel only, not",
+			"a second inside it");
+	if (it->level >= to)
+		return fail_with(it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, " cannot follow",
+			to == EMU_AT_VLAN ? "two VLANs, or what comes behind them"
+					  : "an item of the same layer or one above it");
+	it->level = to;
+	return 0;
+}
+
+// The key's bytes of a field, and where that is in the key.
+static uint8_t *
+field_in(const struct items *it, union emu_key *k, const struct emu_item_field *f, uint16_t *at)
+{
+	uint8_t *base = it->row->whole ? (uint8_t *)k : (uint8_t *)headers_of(it, k);
+
+	*at = base - (uint8_t *)k + f->key;
+	return base + f->key;
+}
+
+// True when the item asks for a range of the field.
+static bool
+has_last(const struct items *it, const struct emu_item_field *f)
+{
+	if (it->last == NULL || is_zero(it->last + f->at, f->size))
+		return false;
+	for (unsigned int i = f->at; i < f->at + (unsigned int)f->size; i++)
+		if ((it->last[i] ^ it->spec[i]) & it->mask[i])
+			return true;
+	return false;
+}
+
+static int
+add_range(struct items *it, const struct emu_item_field *f)
+{
+	struct emu_ranges *r = &it->out->match.ranges;
+	struct emu_range *g = &r->range[r->n];
+
+	if (f->kind != EMU_MATCH_RANGE)
+		return fail_with(
+			it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_LAST, ": no ranges of", f->name);
+	if (r->n == EMU_MAX_RANGES)
+		return fail_with(it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_LAST,
+			": a rule has at most four ranges, not one of", f->name);
+	field_in(it, &it->out->match.key, f, &g->at);
+	g->size = f->size;
+	g->mask = number(it->mask + f->at, f->size);
+	g->lo = number(it->spec + f->at, f->size) & g->mask;
+	g->hi = number(it->last + f->at, f->size) & g->mask;
+	if (g->lo > g->hi)
+		return fail_with(it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM_LAST,
+			": last is below spec in", f->name);
+	r->n++;
+	return 0;
+}
+
+static void
+set_class(struct items *it, const struct emu_item_field *f)
+{
+	struct emu_headers *k = headers_of(it, &it->out->match.key);
+	struct emu_headers *m = headers_of(it, &it->out->match.mask);
+	uint32_t bits = number(it->mask + f->at, 4), v = number(it->spec + f->at, 4) & bits;
+
+	m->tos = bits >> 20 & 0xff;
+	k->tos = v >> 20 & 0xff;
+	m->flow_label = rte_cpu_to_be_32(bits & 0xfffff);
+	k->flow_label = rte_cpu_to_be_32(v & 0xfffff);
+}
+
+// Adds n bytes to the key and its mask. Two items may tell of the same field, if they agree.
+static int
+add_bytes(struct items *it, uint8_t *k, uint8_t *m, const uint8_t *spec, const uint8_t *mask,
+	unsigned int n, const char *name)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		if ((k[i] ^ spec[i]) & m[i] & mask[i])
+			return fail_with(it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM_SPEC,
+				": contradicts an item before it in", name);
+		m[i] |= mask[i];
+		k[i] |= spec[i] & mask[i];
 	}
-	if (item->last != NULL && !is_zero(item->last, size) &&
-		memcmp(item->last, item->spec, size) != 0)
-		return refuse(it, RTE_FLOW_ERROR_TYPE_ITEM_LAST, item->last,
-			"ranges are not supported: last has to equal spec");
 	return 0;
 }
 
 static int
-advance(struct items *it, enum stage to, const char *message)
+set_field(struct items *it, const struct emu_item_field *f)
 {
-	if (it->stage >= to)
-		return rte_flow_error_set(
-			it->error, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, it->item, message);
-	it->stage = to;
-	return 0;
-}
+	const uint8_t *mask = it->mask + f->at, *spec = it->spec + f->at;
+	uint16_t at;
+	uint8_t *k = field_in(it, &it->out->match.key, f, &at);
+	uint8_t *m = field_in(it, &it->out->match.mask, f, &at);
 
-static int
-item_eth(struct items *it)
-{
-	const struct rte_flow_item_eth *s, *m;
-	union emu_key *k = &it->out->key, *km = &it->out->mask;
-	int ret = advance(it, AT_L2, "ETH has to be the first layer");
-
-	if (ret == 0)
-		ret = open_item(it, &rte_flow_item_eth_mask, sizeof(struct rte_flow_item_eth));
-	if (ret != 0 || it->spec == NULL)
-		return ret;
-	s = it->spec;
-	m = it->mask;
-	set(k->dst, km->dst, &s->hdr.dst_addr, &m->hdr.dst_addr, 6);
-	set(k->src, km->src, &s->hdr.src_addr, &m->hdr.src_addr, 6);
-	set(&k->eth_type, &km->eth_type, &s->hdr.ether_type, &m->hdr.ether_type, 2);
-	if (m->has_vlan)
-		set_layer(it, EMU_L_VLAN, s->has_vlan);
-	return 0;
-}
-
-static int
-item_vlan(struct items *it)
-{
-	const struct rte_flow_item_vlan *s, *m;
-	union emu_key *k = &it->out->key, *km = &it->out->mask;
-	bool second = it->stage == AT_VLAN;
-	int ret = advance(
-		it, second ? AT_VLAN2 : AT_VLAN, "VLAN has to come behind ETH, and at most twice");
-
-	if (ret == 0)
-		ret = open_item(it, &rte_flow_item_vlan_mask, sizeof(struct rte_flow_item_vlan));
-	if (ret != 0)
-		return ret;
-	set_layer(it, second ? EMU_L_VLAN2 : EMU_L_VLAN, true);
-	if (it->spec == NULL)
+	if (is_zero(mask, f->size))
 		return 0;
-	s = it->spec;
-	m = it->mask;
-	if (second && m->has_more_vlan)
-		return refuse_mask(it, "VLAN: the parser knows two tags, not has_more_vlan of the "
-				       "second");
-	if (second) {
-		set(&k->tci2, &km->tci2, &s->hdr.vlan_tci, &m->hdr.vlan_tci, 2);
-		set(&k->vlan2_type, &km->vlan2_type, &s->hdr.eth_proto, &m->hdr.eth_proto, 2);
-		return 0;
+	if (f->kind != EMU_MATCH_FLAG && has_last(it, f))
+		return add_range(it, f);
+	if (f->kind == EMU_MATCH_CLASS) {
+		set_class(it, f);
+	} else if (f->kind == EMU_MATCH_FLAG) {
+		if (*mask >> f->bit & 1)
+			set_layer(it, f->key, *spec >> f->bit & 1);
+	} else {
+		return add_bytes(it, k, m, spec, mask, f->size, f->name);
 	}
-	set(&k->tci, &km->tci, &s->hdr.vlan_tci, &m->hdr.vlan_tci, 2);
-	set(&k->vlan_type, &km->vlan_type, &s->hdr.eth_proto, &m->hdr.eth_proto, 2);
-	if (m->has_more_vlan)
-		set_layer(it, EMU_L_VLAN2, s->has_more_vlan);
 	return 0;
 }
 
 static int
-item_ipv4(struct items *it)
+refuse_rest(struct items *it, const struct emu_item_field *fields)
 {
-	const struct rte_ipv4_hdr *s, *m;
-	struct rte_ipv4_hdr rest;
-	union emu_key *k = &it->out->key, *km = &it->out->mask;
-	int ret = advance(it, AT_L3, "IPV4 cannot follow another L3 or L4 item");
+	char names[160];
+	size_t n = 0;
 
-	if (ret == 0)
-		ret = open_item(it, &rte_flow_item_ipv4_mask, sizeof(struct rte_flow_item_ipv4));
-	if (ret != 0)
-		return ret;
-	set_layer(it, EMU_L_IPV4, true);
+	names[0] = '\0';
+	for (; fields->name != NULL && n < sizeof(names); fields++)
+		n += snprintf(
+			names + n, sizeof(names) - n, "%s%s", n > 0 ? ", " : "", fields->name);
+	return fail_with(it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_MASK,
+		it->second_vlan ? ": of a second one, all that can be matched is"
+				: ": all that can be matched is",
+		names);
+}
+
+// An item whose fields the table has.
+static int
+item_fields(struct items *it)
+{
+	const struct emu_item *row = it->row;
+	const struct emu_item_field *fields = it->second_vlan ? row->fields2 : row->fields;
+	uint8_t rest[MAX_ITEM];
+	int ret;
+
+	set_layer(it, it->second_vlan ? EMU_L_VLAN2 : row->layer, true);
+	if (it->inner && row->level == EMU_AT_L2)
+		set_layer(it, EMU_L_ETH, true);
 	if (it->spec == NULL)
 		return 0;
-	s = &((const struct rte_flow_item_ipv4 *)it->spec)->hdr;
-	m = &((const struct rte_flow_item_ipv4 *)it->mask)->hdr;
-	rest = *m;
-	rest.type_of_service = 0;
-	rest.time_to_live = 0;
-	rest.next_proto_id = 0;
-	rest.fragment_offset = 0;
-	rest.src_addr = 0;
-	rest.dst_addr = 0;
-	if (!is_zero(&rest, sizeof(rest)))
-		return refuse_mask(it, "IPV4: only tos, ttl, proto, fragment_offset, src and dst "
-				       "can be matched");
-	set(&k->tos, &km->tos, &s->type_of_service, &m->type_of_service, 1);
-	set(&k->ttl, &km->ttl, &s->time_to_live, &m->time_to_live, 1);
-	set(&k->proto, &km->proto, &s->next_proto_id, &m->next_proto_id, 1);
-	set(&k->frag, &km->frag, &s->fragment_offset, &m->fragment_offset, 2);
-	set(k->ip_src, km->ip_src, &s->src_addr, &m->src_addr, 4);
-	set(k->ip_dst, km->ip_dst, &s->dst_addr, &m->dst_addr, 4);
+	memcpy(rest, it->mask, row->size);
+	for (const struct emu_item_field *f = fields; f->name != NULL; f++) {
+		if (f->kind == EMU_MATCH_FLAG)
+			rest[f->at] &= ~(1 << f->bit);
+		else
+			memset(rest + f->at, 0, f->size);
+		// IPv6's version is what makes it IPv6.
+		if (f->kind == EMU_MATCH_CLASS && (it->mask[f->at] & 0xf0))
+			return refuse_rest(it, fields);
+	}
+	if (!is_zero(rest, row->size))
+		return refuse_rest(it, fields);
+	for (const struct emu_item_field *f = fields; f->name != NULL; f++) {
+		ret = set_field(it, f);
+		if (ret != 0)
+			return ret;
+	}
 	return 0;
 }
 
 static int
-item_ipv6(struct items *it)
+item_tag(struct items *it)
 {
-	const struct rte_flow_item_ipv6 *s, *m;
-	union emu_key *k = &it->out->key, *km = &it->out->mask;
-	uint32_t vs, vm;
-	int ret = advance(it, AT_L3, "IPV6 cannot follow another L3 or L4 item");
+	const struct rte_flow_item_tag *s, *m;
+	struct emu_match *match = &it->out->match;
+	int ret = open_item(it, &rte_flow_item_tag_mask);
 
-	if (ret == 0)
-		ret = open_item(it, &rte_flow_item_ipv6_mask, sizeof(struct rte_flow_item_ipv6));
 	if (ret != 0)
 		return ret;
-	set_layer(it, EMU_L_IPV6, true);
 	if (it->spec == NULL)
-		return 0;
-	s = it->spec;
-	m = it->mask;
-	if (m->hdr.payload_len != 0 || m->has_hop_ext || m->has_route_ext || m->has_auth_ext ||
-		m->has_esp_ext || m->has_dest_ext || m->has_mobil_ext || m->has_hip_ext ||
-		m->has_shim6_ext)
-		return refuse_mask(it, "IPV6: only traffic class, flow label, proto, hop limits, "
-				       "has_frag_ext, src and dst can be matched");
-	vs = rte_be_to_cpu_32(s->hdr.vtc_flow);
-	vm = rte_be_to_cpu_32(m->hdr.vtc_flow);
-	km->tos = vm >> 20 & 0xff;
-	k->tos = vs >> 20 & km->tos;
-	km->flow_label = rte_cpu_to_be_32(vm & 0xfffff);
-	k->flow_label = rte_cpu_to_be_32(vs & vm & 0xfffff);
-	set(&k->ttl, &km->ttl, &s->hdr.hop_limits, &m->hdr.hop_limits, 1);
-	set(&k->proto, &km->proto, &s->hdr.proto, &m->hdr.proto, 1);
-	set(k->ip_src, km->ip_src, &s->hdr.src_addr, &m->hdr.src_addr, 16);
-	set(k->ip_dst, km->ip_dst, &s->hdr.dst_addr, &m->hdr.dst_addr, 16);
-	if (m->has_frag_ext)
-		set_layer(it, EMU_L_FRAG, s->has_frag_ext);
-	return 0;
-}
-
-static int
-item_tcp(struct items *it)
-{
-	const struct rte_tcp_hdr *s, *m;
-	struct rte_tcp_hdr rest;
-	union emu_key *k = &it->out->key, *km = &it->out->mask;
-	int ret = advance(it, AT_L4, "TCP cannot follow another L4 item");
-
-	if (ret == 0)
-		ret = open_item(it, &rte_flow_item_tcp_mask, sizeof(struct rte_flow_item_tcp));
-	if (ret != 0)
-		return ret;
-	set_layer(it, EMU_L_TCP, true);
-	if (it->spec == NULL)
-		return 0;
-	s = &((const struct rte_flow_item_tcp *)it->spec)->hdr;
-	m = &((const struct rte_flow_item_tcp *)it->mask)->hdr;
-	rest = *m;
-	rest.src_port = 0;
-	rest.dst_port = 0;
-	rest.tcp_flags = 0;
-	if (!is_zero(&rest, sizeof(rest)))
-		return refuse_mask(it, "TCP: only src, dst and flags can be matched");
-	set(&k->sport, &km->sport, &s->src_port, &m->src_port, 2);
-	set(&k->dport, &km->dport, &s->dst_port, &m->dst_port, 2);
-	set(&k->tcp_flags, &km->tcp_flags, &s->tcp_flags, &m->tcp_flags, 1);
-	return 0;
-}
-
-static int
-item_udp(struct items *it)
-{
-	const struct rte_udp_hdr *s, *m;
-	union emu_key *k = &it->out->key, *km = &it->out->mask;
-	int ret = advance(it, AT_L4, "UDP cannot follow another L4 item");
-
-	if (ret == 0)
-		ret = open_item(it, &rte_flow_item_udp_mask, sizeof(struct rte_flow_item_udp));
-	if (ret != 0)
-		return ret;
-	set_layer(it, EMU_L_UDP, true);
-	if (it->spec == NULL)
-		return 0;
-	s = &((const struct rte_flow_item_udp *)it->spec)->hdr;
-	m = &((const struct rte_flow_item_udp *)it->mask)->hdr;
-	if (m->dgram_len != 0 || m->dgram_cksum != 0)
-		return refuse_mask(it, "UDP: only src and dst can be matched");
-	set(&k->sport, &km->sport, &s->src_port, &m->src_port, 2);
-	set(&k->dport, &km->dport, &s->dst_port, &m->dst_port, 2);
-	return 0;
+		return fail(it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, "TAG needs a spec");
+	s = (const void *)it->spec;
+	m = (const void *)it->mask;
+	if (s->index >= EMU_TAGS)
+		return fail(it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM_SPEC, "TAG: index 0 to 3");
+	if (it->last != NULL)
+		return fail_with(
+			it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_LAST, ": no ranges of", "data");
+	return add_bytes(it, (uint8_t *)&match->key.tag[s->index],
+		(uint8_t *)&match->mask.tag[s->index], (const uint8_t *)&s->data,
+		(const uint8_t *)&m->data, sizeof(m->data), "data");
 }
 
 // The port with the ethdev id entered by (host), or the one that it represents (not host).
@@ -282,18 +298,20 @@ match_port(struct items *it, bool host, bool any, uint32_t id)
 	struct emu_port *port;
 
 	if (it->port_given)
-		return rte_flow_error_set(it->error, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, it->item,
-			"a second port item");
+		return fail(it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, "a second port item");
+	if (it->last != NULL)
+		return fail(it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_LAST, "no ranges of ports");
 	it->port_given = true;
-	set_layer(it, EMU_L_HOST, host);
+	it->out->match.mask.layers |= EMU_L_HOST;
+	it->out->match.key.layers |= host ? EMU_L_HOST : 0;
 	if (any)
 		return 0;
 	port = id > UINT16_MAX ? NULL : emu_flow_port(it->port, id);
 	if (port == NULL)
-		return rte_flow_error_set(it->error, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM_SPEC,
-			it->spec, "the port is not of this NIC");
-	it->out->mask.port = UINT16_MAX;
-	it->out->key.port = port->index;
+		return fail(
+			it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM_SPEC, "the port is not of this NIC");
+	it->out->match.mask.port = UINT16_MAX;
+	it->out->match.key.port = port->index;
 	return 0;
 }
 
@@ -301,14 +319,15 @@ static int
 item_ethdev(struct items *it, bool host)
 {
 	const struct rte_flow_item_ethdev *s, *m;
-	int ret = open_item(it, &rte_flow_item_ethdev_mask, sizeof(struct rte_flow_item_ethdev));
+	int ret = open_item(it, &rte_flow_item_ethdev_mask);
 
 	if (ret != 0)
 		return ret;
-	s = it->spec;
-	m = it->mask;
+	s = (const void *)it->spec;
+	m = (const void *)it->mask;
 	if (s != NULL && m->port_id != 0 && m->port_id != UINT16_MAX)
-		return refuse_mask(it, "a port is matched whole or not at all");
+		return fail(it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_MASK,
+			"a port is matched whole or not at all");
 	return match_port(it, host, s == NULL || m->port_id == 0, s == NULL ? 0 : s->port_id);
 }
 
@@ -317,35 +336,28 @@ static int
 item_port_id(struct items *it)
 {
 	const struct rte_flow_item_port_id *s, *m;
-	int ret = open_item(it, &rte_flow_item_port_id_mask, sizeof(struct rte_flow_item_port_id));
+	int ret = open_item(it, &rte_flow_item_port_id_mask);
 
 	if (ret != 0)
 		return ret;
-	s = it->spec;
-	m = it->mask;
+	s = (const void *)it->spec;
+	m = (const void *)it->mask;
 	if (s != NULL && m->id != 0 && (m->id & UINT16_MAX) != UINT16_MAX)
-		return refuse_mask(it, "a port is matched whole or not at all");
+		return fail(it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_MASK,
+			"a port is matched whole or not at all");
 	return match_port(it, false, s == NULL || m->id == 0, s == NULL ? 0 : s->id);
 }
 
 static int
 one_item(struct items *it)
 {
-	switch (it->item->type) {
+	int ret;
+
+	switch (it->row->row.type) {
 	case RTE_FLOW_ITEM_TYPE_VOID:
 		return 0;
-	case RTE_FLOW_ITEM_TYPE_ETH:
-		return item_eth(it);
-	case RTE_FLOW_ITEM_TYPE_VLAN:
-		return item_vlan(it);
-	case RTE_FLOW_ITEM_TYPE_IPV4:
-		return item_ipv4(it);
-	case RTE_FLOW_ITEM_TYPE_IPV6:
-		return item_ipv6(it);
-	case RTE_FLOW_ITEM_TYPE_TCP:
-		return item_tcp(it);
-	case RTE_FLOW_ITEM_TYPE_UDP:
-		return item_udp(it);
+	case RTE_FLOW_ITEM_TYPE_TAG:
+		return item_tag(it);
 	case RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT:
 		return item_ethdev(it, false);
 	case RTE_FLOW_ITEM_TYPE_PORT_REPRESENTOR:
@@ -353,8 +365,19 @@ one_item(struct items *it)
 	case RTE_FLOW_ITEM_TYPE_PORT_ID:
 		return item_port_id(it);
 	default:
-		return refuse(it, RTE_FLOW_ERROR_TYPE_ITEM, it->item, "item not supported");
+		break;
 	}
+	ret = advance(it);
+	if (ret == 0)
+		ret = open_item(it, it->row->mask);
+	if (ret == 0)
+		ret = item_fields(it);
+	if (ret == 0 && it->row->level == EMU_AT_TUNNEL) {
+		it->inner = true;
+		it->n_vlans = 0;
+		it->level = EMU_AT_ANY;
+	}
+	return ret;
 }
 
 int
@@ -367,19 +390,20 @@ emu_flow_items(struct emu_port *port, const struct rte_flow_item *pattern,
 		return rte_flow_error_set(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM_NUM, NULL, "no pattern");
 	for (; pattern->type != RTE_FLOW_ITEM_TYPE_END; pattern++) {
-		int ret;
+		int row = emu_flow_supported(port, out, false, pattern->type, pattern, error);
 
+		if (row < 0)
+			return row;
 		it.item = pattern;
-		ret = emu_flow_supported(port, out, false, pattern->type, pattern, error);
-		if (ret == 0)
-			ret = one_item(&it);
-		if (ret != 0)
-			return ret;
+		it.row = emu_support_fields(row);
+		row = one_item(&it);
+		if (row != 0)
+			return row;
 	}
 	if (out->transfer && !it.port_given) {
-		set_layer(&it, EMU_L_HOST, false);
-		out->mask.port = UINT16_MAX;
-		out->key.port = port->index;
+		out->match.mask.layers |= EMU_L_HOST;
+		out->match.mask.port = UINT16_MAX;
+		out->match.key.port = port->index;
 	}
 	return 0;
 }

@@ -12,12 +12,16 @@ struct rte_mbuf;
 
 // What the NIC's parser reads from a frame: the key that rules match, and where the headers are.
 //
-// The parser reads at most two VLAN tags, IPv4 with options, IPv6 with its extension headers, TCP
-// and UDP. A header that is cut short is not there: its layer bit stays clear and no byte behind
-// the end of the packet is read. A fragment has no L4 layer, not even the first one, so that all
-// fragments of a datagram meet the same rules. Thread safety: any thread (no state).
+// The parser reads at most two VLAN tags, ARP for IPv4, IPv4 with options, IPv6 with its extension
+// headers, TCP, UDP, SCTP, ICMP and ICMPv6; behind UDP's ports 4789 and 6081 VXLAN (RFC 7348) and
+// GENEVE (RFC 8926), and in these one more frame of the same kinds. A header that is cut short is
+// not there: its layer bit stays clear and no byte behind the end of the packet is read. A fragment
+// has no L4 layer, not even the first one, so that all fragments of a datagram meet the same rules.
+// Thread safety: any thread (no state).
 
 #define EMU_TAGS 4
+#define EMU_PORT_VXLAN 4789
+#define EMU_PORT_GENEVE 6081
 
 enum emu_layer {
 	EMU_L_HOST = 1 << 0, // entered from a host port (else from a side: wire or VF)
@@ -28,40 +32,67 @@ enum emu_layer {
 	EMU_L_FRAG = 1 << 5,
 	EMU_L_TCP = 1 << 6,
 	EMU_L_UDP = 1 << 7,
+	EMU_L_SCTP = 1 << 8,
+	EMU_L_ICMP = 1 << 9,
+	EMU_L_ICMP6 = 1 << 10,
+	EMU_L_ARP = 1 << 11,
+	EMU_L_VXLAN = 1 << 12,  // outer headers only, as
+	EMU_L_GENEVE = 1 << 13, // this
+	EMU_L_MARKED = 1 << 14, // and this: a rule marked it
+	EMU_L_ETH = 1 << 15,    // inner headers only: there is an Ethernet header in the tunnel
 };
 
-// All fields that a rule can match, in network byte order where they are more than a byte wide
-// and come from the packet. The same type holds a rule's mask.
+// The fields of one frame, in network byte order where they are more than a byte wide and come from
+// the packet. Headers that exclude each other share fields; their layer bits tell them apart:
+//   ARP          frag is the operation, sport and dport the hardware and protocol types, tos and
+//                ttl their lengths, ip_src and ip_dst the IPv4 and behind it the MAC address
+//   ICMP, ICMP6  sport is the type and the code, dport ICMP's identifier
+//   IPv6 fragment  frag is offset and flag, sport and dport the identification
+#define EMU_HEADER_FIELDS                                                                          \
+	uint16_t port;   /* index of the side or host port that it entered by (host order) */      \
+	uint16_t layers; /* enum emu_layer (host order) */                                         \
+	uint8_t proto;                                                                             \
+	uint8_t tos;                                                                               \
+	uint8_t ttl;                                                                               \
+	uint8_t tcp_flags;                                                                         \
+	uint8_t dst[6];                                                                            \
+	uint8_t src[6];                                                                            \
+	uint16_t eth_type; /* as it stands behind the addresses: a TPID in a tagged frame */       \
+	uint16_t tci;                                                                              \
+	uint16_t vlan_type; /* what follows the first tag */                                       \
+	uint16_t tci2;                                                                             \
+	uint16_t vlan2_type; /* what follows the second tag */                                     \
+	uint16_t frag;       /* IPv4 fragment_offset field */                                      \
+	uint32_t flow_label;                                                                       \
+	uint16_t sport;                                                                            \
+	uint16_t dport;                                                                            \
+	uint8_t ip_src[16]; /* IPv4: the first four bytes */                                       \
+	uint8_t ip_dst[16];
+
+struct emu_headers {
+	EMU_HEADER_FIELDS
+};
+
+// All that a rule can match: the outer headers by their own names, those in a tunnel, and what
+// rules wrote. The same type holds a rule's mask.
 union emu_key {
 	struct {
-		uint16_t port;   // index of the side or host port that it entered by (host order)
-		uint16_t layers; // enum emu_layer (host order)
-		uint8_t proto;
-		uint8_t tos;
-		uint8_t ttl;
-		uint8_t tcp_flags;
-
-		uint8_t dst[6];
-		uint8_t src[6];
-		uint16_t eth_type; // as it stands behind the addresses: a TPID in a tagged frame
-		uint16_t tci;
-
-		uint16_t vlan_type; // what follows the first tag
-		uint16_t tci2;
-		uint16_t vlan2_type; // what follows the second tag
-		uint16_t frag;       // IPv4 fragment_offset field
-
-		uint32_t flow_label;
-		uint16_t sport;
-		uint16_t dport;
-
-		uint8_t ip_src[16]; // IPv4: the first four bytes
-		uint8_t ip_dst[16];
+		EMU_HEADER_FIELDS
+		struct emu_headers inner;
+		uint32_t mark; // host order, as are
+		uint32_t meta; // these
+		uint32_t tag[EMU_TAGS];
+		uint8_t vni[3];
+		uint8_t vxlan_flags;
+		uint16_t geneve_bits; // version, length of the options, O and C
+		uint16_t geneve_type; // of what follows
 	};
-	uint64_t w[9];
+	struct emu_headers outer;
+	uint64_t w[22];
 };
-#define EMU_KEY_WORDS 9
+#define EMU_KEY_WORDS 22
 static_assert(sizeof(union emu_key) == EMU_KEY_WORDS * 8, "the key has no padding");
+static_assert(sizeof(struct emu_headers) == 72, "nor have the headers");
 
 // One packet on its way through the NIC.
 struct emu_pkt {
@@ -71,8 +102,8 @@ struct emu_pkt {
 	// Where it met a rule that needs it to be segmented first, or NULL.
 	const struct emu_table *split;
 	uint32_t mark;
-	uint32_t meta;          // SET_META
-	uint32_t tag[EMU_TAGS]; // SET_TAG
+	uint32_t meta;          // what SET_META wrote, or the application that sent it
+	uint32_t tag[EMU_TAGS]; // what SET_TAG wrote
 	uint8_t marked;
 	uint8_t flagged; // by FLAG
 	uint8_t steered; // a rule sent it to its target, so no MAC filter applies
@@ -83,6 +114,7 @@ struct emu_pkt {
 	uint16_t l2_len;
 	uint16_t l3_len; // extension headers included
 	uint16_t mss;
+	uint16_t inner_at; // where the frame or packet in its tunnel begins; 0: there is none
 };
 
 // Copies n bytes at off of the packet to out; false when it ends before. Headers are read this way

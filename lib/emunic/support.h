@@ -28,6 +28,50 @@ struct emu_support {
 	const char *note; // what of it is taken, and its limits; one line for the reference
 };
 
+// How a field of an item is matched.
+enum emu_item_kind {
+	EMU_MATCH_EXACT, // by spec and mask
+	EMU_MATCH_RANGE, // also from spec to last; at most four bytes
+	EMU_MATCH_FLAG,  // one bit that says whether a layer is there
+	EMU_MATCH_CLASS, // IPv6's traffic class and flow label
+};
+
+// A field of an item and where it is in the key.
+struct emu_item_field {
+	const char *name;
+	uint16_t at;   // offset in the item
+	uint16_t size; // bytes
+	uint16_t key; // offset in struct emu_headers (or union emu_key, see whole); FLAG: the layer
+	uint8_t kind; // enum emu_item_kind
+	uint8_t bit;  // FLAG: of the byte
+};
+
+// Where in a pattern an item may come: behind items of lower levels only. Those of level 0 come
+// anywhere.
+enum emu_level {
+	EMU_AT_ANY,
+	EMU_AT_L2,
+	EMU_AT_VLAN, // twice
+	EMU_AT_L3,
+	EMU_AT_L3_EXT,
+	EMU_AT_L4,
+	EMU_AT_TUNNEL, // what follows is inside, and begins anew
+};
+
+// An item: its row, and how it becomes a key. An item without a size is read by code of its own.
+struct emu_item {
+	struct emu_support row;
+	uint8_t level;                        // enum emu_level
+	bool whole;                           // fields are of union emu_key
+	uint16_t layer;                       // that a packet has to have, enum emu_layer; 0: none
+	uint16_t size;                        // of the item
+	const void *mask;                     // its default mask
+	const struct emu_item_field *fields;  // all that can be matched; ends without a name
+	const struct emu_item_field *fields2; // of a second one (VLAN)
+};
+
+const struct emu_item *emu_support_fields(unsigned int i);
+
 // The i-th row; NULL after the last.
 const struct emu_support *emu_support_item(unsigned int i);
 const struct emu_support *emu_support_action(unsigned int i);

@@ -10,6 +10,7 @@
 
 #define LOOKUP_MAX 32
 #define BUCKET_SLOTS 6
+#define FILTER_BITS 8 // for each rule
 #define NO_BUCKET UINT32_MAX
 
 // One cache line. Slots are filled from the front; a chained bucket is in use only while all
@@ -25,6 +26,7 @@ struct emu_shape {
 	union emu_key mask;
 	uint8_t word[EMU_KEY_WORDS]; // the words of the mask that are not zero
 	uint8_t n_words;
+	bool ranged; // its rules have ranges
 	uint16_t bits;
 	uint32_t seed;
 	uint32_t best;    // no rule of the shape has a lower priority number
@@ -55,9 +57,26 @@ matches(const struct emu_shape *s, const union emu_key *k, const struct rte_flow
 	for (unsigned int i = 0; i < s->n_words; i++) {
 		unsigned int w = s->word[i];
 
-		diff |= (k->w[w] & s->mask.w[w]) ^ f->key.w[w];
+		diff |= (k->w[w] & s->mask.w[w]) ^ f->key[i];
 	}
 	return diff == 0;
+}
+
+static bool
+in_ranges(const struct emu_ranges *r, const union emu_key *k)
+{
+	for (uint32_t i = 0; i < r->n; i++) {
+		const struct emu_range *g = &r->range[i];
+		const uint8_t *at = (const uint8_t *)k + g->at;
+		uint32_t v = 0;
+
+		for (unsigned int b = 0; b < g->size; b++)
+			v = v << 8 | at[b];
+		v &= g->mask;
+		if (v < g->lo || v > g->hi)
+			return false;
+	}
+	return true;
 }
 
 static uint16_t
@@ -81,7 +100,11 @@ emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
 	r->slots = rte_zmalloc_socket("emunic rules", capacity * sizeof(*r->slots), 64, socket);
 	r->buckets = rte_zmalloc_socket(
 		"emunic buckets", r->n_buckets * sizeof(*r->buckets), 64, socket);
-	if (r->slots == NULL || r->buckets == NULL) {
+	r->filter_mask = RTE_MAX(rte_align32pow2(capacity * FILTER_BITS), 64U) - 1;
+	r->filter = rte_zmalloc_socket("emunic filter", (r->filter_mask + 1) / 8, 64, socket);
+	r->filter_count = rte_zmalloc_socket("emunic filter", r->filter_mask + 1, 64, socket);
+	if (r->slots == NULL || r->buckets == NULL || r->filter == NULL ||
+		r->filter_count == NULL) {
 		emu_rules_fini(r);
 		return -ENOMEM;
 	}
@@ -100,7 +123,46 @@ emu_rules_fini(struct emu_rules *r)
 {
 	rte_free(r->slots);
 	rte_free(r->buckets);
+	rte_free(r->filter);
+	rte_free(r->filter_count);
 	memset(r, 0, sizeof(*r));
+}
+
+// Filter
+
+// Other bits of the hash than those that choose the bucket.
+static uint32_t
+filter_at(const struct emu_rules *r, uint32_t hash)
+{
+	return (hash * 0x9e3779b1U >> 3) & r->filter_mask;
+}
+
+static bool
+filter_has(const struct emu_rules *r, uint32_t hash)
+{
+	uint32_t at = filter_at(r, hash);
+
+	return r->filter[at / 64] >> at % 64 & 1;
+}
+
+static void
+filter_add(struct emu_rules *r, uint32_t hash)
+{
+	uint32_t at = filter_at(r, hash);
+
+	r->filter[at / 64] |= UINT64_C(1) << at % 64;
+	if (r->filter_count[at] < UINT8_MAX)
+		r->filter_count[at]++;
+}
+
+static void
+filter_del(struct emu_rules *r, uint32_t hash)
+{
+	uint32_t at = filter_at(r, hash);
+
+	if (r->filter_count[at] == UINT8_MAX || --r->filter_count[at] > 0)
+		return;
+	r->filter[at / 64] &= ~(UINT64_C(1) << at % 64);
 }
 
 // Buckets
@@ -197,6 +259,18 @@ bucket_get(
 	}
 }
 
+// Fetches the rule that the bucket has for the hash, if any.
+static void
+bucket_prefetch(const struct emu_rules *r, uint32_t hash)
+{
+	const struct emu_bucket *b = &r->buckets[hash & r->bucket_mask];
+	uint16_t sig = signature(hash);
+
+	for (unsigned int i = 0; i < BUCKET_SLOTS; i++)
+		if (b->sig[i] == sig)
+			rte_prefetch0(b->rule[i]);
+}
+
 // Shapes
 
 // Negative when a is tried before b: by best priority, then by rank.
@@ -205,6 +279,8 @@ shape_rank(const struct emu_shape *a, const struct emu_shape *b)
 {
 	if (a->bits != b->bits)
 		return a->bits > b->bits ? -1 : 1;
+	if (a->ranged != b->ranged)
+		return a->ranged ? -1 : 1;
 	return -memcmp(&a->mask, &b->mask, sizeof(a->mask));
 }
 
@@ -238,7 +314,7 @@ shape_settle(struct emu_table *t, uint32_t i)
 }
 
 static struct emu_shape *
-shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask)
+shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask, bool ranged)
 {
 	struct emu_shape *s;
 
@@ -255,6 +331,7 @@ shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask)
 	if (s == NULL)
 		return NULL;
 	s->mask = *mask;
+	s->ranged = ranged;
 	for (unsigned int w = 0; w < EMU_KEY_WORDS; w++) {
 		if (mask->w[w] == 0)
 			continue;
@@ -271,19 +348,21 @@ shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask)
 }
 
 static struct emu_shape *
-shape_find(const struct emu_table *t, const union emu_key *mask)
+shape_find(const struct emu_table *t, const union emu_key *mask, bool ranged)
 {
 	for (uint32_t i = 0; i < t->n_shapes; i++)
-		if (memcmp(&t->shapes[i]->mask, mask, sizeof(*mask)) == 0)
+		if (t->shapes[i]->ranged == ranged &&
+			memcmp(&t->shapes[i]->mask, mask, sizeof(*mask)) == 0)
 			return t->shapes[i];
 	return NULL;
 }
 
 bool
 emu_table_masks_full(
-	const struct emu_rules *r, const struct emu_table *t, const union emu_key *mask)
+	const struct emu_rules *r, const struct emu_table *t, const struct emu_match *m)
 {
-	return r->max_masks > 0 && r->n_masks >= r->max_masks && shape_find(t, mask) == NULL;
+	return r->max_masks > 0 && r->n_masks >= r->max_masks &&
+	       shape_find(t, &m->mask, m->ranges.n > 0) == NULL;
 }
 
 static void
@@ -319,34 +398,62 @@ shape_removed(struct emu_table *t, struct emu_shape *s, uint32_t priority)
 
 // Rules
 
-// Links f among the rules with the same key, in order of priority, then of age.
+// The rule's key as the shape has it.
 static bool
+same_key(const struct rte_flow *a, const struct rte_flow *b, const struct emu_shape *s)
+{
+	return memcmp(a->key, b->key, s->n_words * sizeof(a->key[0])) == 0;
+}
+
+// The first of the rules of the shape with the key of f.
+static struct rte_flow *
+first_like(const struct emu_rules *r, const struct emu_shape *s, const struct rte_flow *f)
+{
+	const struct emu_bucket *b = &r->buckets[f->hash & r->bucket_mask];
+
+	for (;;) {
+		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
+			struct rte_flow *g = b->rule[i];
+
+			if (g != NULL && g->hash == f->hash && g->shape == s && same_key(f, g, s))
+				return g;
+		}
+		if (b->next == NO_BUCKET)
+			return NULL;
+		b = &r->buckets[b->next];
+	}
+}
+
+// Links f among the rules with the same key, in order of priority, then of age. 0, ENOMEM or E2BIG.
+static int
 rule_link(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
 {
-	struct rte_flow *first = bucket_get(r, s, &f->key, f->hash);
-	struct rte_flow *prev;
+	struct rte_flow *first = first_like(r, s, f), *prev, *at;
 	struct emu_bucket *b;
-	unsigned int slot;
+	unsigned int slot, n = 0;
 
 	if (first == NULL)
-		return bucket_put(r, f);
+		return bucket_put(r, f) ? 0 : ENOMEM;
+	for (at = first; s->ranged && at != NULL; at = at->same)
+		if (++n == EMU_MAX_SAME)
+			return E2BIG;
 	if (f->priority < first->priority) {
 		b = bucket_find(r, first, &slot);
 		b->rule[slot] = f;
 		f->same = first;
-		return true;
+		return 0;
 	}
 	for (prev = first; prev->same != NULL && prev->same->priority <= f->priority;)
 		prev = prev->same;
 	f->same = prev->same;
 	prev->same = f;
-	return true;
+	return 0;
 }
 
 static void
 rule_unlink(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
 {
-	struct rte_flow *first = bucket_get(r, s, &f->key, f->hash);
+	struct rte_flow *first = first_like(r, s, f);
 	struct emu_bucket *b;
 	unsigned int slot;
 
@@ -362,9 +469,33 @@ rule_unlink(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
 	}
 }
 
+// Makes the free slot f a rule of the shape; it is not linked yet. 0 or ENOMEM.
+static int
+rule_fill(struct rte_flow *f, struct emu_shape *s, const struct emu_match *m)
+{
+	union emu_key k;
+
+	memset(f, 0, sizeof(*f));
+	f->shape = s;
+	for (unsigned int i = 0; i < s->n_words; i++) {
+		unsigned int w = s->word[i];
+
+		k.w[w] = m->key.w[w];
+		f->key[i] = m->key.w[w] & s->mask.w[w];
+	}
+	f->hash = hash_words(s, &k);
+	if (m->ranges.n == 0)
+		return 0;
+	f->ranges = rte_malloc("emunic ranges", sizeof(*f->ranges), 0);
+	if (f->ranges == NULL)
+		return ENOMEM;
+	*f->ranges = m->ranges;
+	return 0;
+}
+
 struct rte_flow *
-emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key,
-	const union emu_key *mask, uint32_t priority, const struct emu_actions *act, int *err)
+emu_table_add(struct emu_rules *r, struct emu_table *t, const struct emu_match *m,
+	uint32_t priority, const struct emu_actions *act, int *err)
 {
 	struct rte_flow *f = TAILQ_FIRST(&r->free);
 	struct emu_shape *s;
@@ -372,31 +503,30 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key
 	*err = ENOSPC;
 	if (f == NULL)
 		return NULL;
-	*err = EMLINK;
-	if (emu_table_masks_full(r, t, mask))
-		return NULL;
 	*err = ENOMEM;
-	s = shape_find(t, mask);
-	if (s == NULL)
-		s = shape_new(r, t, mask);
+	s = shape_find(t, &m->mask, m->ranges.n > 0);
+	if (s == NULL && r->max_masks > 0 && r->n_masks >= r->max_masks)
+		*err = EMLINK;
+	else if (s == NULL)
+		s = shape_new(r, t, &m->mask, m->ranges.n > 0);
 	if (s == NULL)
 		return NULL;
 	TAILQ_REMOVE(&r->free, f, list);
-	memset(f, 0, sizeof(*f));
-	for (unsigned int w = 0; w < EMU_KEY_WORDS; w++)
-		f->key.w[w] = key->w[w] & mask->w[w];
-	f->shape = s;
+	*err = rule_fill(f, s, m);
 	f->table = t;
 	f->priority = priority;
 	f->seq = r->next_seq++;
-	f->hash = hash_words(s, &f->key);
 	f->act = *act;
-	if (!rule_link(r, s, f)) {
+	if (*err == 0)
+		*err = rule_link(r, s, f);
+	if (*err != 0) {
+		rte_free(f->ranges);
 		TAILQ_INSERT_HEAD(&r->free, f, list);
 		if (s->n_rules == 0)
 			shape_free(r, t, s);
 		return NULL;
 	}
+	filter_add(r, f->hash);
 	TAILQ_INSERT_TAIL(&s->rules, f, in_shape);
 	s->n_rules++;
 	t->n_rules++;
@@ -414,6 +544,9 @@ emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f)
 	struct emu_shape *s = f->shape;
 
 	rule_unlink(r, s, f);
+	filter_del(r, f->hash);
+	rte_free(f->ranges);
+	f->ranges = NULL;
 	TAILQ_REMOVE(&s->rules, f, in_shape);
 	s->n_rules--;
 	t->n_rules--;
@@ -465,34 +598,62 @@ better(const struct rte_flow *f, const struct rte_flow *found)
 	return shape_rank(f->shape, found->shape) < 0;
 }
 
+// Where the packets that are still open in a shape may have a rule.
+struct probe {
+	unsigned int n;
+	uint8_t pkt[LOOKUP_MAX];
+	uint32_t hash[LOOKUP_MAX];
+};
+
+// Hashes the packets that the shape may still win; returns how many those are. In the probe are
+// those of them that its filter lets through, their buckets on the way to the cache.
+static unsigned int
+aim(const struct emu_rules *r, const struct emu_shape *s, struct emu_pkt *const *pkts,
+	unsigned int n, struct rte_flow *const *out, struct probe *p)
+{
+	unsigned int open = 0;
+
+	p->n = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t hash;
+
+		if (out[i] != NULL && beaten(s, out[i]))
+			continue;
+		open++;
+		hash = hash_words(s, &pkts[i]->key);
+		if (!filter_has(r, hash))
+			continue;
+		rte_prefetch0(&r->buckets[hash & r->bucket_mask]);
+		p->hash[p->n] = hash;
+		p->pkt[p->n++] = i;
+	}
+	return open;
+}
+
 void
 emu_table_lookup(const struct emu_rules *r, const struct emu_table *t, struct emu_pkt *const *pkts,
 	unsigned int n, struct rte_flow **out)
 {
-	uint32_t hash[LOOKUP_MAX];
+	struct probe p;
 
 	for (unsigned int i = 0; i < n; i++)
 		out[i] = NULL;
 	for (uint32_t j = 0; j < t->n_shapes; j++) {
 		const struct emu_shape *s = t->shapes[j];
-		unsigned int open = 0;
 
-		for (unsigned int i = 0; i < n; i++) {
-			hash[i] = hash_words(s, &pkts[i]->key);
-			rte_prefetch0(&r->buckets[hash[i] & r->bucket_mask]);
-		}
-		for (unsigned int i = 0; i < n; i++) {
-			struct rte_flow *f;
+		// Shapes are in order: one that is beaten for all has only beaten ones behind it.
+		if (aim(r, s, pkts, n, out, &p) == 0)
+			break;
+		for (unsigned int k = 0; k < p.n; k++)
+			bucket_prefetch(r, p.hash[k]);
+		for (unsigned int k = 0; k < p.n; k++) {
+			unsigned int i = p.pkt[k];
+			struct rte_flow *f = bucket_get(r, s, &pkts[i]->key, p.hash[k]);
 
-			if (out[i] != NULL && beaten(s, out[i]))
-				continue;
-			open++;
-			f = bucket_get(r, s, &pkts[i]->key, hash[i]);
+			while (s->ranged && f != NULL && !in_ranges(f->ranges, &pkts[i]->key))
+				f = f->same;
 			if (f != NULL && better(f, out[i]))
 				out[i] = f;
 		}
-		// Shapes are in order: one that is beaten for all has only beaten ones behind it.
-		if (open == 0)
-			break;
 	}
 }

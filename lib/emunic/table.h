@@ -15,11 +15,18 @@
 // look-up of the masked key. Shapes are tried best priority first, and the search ends as soon as
 // no later shape can win. All shapes of all tables of a NIC share one array of buckets, sized for
 // the NIC's rule capacity when it is made, so that no insertion ever has to grow or rehash it.
-// Cost: a look-up is one hash and mostly one cache line per shape; insertion and removal are O(1)
-// in rules and O(shapes) in masks. What it refuses: more rules than the capacity.
+// A bit for each hash, eight for each rule, tells most shapes that have no rule for the packet
+// from a small piece of memory, so that mostly the shapes that match touch a bucket at all.
+// Cost: a look-up is one hash per shape, and some two cache lines for each that matches; insertion
+// and removal are O(1) in rules and O(shapes) in masks. What it refuses: more rules than the
+// capacity.
 //
 // Groups: each domain of rules has a root table, which is its group 0, and any number of further
 // ones that are made by their first rule or the first jump to them and go with the last of both.
+//
+// Ranges: a rule may also ask that up to four fields lie between two values. Such rules have shapes
+// of their own, with the fields of their ranges left open; those with the same key then hang in one
+// chain, which is looked through in order, so it has a bound (EMU_MAX_SAME).
 //
 // Order: the lower priority number wins; at equal priority the shape that matches more bits (then
 // the greater mask, as memcmp sees it), and within a shape the rule that came first.
@@ -45,6 +52,21 @@ struct emu_actions {
 	struct emu_program *program; // what else is done, before the fate (program.h); or NULL
 };
 
+#define EMU_MAX_RANGES 4
+#define EMU_MAX_SAME 64 // rules with ranges that have the same key
+
+// A field of the key whose value, as a number, lies from lo to hi under mask.
+struct emu_range {
+	uint16_t at;  // offset in the key
+	uint8_t size; // bytes: 1, 2 or 4
+	uint32_t mask, lo, hi;
+};
+
+struct emu_ranges {
+	uint32_t n;
+	struct emu_range range[EMU_MAX_RANGES];
+};
+
 struct emu_port;
 struct emu_program;
 struct emu_shape;
@@ -52,16 +74,17 @@ struct emu_table;
 
 // A rule; DPDK's name for the handle that the application holds.
 struct rte_flow {
-	union emu_key key; // masked
 	struct emu_shape *shape;
 	struct rte_flow *same; // same key and mask, next in order
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t reading; // of the counters, in which the last packet came (emu_rule_hit)
+	uint64_t key[EMU_KEY_WORDS]; // the masked words of the shape, one after the other
+	struct emu_ranges *ranges;   // NULL: none
 	uint64_t seq;
 	uint32_t priority;
 	uint32_t hash;
 	struct emu_actions act;
-	uint64_t packets;
-	uint64_t bytes;
-	uint64_t reading;      // of the counters, in which the last packet came (emu_rule_hit)
 	uint64_t read_packets; // what that reading found
 	uint64_t read_bytes;
 	struct emu_table *table;    // that it is in
@@ -92,6 +115,9 @@ struct emu_rules {
 	struct rte_flow *slots;
 	struct emu_rule_list free;
 	struct emu_bucket *buckets;
+	uint64_t *filter;      // a bit set for each hash that some rule has
+	uint8_t *filter_count; // how many have it; stays at 255
+	uint32_t filter_mask;
 	uint32_t bucket_mask;
 	uint32_t n_buckets; // with the overflow ones
 	uint32_t free_overflow;
@@ -110,14 +136,22 @@ int emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket);
 // All tables have been cleared before.
 void emu_rules_fini(struct emu_rules *r);
 
-// Adds a rule that matches key under mask. Returns NULL with *err = ENOSPC when the capacity is
-// used up, EMLINK when it needs a mask more than there may be, ENOMEM otherwise.
-struct rte_flow *emu_table_add(struct emu_rules *r, struct emu_table *t, const union emu_key *key,
-	const union emu_key *mask, uint32_t priority, const struct emu_actions *act, int *err);
+// What a rule matches.
+struct emu_match {
+	union emu_key key;
+	union emu_key mask;
+	struct emu_ranges ranges;
+};
+
+// Adds a rule. Returns NULL with *err = ENOSPC when the capacity is used up, EMLINK when it needs a
+// mask more than there may be, E2BIG when EMU_MAX_SAME others differ in their ranges only, ENOMEM
+// otherwise.
+struct rte_flow *emu_table_add(struct emu_rules *r, struct emu_table *t, const struct emu_match *m,
+	uint32_t priority, const struct emu_actions *act, int *err);
 void emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f);
-// True when no rule of the table has the mask and no further one may be had.
+// True when no rule of the table has the shape and no further one may be had.
 bool emu_table_masks_full(
-	const struct emu_rules *r, const struct emu_table *t, const union emu_key *mask);
+	const struct emu_rules *r, const struct emu_table *t, const struct emu_match *m);
 // Frees what the table itself holds; it has no rules any more.
 void emu_table_fini(struct emu_table *t);
 

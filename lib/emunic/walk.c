@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "walk.h"
 
+#include <string.h>
+
 #include <rte_branch_prediction.h>
 
 #include "program.h"
+
+// What rules wrote becomes part of what later ones match.
+static void
+refresh_key(struct emu_pkt *p)
+{
+	p->key.mark = p->marked ? p->mark : 0;
+	if (p->marked)
+		p->key.layers |= EMU_L_MARKED;
+	p->key.meta = p->meta;
+	memcpy(p->key.tag, p->tag, sizeof(p->tag));
+}
 
 // What a rule does with a packet wherever it then goes.
 static void
@@ -60,6 +73,7 @@ step(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt **pkts,
 		run(nic, in[i], rule);
 		if (rule->act.fate != EMU_FATE_JUMP || in[i]->m == NULL)
 			continue;
+		refresh_key(in[i]);
 		next[from[i]] = rule->next;
 		jumped++;
 	}
@@ -76,6 +90,8 @@ emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkt
 		pkts[i]->rule = NULL;
 		pkts[i]->split = NULL;
 		at[i] = root;
+		if (left > 0)
+			refresh_key(pkts[i]);
 	}
 	for (unsigned int jumps = 0; left > 0 && jumps <= EMU_MAX_JUMPS; jumps++) {
 		left = 0;

@@ -320,8 +320,10 @@ REFUSALS = [
      'in that group itself'),
     ('egress pattern eth / end actions queue index 0 / end', 'specific action',
      'QUEUE needs an ingress rule'),
-    ('ingress pattern eth / ipv4 src spec 10.0.0.1 src last 10.0.0.9 / end actions drop / end',
-     'item specification range', 'ranges are not supported'),
+    ('ingress pattern eth / ipv4 src spec 10.0.0.9 src last 10.0.0.1 src mask 255.255.255.255 / '
+     'end actions drop / end', 'item specification range', 'IPV4: last is below spec in src'),
+    ('ingress pattern eth src spec 02:00:00:00:00:01 src last 02:00:00:00:00:09 / end '
+     'actions drop / end', 'item specification range', 'ETH: no ranges of src'),
     ('ingress pattern eth / mpls / end actions drop / end', 'specific pattern item',
      'item not supported'),
     ('ingress pattern eth / ipv4 / ipv6 / end actions drop / end', 'specific pattern item',

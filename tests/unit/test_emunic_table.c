@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <rte_byteorder.h>
 #include <rte_eal.h>
 #include <rte_memory.h>
 
@@ -19,7 +20,7 @@
 #define ROUNDS 30000
 
 static struct rte_flow *live[CAPACITY];
-static union emu_key live_mask[CAPACITY];
+static struct emu_match live_match[CAPACITY];
 static unsigned int n_live;
 static uint64_t rng;
 
@@ -56,6 +57,37 @@ random_mask(union emu_key *m)
 	m->dport = draw(3) ? 0 : 0xffff;
 }
 
+// Ranges of the last byte of the source, and of a port; often of neither.
+static void
+random_ranges(struct emu_ranges *r)
+{
+	memset(r, 0, sizeof(*r));
+	if (draw(4) == 0)
+		r->range[r->n++] = (struct emu_range){.at = offsetof(union emu_key, ip_src[3]),
+			.size = 1,
+			.mask = 0xff,
+			.lo = draw(3),
+			.hi = 1 + draw(3)};
+	if (draw(6) == 0)
+		r->range[r->n++] = (struct emu_range){.at = offsetof(union emu_key, dport),
+			.size = 2,
+			.mask = 0xffff,
+			.lo = draw(3) << 8,
+			.hi = (1 + draw(4)) << 8};
+}
+
+static bool
+in_ranges(const struct emu_ranges *r, const union emu_key *k)
+{
+	for (unsigned int i = 0; i < r->n; i++) {
+		uint32_t v = r->range[i].size == 1 ? k->ip_src[3] : rte_be_to_cpu_16(k->dport);
+
+		if (v < r->range[i].lo || v > r->range[i].hi)
+			return false;
+	}
+	return true;
+}
+
 static unsigned int
 bits(const union emu_key *m)
 {
@@ -78,16 +110,21 @@ reference(const union emu_key *k)
 		int order;
 
 		for (unsigned int w = 0; w < EMU_KEY_WORDS; w++)
-			hit = hit && ((k->w[w] ^ f->key.w[w]) & live_mask[i].w[w]) == 0;
+			hit = hit &&
+			      ((k->w[w] ^ live_match[i].key.w[w]) & live_match[i].mask.w[w]) == 0;
+		hit = hit && in_ranges(&live_match[i].ranges, k);
 		if (!hit)
 			continue;
 		if (b == NULL || f->priority != b->priority) {
 			best = b == NULL || f->priority < b->priority ? (int)i : best;
 			continue;
 		}
-		order = (int)bits(&live_mask[best]) - (int)bits(&live_mask[i]);
+		order = (int)bits(&live_match[best].mask) - (int)bits(&live_match[i].mask);
 		if (order == 0)
-			order = memcmp(&live_mask[best], &live_mask[i], sizeof(union emu_key));
+			order = (live_match[best].ranges.n > 0) - (live_match[i].ranges.n > 0);
+		if (order == 0)
+			order = memcmp(
+				&live_match[best].mask, &live_match[i].mask, sizeof(union emu_key));
 		if (order == 0)
 			order = f->seq < b->seq ? -1 : 1;
 		if (order < 0)
@@ -100,13 +137,14 @@ static void
 add_one(struct emu_rules *r, struct emu_table *t)
 {
 	struct emu_actions act = {.fate = EMU_FATE_DROP};
-	union emu_key key, mask;
+	struct emu_match m;
 	struct rte_flow *f;
 	int err = 0;
 
-	random_key(&key);
-	random_mask(&mask);
-	f = emu_table_add(r, t, &key, &mask, draw(6), &act, &err);
+	random_key(&m.key);
+	random_mask(&m.mask);
+	random_ranges(&m.ranges);
+	f = emu_table_add(r, t, &m, draw(6), &act, &err);
 	if (n_live == CAPACITY) {
 		assert_null(f);
 		assert_int_equal(err, ENOSPC);
@@ -114,7 +152,7 @@ add_one(struct emu_rules *r, struct emu_table *t)
 	}
 	assert_non_null(f);
 	live[n_live] = f;
-	live_mask[n_live++] = mask;
+	live_match[n_live++] = m;
 }
 
 static void
@@ -127,7 +165,7 @@ del_one(struct emu_rules *r, struct emu_table *t)
 	i = draw(n_live);
 	emu_table_del(r, t, live[i]);
 	live[i] = live[--n_live];
-	live_mask[i] = live_mask[n_live];
+	live_match[i] = live_match[n_live];
 }
 
 static void
@@ -181,20 +219,20 @@ test_shared_capacity(void **state)
 {
 	struct emu_actions act = {.fate = EMU_FATE_DROP};
 	struct emu_table a = {0}, b = {0};
-	union emu_key key = {0}, mask = {0};
+	struct emu_match m = {0};
 	struct emu_pkt pkt = {0}, *p = &pkt;
 	struct rte_flow *got, *rules[7];
 	struct emu_rules r;
 	int err;
 
-	mask.dport = 0xffff;
+	m.mask.dport = 0xffff;
 	assert_int_equal(emu_rules_init(&r, 7, SOCKET_ID_ANY), 0);
 	for (unsigned int i = 0; i < 7; i++) {
-		key.dport = i;
-		rules[i] = emu_table_add(&r, i < 4 ? &a : &b, &key, &mask, 0, &act, &err);
+		m.key.dport = i;
+		rules[i] = emu_table_add(&r, i < 4 ? &a : &b, &m, 0, &act, &err);
 		assert_non_null(rules[i]);
 	}
-	assert_null(emu_table_add(&r, &a, &key, &mask, 0, &act, &err));
+	assert_null(emu_table_add(&r, &a, &m, 0, &act, &err));
 	assert_int_equal(err, ENOSPC);
 	for (unsigned int i = 0; i < 8; i++) {
 		pkt.key.dport = i;
@@ -210,12 +248,44 @@ test_shared_capacity(void **state)
 	emu_rules_fini(&r);
 }
 
+// Rules that differ in their ranges only have a bound; nothing is left of the one too many.
+static void
+test_same_ranged(void **state)
+{
+	struct emu_actions act = {.fate = EMU_FATE_DROP};
+	struct rte_flow *rules[EMU_MAX_SAME];
+	struct emu_table t = {0};
+	struct emu_match m = {.ranges = {1, {{offsetof(union emu_key, dport), 2, 0xffff, 0, 0}}}};
+	struct emu_pkt pkt = {0}, *p = &pkt;
+	struct rte_flow *got;
+	struct emu_rules r;
+	int err;
+
+	assert_int_equal(emu_rules_init(&r, 100, SOCKET_ID_ANY), 0);
+	for (unsigned int i = 0; i < EMU_MAX_SAME; i++) {
+		m.ranges.range[0].lo = m.ranges.range[0].hi = i;
+		rules[i] = emu_table_add(&r, &t, &m, 0, &act, &err);
+		assert_non_null(rules[i]);
+	}
+	assert_null(emu_table_add(&r, &t, &m, 0, &act, &err));
+	assert_int_equal(err, E2BIG);
+	assert_int_equal(r.n_rules, EMU_MAX_SAME);
+	pkt.key.dport = RTE_BE16(EMU_MAX_SAME - 1);
+	emu_table_lookup(&r, &t, &p, 1, &got);
+	assert_ptr_equal(got, rules[EMU_MAX_SAME - 1]);
+	for (unsigned int i = 0; i < EMU_MAX_SAME; i++)
+		emu_table_del(&r, &t, rules[i]);
+	emu_table_fini(&t);
+	emu_rules_fini(&r);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_shared_capacity),
+		cmocka_unit_test(test_same_ranged),
 	};
 	char *eal[] = {argv[0], "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
 		"--lcores=0", "--log-level=critical", NULL};

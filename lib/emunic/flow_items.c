@@ -49,18 +49,11 @@ fail_with(struct items *it, int err, enum rte_flow_error_type type, const char *
 	return fail(it, err, type, it->port->flow_error);
 }
 
+// The headers that the item is about.
 static struct emu_headers *
 headers_of(const struct items *it, union emu_key *k)
 {
-	return it->inner ? &k->inner : &k->outer;
-}
-
-static void
-set_layer(struct items *it, uint16_t layer, bool on)
-{
-	headers_of(it, &it->out->match.mask)->layers |= layer;
-	if (on)
-		headers_of(it, &it->out->match.key)->layers |= layer;
+	return it->inner && !it->row->whole ? &k->inner : &k->outer;
 }
 
 static bool
@@ -98,6 +91,23 @@ open_item(struct items *it, const void *default_mask)
 		return 0;
 	return fail(
 		it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM, "an item with a mask or a last needs a spec");
+}
+
+// The packet has to have the layers, or not to have them.
+static int
+set_layer(struct items *it, uint16_t layer, bool on)
+{
+	struct emu_headers *k = headers_of(it, &it->out->match.key);
+	struct emu_headers *m = headers_of(it, &it->out->match.mask);
+
+	if (layer & m->layers & (on ? ~k->layers : k->layers))
+		return fail_with(it, EINVAL, RTE_FLOW_ERROR_TYPE_ITEM,
+			": contradicts an item before it about what layers there are",
+			"in the packet");
+	m->layers |= layer;
+	if (on)
+		k->layers |= layer;
+	return 0;
 }
 
 static int
@@ -210,8 +220,7 @@ set_field(struct items *it, const struct emu_item_field *f)
 	if (f->kind == EMU_MATCH_CLASS) {
 		set_class(it, f);
 	} else if (f->kind == EMU_MATCH_FLAG) {
-		if (*mask >> f->bit & 1)
-			set_layer(it, f->key, *spec >> f->bit & 1);
+		return *mask >> f->bit & 1 ? set_layer(it, f->key, *spec >> f->bit & 1) : 0;
 	} else {
 		return add_bytes(it, k, m, spec, mask, f->size, f->name);
 	}
@@ -240,14 +249,15 @@ item_fields(struct items *it)
 {
 	const struct emu_item *row = it->row;
 	const struct emu_item_field *fields = it->second_vlan ? row->fields2 : row->fields;
+	uint16_t layer = it->second_vlan ? EMU_L_VLAN2 : row->layer;
 	uint8_t rest[MAX_ITEM];
 	int ret;
 
-	set_layer(it, it->second_vlan ? EMU_L_VLAN2 : row->layer, true);
 	if (it->inner && row->level == EMU_AT_L2)
-		set_layer(it, EMU_L_ETH, true);
-	if (it->spec == NULL)
-		return 0;
+		layer |= EMU_L_ETH;
+	ret = set_layer(it, layer, true);
+	if (ret != 0 || it->spec == NULL)
+		return ret;
 	memcpy(rest, it->mask, row->size);
 	for (const struct emu_item_field *f = fields; f->name != NULL; f++) {
 		if (f->kind == EMU_MATCH_FLAG)

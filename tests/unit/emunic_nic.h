@@ -152,12 +152,11 @@ start_port(uint16_t port, uint16_t queues, uint64_t rx_offloads)
 	assert_int_equal(rte_eth_dev_start(port), 0);
 }
 
+// A NIC with two queues at its PF, port 0, and one at the representor of its VF, port 1.
 static inline void
-plug(uint64_t rx_offloads)
+plug_with(const char *args, uint64_t rx_offloads)
 {
-	assert_int_equal(rte_vdev_init("net_emunic0",
-				 "queues=2,representor=vf0,firmware=inline,capacity=32"),
-		0);
+	assert_int_equal(rte_vdev_init("net_emunic0", args), 0);
 	for (unsigned int i = 0; i < 2; i++) {
 		memset(&scripts[i], 0, sizeof(scripts[i]));
 		scripts[i].base.ops = &script_ops;
@@ -166,6 +165,12 @@ plug(uint64_t rx_offloads)
 	}
 	start_port(0, 2, rx_offloads);
 	start_port(1, 1, rx_offloads);
+}
+
+static inline void
+plug(uint64_t rx_offloads)
+{
+	plug_with("queues=2,representor=vf0,firmware=inline,capacity=32", rx_offloads);
 }
 
 static inline uint64_t

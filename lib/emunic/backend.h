@@ -54,9 +54,13 @@ struct emu_backend_ops {
 	// Up to n packets from the peer; never blocks. A guest's packet may be unfinished: then it
 	// has transmit offload flags and lengths that were checked (backend_offload.h).
 	uint16_t (*rx)(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n);
-	// Gives up to n packets to the peer, each flow in order. Those taken belong to the backend;
-	// those that are not are at the end of pkts, which may be reordered. Never blocks.
+	// Gives up to n packets to the peer, each flow in order. Each goes to the peer's receive
+	// queue hash.txadapter.txq, which was below what rx_queues told; one that is gone by now is
+	// folded into those that are left. The packets taken belong to the backend; those that are
+	// not are at the end of pkts, which may be reordered. Never blocks.
 	uint16_t (*tx)(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n);
+	// How many receive queues the peer has enabled. NULL: one.
+	uint16_t (*rx_queues)(struct emu_backend *b);
 	bool (*link)(struct emu_backend *b);
 	// True when a whole segmentation-offload packet (RTE_MBUF_F_TX_TCP_SEG) or one with an
 	// unfinished L4 checksum may be given to tx, because the peer takes it so. Otherwise the

@@ -2,14 +2,10 @@
 #include "backend_kinds.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_ether.h>
-#include <rte_ip.h>
-#include <rte_jhash.h>
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
 
@@ -22,8 +18,7 @@
 // library: `path` is the socket, `client=1` connects to it (and goes on trying) where the default
 // listens at it, `queues` is the number of queue pairs. Mergeable buffers, checksum and TCP
 // segmentation offloads are negotiated. All enabled transmit queues of the guest are polled, with
-// its kicks switched off. Packets to the guest are spread over its receive queues by a hash of
-// their addresses and ports, so that a flow stays in order.
+// its kicks switched off. Which of its receive queues a packet takes is the NIC's choice (vf.h).
 //
 // What the guest claims about a packet is checked (backend_offload.h); a lie is counted in
 // rx_errors and dropped.
@@ -108,40 +103,6 @@ vhost_rx(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n)
 	return got;
 }
 
-// Hash of a packet's flow: of addresses, protocol and, where it is no fragment and has no options,
-// ports; of its MACs when it is no untagged or single-tagged IP packet with its headers in the
-// first segment.
-static uint32_t
-flow_hash(const struct rte_mbuf *m)
-{
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	const uint8_t *ip = p + RTE_ETHER_HDR_LEN;
-	uint32_t key[10] = {0}; // rte_jhash reads words
-	uint32_t left;
-
-	if (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH)
-		return m->hash.rss;
-	if (m->data_len < RTE_ETHER_HDR_LEN + sizeof(struct rte_vlan_hdr))
-		return 0;
-	if (p[12] == 0x81 && p[13] == 0x00)
-		ip += sizeof(struct rte_vlan_hdr);
-	left = m->data_len - (ip - p);
-	if (ip[-2] == 0x08 && ip[-1] == 0x00 && left >= sizeof(struct rte_ipv4_hdr) + 4) {
-		key[0] = ip[9];
-		memcpy(key + 1, ip + 12, 8);
-		if (ip[0] == RTE_IPV4_VHL_DEF && (ip[6] & 0x3f) == 0 && ip[7] == 0)
-			memcpy(key + 3, ip + 20, 4);
-	} else if (ip[-2] == 0x86 && ip[-1] == 0xdd && left >= sizeof(struct rte_ipv6_hdr) + 4) {
-		key[0] = ip[6];
-		memcpy(key + 1, ip + 8, 32);
-		if (ip[6] == IPPROTO_TCP || ip[6] == IPPROTO_UDP)
-			memcpy(key + 9, ip + 40, 4);
-	} else {
-		memcpy(key, p, 12);
-	}
-	return rte_jhash_32b(key, RTE_DIM(key), 0);
-}
-
 // The packet asks for an offload that this guest has not agreed to: it came between the NIC's
 // question and now. It cannot be delivered.
 static bool
@@ -190,7 +151,7 @@ tx_spread(struct vhost *v, const struct emu_vhost_conn *c, const uint16_t *pairs
 
 	for (uint16_t i = 0; i < n; i++) {
 		all[i] = pkts[i];
-		pair_of[i] = ((uint64_t)flow_hash(pkts[i]) * n_pairs) >> 32;
+		pair_of[i] = pkts[i]->hash.txadapter.txq % n_pairs;
 	}
 	for (uint16_t p = 0; p < n_pairs; p++) {
 		uint16_t count = 0, sent;
@@ -249,6 +210,21 @@ vhost_tx(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n)
 	}
 	release(v);
 	return done;
+}
+
+static uint16_t
+vhost_rx_queues(struct emu_backend *b)
+{
+	struct vhost *v = (struct vhost *)b;
+	const struct emu_vhost_conn *c = hold(v);
+	uint16_t pairs[EMU_VHOST_PAIRS_MAX];
+	uint16_t n = 1;
+
+	if (c == NULL)
+		return n;
+	n = pairs_on(c, pairs);
+	release(v);
+	return n;
 }
 
 static bool
@@ -347,6 +323,7 @@ emu_backend_vhost(void)
 		.close = vhost_close,
 		.rx = vhost_rx,
 		.tx = vhost_tx,
+		.rx_queues = vhost_rx_queues,
 		.link = vhost_link,
 		.takes_offloads = vhost_takes_offloads,
 		.next_event = vhost_next_event,

@@ -13,6 +13,7 @@
 #include "backend.h"
 #include "backend_gen_flows.h"
 #include "devargs.h"
+#include "mailbox.h"
 #include "packet.h"
 #include "rate.h"
 #include "rss.h"
@@ -33,7 +34,9 @@
 //
 // Where packets are lost they get a name (enum emu_drop, and per side full and down), and the
 // NIC's ledger holds at all times at which nothing moves:
-//   received (wire, vf, host) + copies = sent (wire, vf, host) + sum(drops) + held (in rings).
+//   received (wire, vf, host) + originated + copies
+//     = sent (wire, vf, host) + consumed + sum(drops) + held (in rings);
+// what is originated and consumed are the mailbox's frames.
 //
 // Thread safety: one gate per NIC. The firmware holds it for one burst of one side or queue at a
 // time; the host holds it to change anything. Receive and transmit bursts do not take it: they
@@ -45,6 +48,8 @@
 #define EMU_MAX_MCAST 64
 #define EMU_VLANS 4096
 #define EMU_L2_OVERHEAD (14 + 2 * 4) // Ethernet and two tags, over the MTU
+#define EMU_MAX_VF_QUEUES 128
+#define EMU_VF_RETA 128
 #define EMU_MIN_MTU 68
 #define EMU_MAX_MTU 9600
 #define EMU_MAX_FRAME (EMU_MAX_MTU + EMU_L2_OVERHEAD)
@@ -74,6 +79,8 @@ enum emu_drop {
 	EMU_DROP_RX_QUEUE_STALLED, // the queue stands still (stall=)
 	EMU_DROP_WIRE_LOSS,        // the wire lost it (loss=)
 	EMU_DROP_BAD_OFFLOAD,      // asks for a checksum or segmentation that its headers forbid
+	EMU_DROP_MBOX_FLOOD,       // a message of a VF above its rate (mbox_rate=)
+	EMU_DROP_MBOX_MALFORMED,   // a frame of the mailbox's type that is no message
 	EMU_DROP_NO_BUFFER,        // the NIC's own memory is used up
 	EMU_DROP_PORT_STOP,        // was in a ring when the port was stopped or closed
 	EMU_DROP_TTL,              // DEC_TTL left nothing of its time to live
@@ -182,6 +189,12 @@ struct emu_side {
 	uint64_t tx_packets, tx_bytes; // out of the NIC
 	uint64_t drop_full, drop_down;
 	struct emu_backend_stats gone; // of backends that were swapped out
+	// Of a VF.
+	uint16_t n_queues; // receive queues that it has at the moment
+	bool has_reta;
+	uint16_t reta[EMU_VF_RETA];
+	uint64_t queue_packets[EMU_MAX_VF_QUEUES];
+	struct emu_mail_slot mail;
 	unsigned int n_out;
 	struct rte_mbuf *out[EMU_BURST]; // collected for one tx of the backend
 };
@@ -211,6 +224,8 @@ struct emu_nic {
 	struct emu_gate gate;
 	struct rte_mempool *pool; // where backends' packets live
 	struct emu_wire wire;
+	struct emu_mailbox mailbox;
+	struct emu_rss vf_rss; // over the queues of each VF
 
 	struct emu_side *sides;
 	struct emu_port *ports[EMU_MAX_PORTS]; // NULL where there is no representor, or no more
@@ -314,6 +329,9 @@ void emu_firmware_arm(struct emu_nic *nic);
 // One round over all sides and queues; returns the packets moved.
 unsigned int emu_firmware_round(struct emu_nic *nic);
 void emu_firmware_inline(struct emu_nic *nic);
+// Returns when no event is being told to the application by a thread that took it before the call;
+// what is still to be told comes later. Not under the gate.
+void emu_firmware_settle_events(struct emu_nic *nic);
 // What runs it now, for people: "a thread", "a service core", "bursts" (of the application, inline)
 // or, before the first port is started, "nothing yet".
 const char *emu_firmware_runs(const struct emu_nic *nic);

@@ -7,6 +7,7 @@
 #include "offload.h"
 #include "port.h"
 #include "program.h"
+#include "vf.h"
 #include "walk.h"
 #include "wire.h"
 
@@ -33,6 +34,7 @@ void
 emu_side_flush(struct emu_side *side)
 {
 	unsigned int n = side->n_out, sent;
+	bool several = side->n_queues > 1;
 	uint64_t bytes = 0;
 
 	if (n == 0)
@@ -44,11 +46,17 @@ emu_side_flush(struct emu_side *side)
 		return;
 	}
 	// What is taken is gone, and may be any of them: what is left over is at the end.
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		bytes += side->out[i]->pkt_len;
+		if (several)
+			side->queue_packets[side->out[i]->hash.txadapter.txq % EMU_MAX_VF_QUEUES]++;
+	}
 	sent = side->backend->ops->tx(side->backend, side->out, n);
-	for (unsigned int i = sent; i < n; i++)
+	for (unsigned int i = sent; i < n; i++) {
 		bytes -= side->out[i]->pkt_len;
+		if (several)
+			side->queue_packets[side->out[i]->hash.txadapter.txq % EMU_MAX_VF_QUEUES]--;
+	}
 	side->tx_packets += sent;
 	side->tx_bytes += bytes;
 	if (sent < n) {
@@ -95,6 +103,7 @@ push_segments(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 			nic->drops[EMU_DROP_NO_BUFFER]++;
 			break;
 		}
+		m->hash.txadapter.txq = p->vf_queue;
 		emu_side_push(nic, side, m);
 	}
 	nic->copies += n - 1;
@@ -111,6 +120,7 @@ to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 		emu_drop(nic, EMU_DROP_MTU, p->m);
 		return;
 	}
+	emu_vf_choose_queue(nic, side, p);
 	if (p->gso && !takes) {
 		push_segments(nic, side, p);
 		return;
@@ -128,6 +138,7 @@ to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 	}
 	if (!(p->l4_sum && takes))
 		p->m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	p->m->hash.txadapter.txq = p->vf_queue;
 	emu_side_push(nic, side, p->m);
 }
 
@@ -168,6 +179,7 @@ decide(struct emu_nic *nic, struct emu_pkt *p)
 	case EMU_FATE_SIDE:
 		nic->eswitch_packets++;
 		nic->eswitch_bytes += p->m->pkt_len;
+		p->vf_queue = rule->act.vf_queue;
 		return TO_SIDE(rule->act.target);
 	case EMU_FATE_HOST:
 		p->steered = true;
@@ -205,6 +217,7 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 		p->marked = false;
 		p->flagged = false;
 		p->steered = false;
+		p->vf_queue = EMU_NO_QUEUE;
 		if (host && (p->m->ol_flags & RTE_MBUF_F_TX_VLAN) && !emu_vlan_insert(nic, &p->m))
 			emu_drop(nic, EMU_DROP_NO_BUFFER, p->m);
 		else if (!emu_parse(p, port, host))

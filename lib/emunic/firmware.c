@@ -14,6 +14,7 @@
 #include <rte_service_component.h>
 #include <rte_version.h>
 
+#include "mailbox.h"
 #include "wire.h"
 
 // The firmware moves packets between the sides and the host ports' rings. When a round found
@@ -56,7 +57,8 @@ poll_side(struct emu_nic *nic, struct emu_side *side)
 	side->rx_packets += n;
 	side->rx_bytes += bytes;
 	emu_rate_take(&side->rate, bytes);
-	emu_switch(nic, side->index, false, pkts, wire ? emu_wire_in(nic, pkts, n) : n);
+	emu_switch(nic, side->index, false, pkts,
+		wire ? emu_wire_in(nic, pkts, n) : emu_mailbox_take(nic, side, pkts, n));
 	return n;
 }
 
@@ -370,6 +372,18 @@ emu_firmware_arm(struct emu_nic *nic)
 	__atomic_store_n(&nic->run_inline, !served, __ATOMIC_RELAXED);
 }
 
+void
+emu_firmware_settle_events(struct emu_nic *nic)
+{
+	rte_eal_alarm_cancel(link_alarm, nic);
+	emu_mailbox_stop(nic);
+	emu_gate_enter(&nic->gate);
+	if (nic->alarm_set && rte_eal_alarm_set(1, link_alarm, nic) != 0)
+		nic->alarm_set = false;
+	emu_mailbox_start(nic);
+	emu_gate_leave(&nic->gate);
+}
+
 const char *
 emu_firmware_runs(const struct emu_nic *nic)
 {
@@ -397,4 +411,5 @@ emu_firmware_stop(struct emu_nic *nic)
 	}
 	emu_nic_cancel_removal(nic);
 	rte_eal_alarm_cancel(link_alarm, nic);
+	emu_mailbox_stop(nic);
 }

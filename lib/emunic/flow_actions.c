@@ -80,11 +80,31 @@ decide(struct emu_build *b, enum emu_fate fate, uint16_t target)
 	return 0;
 }
 
+// In a transfer rule QUEUE says which receive queue of the VF to take, behind the action that names
+// the VF.
+static int
+to_vf_queue(struct emu_build *b)
+{
+	const struct rte_flow_action_queue *conf = b->action->conf;
+
+	if (b->act->fate != EMU_FATE_SIDE || b->act->target == 0)
+		return emu_build_invalid(
+			b, "QUEUE needs an ingress rule, or a VF as target before it");
+	if (conf == NULL || conf->index >= EMU_MAX_VF_QUEUES)
+		return emu_build_conf(b, "QUEUE: a VF has receive queues 0 to 127");
+	if (b->act->vf_queue != EMU_NO_QUEUE)
+		return emu_build_invalid(b, "a second QUEUE");
+	b->act->vf_queue = conf->index;
+	return 0;
+}
+
 static int
 to_queue(struct emu_build *b)
 {
 	const struct rte_flow_action_queue *conf = b->action->conf;
 
+	if (b->spec->transfer)
+		return to_vf_queue(b);
 	if (conf == NULL || conf->index >= b->port->n_rxq)
 		return emu_build_conf(b, "QUEUE: the port has no such receive queue");
 	return decide(b, EMU_FATE_QUEUE, conf->index);
@@ -261,6 +281,7 @@ emu_flow_actions(struct emu_port *port, const struct rte_flow_action *actions,
 	b.spec = out;
 	b.act = &out->act;
 	b.error = error;
+	out->act.vf_queue = EMU_NO_QUEUE;
 	if (actions == NULL)
 		return rte_flow_error_set(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_NUM, NULL, "no actions");

@@ -113,6 +113,8 @@ emu_nic_create(
 		return -ENOMEM;
 	}
 	init_sides(nic);
+	emu_rss_set_key(&nic->vf_rss, NULL);
+	nic->vf_rss.types = EMU_RSS_TYPES;
 	nic->args = *args;
 	emu_nic_apply_moods(nic, &args->moods);
 	*out = nic;

@@ -94,6 +94,8 @@ union emu_key {
 static_assert(sizeof(union emu_key) == EMU_KEY_WORDS * 8, "the key has no padding");
 static_assert(sizeof(struct emu_headers) == 72, "nor have the headers");
 
+#define EMU_NO_QUEUE UINT16_MAX
+
 // One packet on its way through the NIC.
 struct emu_pkt {
 	union emu_key key;
@@ -115,6 +117,7 @@ struct emu_pkt {
 	uint16_t l3_len; // extension headers included
 	uint16_t mss;
 	uint16_t inner_at; // where the frame or packet in its tunnel begins; 0: there is none
+	uint16_t vf_queue; // that a rule chose, or EMU_NO_QUEUE
 };
 
 // Copies n bytes at off of the packet to out; false when it ends before. Headers are read this way

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "emunic.h"
+#include "vf.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -50,6 +50,25 @@ rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why_len
 	}
 	port = rte_eth_devices[port_id].data->dev_private;
 	return emu_nic_set_moods(port->nic, text, why, why_len);
+}
+
+EXPORT int
+rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *queues, uint16_t n)
+{
+	struct emu_nic *nic;
+
+	if (!rte_eth_dev_is_valid_port(port_id) || !emu_is_port(&rte_eth_devices[port_id]))
+		return -ENODEV;
+	nic = ((struct emu_port *)rte_eth_devices[port_id].data->dev_private)->nic;
+	if (vf >= nic->args.vfs || n > EMU_VF_RETA)
+		return -EINVAL;
+	for (uint16_t i = 0; i < n; i++)
+		if (queues[i] >= EMU_MAX_VF_QUEUES)
+			return -EINVAL;
+	emu_gate_enter(&nic->gate);
+	emu_vf_set_reta(&nic->sides[1 + vf], queues, n);
+	emu_gate_leave(&nic->gate);
+	return 0;
 }
 
 EXPORT int

@@ -219,6 +219,7 @@ emu_port_close(struct rte_eth_dev *dev)
 	if (port->index == 0)
 		port->side->armed = false;
 	emu_gate_leave(&nic->gate);
+	emu_firmware_settle_events(nic);
 	emu_table_fini(&port->ingress);
 	emu_table_fini(&port->egress);
 	dev->data->mac_addrs = NULL; // part of dev_private

@@ -162,6 +162,8 @@ static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_RX_QUEUE_STALLED] = "rx_queue_stalled",
 	[EMU_DROP_WIRE_LOSS] = "wire_loss",
 	[EMU_DROP_BAD_OFFLOAD] = "bad_offload",
+	[EMU_DROP_MBOX_FLOOD] = "mbox_flood",
+	[EMU_DROP_MBOX_MALFORMED] = "mbox_malformed",
 	[EMU_DROP_NO_BUFFER] = "no_buffer",
 	[EMU_DROP_PORT_STOP] = "port_stop",
 	[EMU_DROP_TTL] = "ttl",
@@ -228,6 +230,8 @@ walk_sides(struct walk *w, struct emu_nic *nic)
 	put(w, vf.tx_packets, "nic_sent_vf");
 	put(w, vf.tx_bytes, "nic_sent_vf_bytes");
 	put(w, nic->copies, "nic_copies");
+	put(w, nic->mailbox.originated, "nic_originated_mailbox");
+	put(w, nic->mailbox.consumed, "nic_consumed_mailbox");
 }
 
 static void
@@ -263,6 +267,9 @@ walk_backends(struct walk *w, struct emu_nic *nic)
 		put(w, side->tx_bytes, "%s_rx_bytes", side->name);
 		put(w, side->rx_packets, "%s_tx_packets", side->name);
 		put(w, side->rx_bytes, "%s_tx_bytes", side->name);
+		put(w, side->mail.messages, "%s_mbox_messages", side->name);
+		for (uint16_t q = 0; side->n_queues > 1 && q < side->n_queues; q++)
+			put(w, side->queue_packets[q], "%s_rx_q%u_packets", side->name, q);
 	}
 }
 

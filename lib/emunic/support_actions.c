@@ -21,7 +21,9 @@ static const struct emu_support rows[] = {
 	{ACTION(SET_META), EMU_ON_ALL, "with a mask"},
 	{ACTION(COUNT), EMU_ON_ALL, "query with reset"},
 	{ACTION(DROP), EMU_ON_ALL, ""},
-	{ACTION(QUEUE), EMU_ON_INGRESS, "a receive queue of the port"},
+	{ACTION(QUEUE), EMU_ON_INGRESS | EMU_ON_TRANSFER,
+		"a receive queue of the port; in a transfer rule, behind the action that names a "
+		"VF, one of the VF"},
 	{ACTION(REPRESENTED_PORT), EMU_ON_TRANSFER, "out by the wire or a VF"},
 	{ACTION(PORT_REPRESENTOR), EMU_ON_TRANSFER, "to an ethdev of the NIC"},
 	{ACTION(PORT_ID), EMU_ON_TRANSFER, "the older name of REPRESENTED_PORT"},

@@ -50,6 +50,7 @@ struct emu_actions {
 	uint32_t jump;   // group
 	uint32_t mark_id;
 	struct emu_program *program; // what else is done, before the fate (program.h); or NULL
+	uint16_t vf_queue; // EMU_FATE_SIDE to a VF: its queue; EMU_NO_QUEUE: none was named
 };
 
 #define EMU_MAX_RANGES 4

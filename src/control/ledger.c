@@ -131,8 +131,8 @@ nic_drop(void *ctx, const char *reason, uint64_t packets)
 static bool
 nic_balanced(const struct nic_ledger *n)
 {
-	return n->received_wire + n->received_vf + n->received_host + n->copies ==
-	       n->sent_wire + n->sent_vf + n->sent_host + n->dropped + n->held;
+	return n->received_wire + n->received_vf + n->received_host + n->originated + n->copies ==
+	       n->sent_wire + n->sent_vf + n->sent_host + n->consumed + n->dropped + n->held;
 }
 
 // What an id's counters were when its vport of now was made.
@@ -230,6 +230,8 @@ read_edge(struct control *c, struct ledger *l)
 
 		all->received += n->received_wire + n->received_vf;
 		all->sent += n->sent_wire + n->sent_vf;
+		all->originated += n->originated;
+		all->consumed += n->consumed;
 		all->copies += n->copies;
 		all->dropped += n->dropped;
 		all->held += n->held;

@@ -76,7 +76,8 @@ def assert_balanced(x):
     received = x['nic_received_wire'] + x['nic_received_vf'] + x['nic_received_host']
     sent = x['nic_sent_wire'] + x['nic_sent_vf'] + x['nic_sent_host']
     drops = sum(v for k, v in x.items() if k.startswith('nic_drop_'))
-    assert received + x['nic_copies'] == sent + drops + x['nic_held'], x
+    made = x['nic_copies'] + x['nic_originated_mailbox']
+    assert received + made == sent + x['nic_consumed_mailbox'] + drops + x['nic_held'], x
 
 
 def create(t, rule, port=0):
@@ -319,7 +320,7 @@ REFUSALS = [
     ('group 1 ingress pattern eth / end actions jump group 1 / end', 'action configuration',
      'in that group itself'),
     ('egress pattern eth / end actions queue index 0 / end', 'specific action',
-     'QUEUE needs an ingress rule'),
+     'QUEUE needs an ingress or transfer rule'),
     ('ingress pattern eth / ipv4 src spec 10.0.0.9 src last 10.0.0.1 src mask 255.255.255.255 / '
      'end actions drop / end', 'item specification range', 'IPV4: last is below spec in src'),
     ('ingress pattern eth src spec 02:00:00:00:00:01 src last 02:00:00:00:00:09 / end '
@@ -335,7 +336,7 @@ REFUSALS = [
     ('ingress pattern eth / end actions queue index 256 / end', 'action configuration',
      'no such receive queue'),
     ('transfer pattern eth / end actions queue index 0 / end', 'specific action',
-     'QUEUE needs an ingress rule'),
+     'QUEUE needs an ingress rule, or a VF as target'),
     ('ingress pattern eth / end actions rss / end', 'specific action', 'action not supported'),
     ('ingress pattern eth / end actions drop / queue index 0 / end', 'specific action',
      'only one action may decide'),

@@ -40,6 +40,7 @@ struct script {
 	unsigned int n_out;
 	unsigned int accepts; // at most so many are held in out
 	bool down, takes;
+	uint16_t queues; // receive queues; 0: one
 };
 
 static struct script scripts[2];
@@ -88,6 +89,12 @@ script_takes(struct emu_backend *b)
 	return ((struct script *)b)->takes;
 }
 
+static inline uint16_t
+script_queues(struct emu_backend *b)
+{
+	return RTE_MAX(((struct script *)b)->queues, 1);
+}
+
 static inline uint64_t
 script_next(struct emu_backend *b)
 {
@@ -122,6 +129,7 @@ static const struct emu_backend_ops script_ops = {
 	.close = script_close,
 	.rx = script_rx,
 	.tx = script_tx,
+	.rx_queues = script_queues,
 	.link = script_link,
 	.takes_offloads = script_takes,
 	.next_event = script_next,
@@ -203,10 +211,11 @@ balance(void)
 
 		if (strstr(s, "_bytes") != NULL)
 			continue;
-		if (strncmp(s, "nic_received_", 13) == 0 || strcmp(s, "nic_copies") == 0)
+		if (strncmp(s, "nic_received_", 13) == 0 || strcmp(s, "nic_copies") == 0 ||
+			strncmp(s, "nic_originated_", 15) == 0)
 			in += values[i].value;
 		if (strncmp(s, "nic_sent_", 9) == 0 || strncmp(s, "nic_drop_", 9) == 0 ||
-			strcmp(s, "nic_held") == 0)
+			strcmp(s, "nic_held") == 0 || strncmp(s, "nic_consumed_", 13) == 0)
 			out += values[i].value;
 	}
 	assert_int_equal(in, out);

@@ -125,7 +125,7 @@ test_egress(void **state)
 	assert_int_equal(hits(drop), 1);
 	assert_int_equal(xstat("nic_drop_rule"), 1);
 	assert_null(rule(EMU_ON_EGRESS, 0, 0, false, QUEUE, 0));
-	assert_string_equal(error.message, "QUEUE needs an ingress rule");
+	assert_string_equal(error.message, "QUEUE needs an ingress or transfer rule");
 	unplug();
 }
 

@@ -45,14 +45,15 @@ ports_json(struct control *c, const struct ledger *l)
 static json_t *
 nic_json(const struct nic *nic, const struct nic_ledger *n)
 {
-	json_t *o = json_pack("{ss sb sI sI sI sI sI sI sI sI sI sI sb sI}", "name", nic->name,
-		"exact", n->exact, "received_wire", (json_int_t)n->received_wire, "received_vf",
-		(json_int_t)n->received_vf, "received_host", (json_int_t)n->received_host, "copies",
+	json_t *o = json_pack("{ss sb sI sI sI sI sI sI sI sI sI sI sI sI sb sI}", "name",
+		nic->name, "exact", n->exact, "received_wire", (json_int_t)n->received_wire,
+		"received_vf", (json_int_t)n->received_vf, "received_host",
+		(json_int_t)n->received_host, "originated", (json_int_t)n->originated, "copies",
 		(json_int_t)n->copies, "sent_wire", (json_int_t)n->sent_wire, "sent_vf",
-		(json_int_t)n->sent_vf, "sent_host", (json_int_t)n->sent_host, "dropped",
-		(json_int_t)n->dropped, "held", (json_int_t)n->held, "eswitch_packets",
-		(json_int_t)n->eswitch_packets, "wire_finished", n->finite_finished, "wire_played",
-		(json_int_t)n->wire_played);
+		(json_int_t)n->sent_vf, "sent_host", (json_int_t)n->sent_host, "consumed",
+		(json_int_t)n->consumed, "dropped", (json_int_t)n->dropped, "held",
+		(json_int_t)n->held, "eswitch_packets", (json_int_t)n->eswitch_packets,
+		"wire_finished", n->finite_finished, "wire_played", (json_int_t)n->wire_played);
 
 	if (!n->exact)
 		json_object_set_new(o, "unaccounted",

@@ -46,6 +46,8 @@ static const struct ledger_field ledger_fields[] = {
 	FIELD("nic_sent_vf", sent_vf),
 	FIELD("nic_sent_host", sent_host),
 	FIELD("nic_held", held),
+	FIELD("nic_originated_mailbox", originated),
+	FIELD("nic_consumed_mailbox", consumed),
 	FIELD("nic_received_wire_bytes", received_wire_bytes),
 	FIELD("nic_received_vf_bytes", received_vf_bytes),
 	FIELD("nic_eswitch_packets", eswitch_packets),

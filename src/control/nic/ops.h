@@ -17,6 +17,7 @@ struct nic_ledger { // packets at the edges of the NIC, and what became of them;
 	bool exact;
 	uint64_t received_wire, received_vf, received_host, copies;
 	uint64_t sent_wire, sent_vf, sent_host, held;
+	uint64_t originated, consumed; // frames of the mailbox between VF and PF
 	uint64_t received_wire_bytes, received_vf_bytes;
 	uint64_t eswitch_packets, eswitch_bytes;
 	uint64_t dropped;     // sum of the drops by name

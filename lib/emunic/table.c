@@ -1,89 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "table.h"
-
 #include <errno.h>
 #include <string.h>
 
 #include <rte_common.h>
 #include <rte_malloc.h>
-#include <rte_prefetch.h>
 
-#define LOOKUP_MAX 32
-#define BUCKET_SLOTS 6
-#define FILTER_BITS 8 // for each rule
-#define NO_BUCKET UINT32_MAX
-
-// One cache line. Slots are filled from the front; a chained bucket is in use only while all
-// before it are full.
-struct emu_bucket {
-	uint16_t sig[BUCKET_SLOTS];
-	uint32_t next;
-	struct rte_flow *rule[BUCKET_SLOTS];
-} __rte_aligned(64);
-static_assert(sizeof(struct emu_bucket) == 64, "a bucket is one cache line");
-
-struct emu_shape {
-	union emu_key mask;
-	uint8_t word[EMU_KEY_WORDS]; // the words of the mask that are not zero
-	uint8_t n_words;
-	bool ranged; // its rules have ranges
-	uint16_t bits;
-	uint32_t seed;
-	uint32_t best;    // no rule of the shape has a lower priority number
-	uint32_t n_rules; // in the shape
-	uint32_t removed; // since best was last exact
-	struct emu_rule_list rules;
-};
-
-static uint32_t
-hash_words(const struct emu_shape *s, const union emu_key *k)
-{
-	uint64_t h = s->seed;
-
-	for (unsigned int i = 0; i < s->n_words; i++) {
-		unsigned int w = s->word[i];
-
-		h = (h ^ (k->w[w] & s->mask.w[w])) * 0x9e3779b97f4a7c15ULL;
-		h ^= h >> 32;
-	}
-	return (uint32_t)h;
-}
-
-static bool
-matches(const struct emu_shape *s, const union emu_key *k, const struct rte_flow *f)
-{
-	uint64_t diff = 0;
-
-	for (unsigned int i = 0; i < s->n_words; i++) {
-		unsigned int w = s->word[i];
-
-		diff |= (k->w[w] & s->mask.w[w]) ^ f->key[i];
-	}
-	return diff == 0;
-}
-
-static bool
-in_ranges(const struct emu_ranges *r, const union emu_key *k)
-{
-	for (uint32_t i = 0; i < r->n; i++) {
-		const struct emu_range *g = &r->range[i];
-		const uint8_t *at = (const uint8_t *)k + g->at;
-		uint32_t v = 0;
-
-		for (unsigned int b = 0; b < g->size; b++)
-			v = v << 8 | at[b];
-		v &= g->mask;
-		if (v < g->lo || v > g->hi)
-			return false;
-	}
-	return true;
-}
-
-static uint16_t
-signature(uint32_t hash)
-{
-	return hash >> 16;
-}
+#include "table_index.h"
 
 int
 emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
@@ -100,11 +22,8 @@ emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
 	r->slots = rte_zmalloc_socket("emunic rules", capacity * sizeof(*r->slots), 64, socket);
 	r->buckets = rte_zmalloc_socket(
 		"emunic buckets", r->n_buckets * sizeof(*r->buckets), 64, socket);
-	r->filter_mask = RTE_MAX(rte_align32pow2(capacity * FILTER_BITS), 64U) - 1;
-	r->filter = rte_zmalloc_socket("emunic filter", (r->filter_mask + 1) / 8, 64, socket);
-	r->filter_count = rte_zmalloc_socket("emunic filter", r->filter_mask + 1, 64, socket);
-	if (r->slots == NULL || r->buckets == NULL || r->filter == NULL ||
-		r->filter_count == NULL) {
+	r->tags = rte_zmalloc_socket("emunic tags", main_buckets * sizeof(*r->tags), 64, socket);
+	if (r->slots == NULL || r->buckets == NULL || r->tags == NULL) {
 		emu_rules_fini(r);
 		return -ENOMEM;
 	}
@@ -123,52 +42,26 @@ emu_rules_fini(struct emu_rules *r)
 {
 	rte_free(r->slots);
 	rte_free(r->buckets);
-	rte_free(r->filter);
-	rte_free(r->filter_count);
+	rte_free(r->tags);
 	memset(r, 0, sizeof(*r));
-}
-
-// Filter
-
-// Other bits of the hash than those that choose the bucket.
-static uint32_t
-filter_at(const struct emu_rules *r, uint32_t hash)
-{
-	return (hash * 0x9e3779b1U >> 3) & r->filter_mask;
-}
-
-static bool
-filter_has(const struct emu_rules *r, uint32_t hash)
-{
-	uint32_t at = filter_at(r, hash);
-
-	return r->filter[at / 64] >> at % 64 & 1;
-}
-
-static void
-filter_add(struct emu_rules *r, uint32_t hash)
-{
-	uint32_t at = filter_at(r, hash);
-
-	r->filter[at / 64] |= UINT64_C(1) << at % 64;
-	if (r->filter_count[at] < UINT8_MAX)
-		r->filter_count[at]++;
-}
-
-static void
-filter_del(struct emu_rules *r, uint32_t hash)
-{
-	uint32_t at = filter_at(r, hash);
-
-	if (r->filter_count[at] == UINT8_MAX || --r->filter_count[at] > 0)
-		return;
-	r->filter[at / 64] &= ~(UINT64_C(1) << at % 64);
 }
 
 // Buckets
 
+static void
+tags_update(struct emu_rules *r, uint32_t hash)
+{
+	uint32_t i = hash & r->bucket_mask;
+	const struct emu_bucket *b = &r->buckets[i];
+	uint64_t tags = b->next != NO_BUCKET ? TAG_CHAIN : 0;
+
+	for (unsigned int slot = 0; slot < BUCKET_SLOTS && b->rule[slot] != NULL; slot++)
+		tags |= tag_of((uint32_t)b->sig[slot] << 16) << (8 * slot);
+	r->tags[i] = tags;
+}
+
 static bool
-bucket_put(struct emu_rules *r, struct rte_flow *f)
+bucket_place(struct emu_rules *r, struct rte_flow *f)
 {
 	struct emu_bucket *b = &r->buckets[f->hash & r->bucket_mask];
 
@@ -193,6 +86,15 @@ bucket_put(struct emu_rules *r, struct rte_flow *f)
 	b->rule[0] = f;
 	b->sig[0] = signature(f->hash);
 	return true;
+}
+
+static bool
+bucket_put(struct emu_rules *r, struct rte_flow *f)
+{
+	bool ok = bucket_place(r, f);
+
+	tags_update(r, f->hash);
+	return ok;
 }
 
 // The slot that holds f, and the bucket of it.
@@ -236,53 +138,10 @@ bucket_drop(struct emu_rules *r, const struct rte_flow *f)
 		b->next = r->free_overflow;
 		r->free_overflow = idx;
 	}
-}
-
-// The first of the rules of the shape with this (masked) key.
-static struct rte_flow *
-bucket_get(
-	const struct emu_rules *r, const struct emu_shape *s, const union emu_key *k, uint32_t hash)
-{
-	const struct emu_bucket *b = &r->buckets[hash & r->bucket_mask];
-	uint16_t sig = signature(hash);
-
-	for (;;) {
-		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
-			struct rte_flow *f = b->rule[i];
-
-			if (b->sig[i] == sig && f != NULL && f->shape == s && matches(s, k, f))
-				return f;
-		}
-		if (likely(b->next == NO_BUCKET))
-			return NULL;
-		b = &r->buckets[b->next];
-	}
-}
-
-// Fetches the rule that the bucket has for the hash, if any.
-static void
-bucket_prefetch(const struct emu_rules *r, uint32_t hash)
-{
-	const struct emu_bucket *b = &r->buckets[hash & r->bucket_mask];
-	uint16_t sig = signature(hash);
-
-	for (unsigned int i = 0; i < BUCKET_SLOTS; i++)
-		if (b->sig[i] == sig)
-			rte_prefetch0(b->rule[i]);
+	tags_update(r, f->hash);
 }
 
 // Shapes
-
-// Negative when a is tried before b: by best priority, then by rank.
-static int
-shape_rank(const struct emu_shape *a, const struct emu_shape *b)
-{
-	if (a->bits != b->bits)
-		return a->bits > b->bits ? -1 : 1;
-	if (a->ranged != b->ranged)
-		return a->ranged ? -1 : 1;
-	return -memcmp(&a->mask, &b->mask, sizeof(a->mask));
-}
 
 static bool
 shape_before(const struct emu_shape *a, const struct emu_shape *b)
@@ -376,20 +235,24 @@ shape_free(struct emu_rules *r, struct emu_table *t, struct emu_shape *s)
 	rte_free(s);
 }
 
-// Makes best exact again, but only after as many removals as there are rules left, so that a
-// removal costs O(1) on the average. Until then best is too low, which costs a look-up its early
-// end and nothing else.
+// Makes best and worst exact again, but only after as many removals as there are rules left, so
+// that a removal costs O(1) on the average. Until then they are too far apart, which costs a
+// look-up its early end and nothing else.
 static void
-shape_removed(struct emu_table *t, struct emu_shape *s, uint32_t priority)
+shape_removed(struct emu_table *t, struct emu_shape *s)
 {
 	const struct rte_flow *f;
-	uint32_t best = UINT32_MAX;
+	uint32_t best = UINT32_MAX, worst = 0;
 
-	if (priority > s->best || ++s->removed < s->n_rules)
+	if (++s->removed < s->n_rules)
 		return;
 	TAILQ_FOREACH(f, &s->rules, in_shape)
-	best = RTE_MIN(best, f->priority);
+	{
+		best = RTE_MIN(best, f->priority);
+		worst = RTE_MAX(worst, f->priority);
+	}
 	s->removed = 0;
+	s->worst = worst;
 	if (best == s->best)
 		return;
 	s->best = best;
@@ -526,11 +389,11 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const struct emu_match *
 			shape_free(r, t, s);
 		return NULL;
 	}
-	filter_add(r, f->hash);
 	TAILQ_INSERT_TAIL(&s->rules, f, in_shape);
 	s->n_rules++;
 	t->n_rules++;
 	r->n_rules++;
+	s->worst = RTE_MAX(s->worst, priority);
 	if (priority < s->best) {
 		s->best = priority;
 		shape_settle(t, shape_index(t, s));
@@ -544,7 +407,6 @@ emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f)
 	struct emu_shape *s = f->shape;
 
 	rule_unlink(r, s, f);
-	filter_del(r, f->hash);
 	rte_free(f->ranges);
 	f->ranges = NULL;
 	TAILQ_REMOVE(&s->rules, f, in_shape);
@@ -554,7 +416,7 @@ emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f)
 	if (s->n_rules == 0)
 		shape_free(r, t, s);
 	else
-		shape_removed(t, s, f->priority);
+		shape_removed(t, s);
 	TAILQ_INSERT_HEAD(&r->free, f, list);
 }
 
@@ -579,81 +441,4 @@ emu_table_fini(struct emu_table *t)
 {
 	rte_free(t->shapes);
 	memset(t, 0, sizeof(*t));
-}
-
-// True when no rule of s can come before the one found.
-static bool
-beaten(const struct emu_shape *s, const struct rte_flow *found)
-{
-	if (s->best != found->priority)
-		return s->best > found->priority;
-	return shape_rank(found->shape, s) < 0;
-}
-
-static bool
-better(const struct rte_flow *f, const struct rte_flow *found)
-{
-	if (found == NULL || f->priority != found->priority)
-		return found == NULL || f->priority < found->priority;
-	return shape_rank(f->shape, found->shape) < 0;
-}
-
-// Where the packets that are still open in a shape may have a rule.
-struct probe {
-	unsigned int n;
-	uint8_t pkt[LOOKUP_MAX];
-	uint32_t hash[LOOKUP_MAX];
-};
-
-// Hashes the packets that the shape may still win; returns how many those are. In the probe are
-// those of them that its filter lets through, their buckets on the way to the cache.
-static unsigned int
-aim(const struct emu_rules *r, const struct emu_shape *s, struct emu_pkt *const *pkts,
-	unsigned int n, struct rte_flow *const *out, struct probe *p)
-{
-	unsigned int open = 0;
-
-	p->n = 0;
-	for (unsigned int i = 0; i < n; i++) {
-		uint32_t hash;
-
-		if (out[i] != NULL && beaten(s, out[i]))
-			continue;
-		open++;
-		hash = hash_words(s, &pkts[i]->key);
-		if (!filter_has(r, hash))
-			continue;
-		rte_prefetch0(&r->buckets[hash & r->bucket_mask]);
-		p->hash[p->n] = hash;
-		p->pkt[p->n++] = i;
-	}
-	return open;
-}
-
-void
-emu_table_lookup(const struct emu_rules *r, const struct emu_table *t, struct emu_pkt *const *pkts,
-	unsigned int n, struct rte_flow **out)
-{
-	struct probe p;
-
-	for (unsigned int i = 0; i < n; i++)
-		out[i] = NULL;
-	for (uint32_t j = 0; j < t->n_shapes; j++) {
-		const struct emu_shape *s = t->shapes[j];
-
-		// Shapes are in order: one that is beaten for all has only beaten ones behind it.
-		if (aim(r, s, pkts, n, out, &p) == 0)
-			break;
-		for (unsigned int k = 0; k < p.n; k++)
-			bucket_prefetch(r, p.hash[k]);
-		for (unsigned int k = 0; k < p.n; k++) {
-			unsigned int i = p.pkt[k];
-			struct rte_flow *f = bucket_get(r, s, &pkts[i]->key, p.hash[k]);
-
-			while (s->ranged && f != NULL && !in_ranges(f->ranges, &pkts[i]->key))
-				f = f->same;
-			if (f != NULL && better(f, out[i]))
-				out[i] = f;
-		}
-	}
 }

@@ -15,8 +15,8 @@
 // look-up of the masked key. Shapes are tried best priority first, and the search ends as soon as
 // no later shape can win. All shapes of all tables of a NIC share one array of buckets, sized for
 // the NIC's rule capacity when it is made, so that no insertion ever has to grow or rehash it.
-// A bit for each hash, eight for each rule, tells most shapes that have no rule for the packet
-// from a small piece of memory, so that mostly the shapes that match touch a bucket at all.
+// Tags (table_index.h) tell most shapes that have no rule for the packet from a small piece of
+// memory, so that mostly the shapes that match touch a bucket at all.
 // Cost: a look-up is one hash per shape, and some two cache lines for each that matches; insertion
 // and removal are O(1) in rules and O(shapes) in masks. What it refuses: more rules than the
 // capacity.
@@ -116,9 +116,7 @@ struct emu_rules {
 	struct rte_flow *slots;
 	struct emu_rule_list free;
 	struct emu_bucket *buckets;
-	uint64_t *filter;      // a bit set for each hash that some rule has
-	uint8_t *filter_count; // how many have it; stays at 255
-	uint32_t filter_mask;
+	uint64_t *tags; // eight bytes for each bucket of the first rank (table_index.h)
 	uint32_t bucket_mask;
 	uint32_t n_buckets; // with the overflow ones
 	uint32_t free_overflow;

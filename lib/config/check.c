@@ -55,10 +55,23 @@ check_name(struct walk *w, json_t *set, const char *what, const char *name)
 // ---- names and numbers are unique
 
 static void
+check_hint_socket(struct walk *w, json_t *set, const struct config_vm *vm)
+{
+	if (vm->hint_mode[strspn(vm->hint_mode, "01234567")] != '\0' ||
+		strtoul(vm->hint_mode, NULL, 8) > 0777)
+		walk_fault(w, "/hint_mode", "\"%s\" is not an octal mode from 000 to 777",
+			vm->hint_mode);
+	if (vm->hint_owner[0] != '\0' && vm->hint_socket[0] == '\0')
+		walk_fault(w, "/hint_owner", "there is no hint_socket to own");
+	if (seen_before(set, vm->hint_socket))
+		walk_fault(w, "/hint_socket", "another VM has the same one");
+}
+
+static void
 check_top_names(struct walk *w)
 {
 	json_t *classes = json_object(), *nics = json_object(), *vms = json_object();
-	json_t *switches = json_object();
+	json_t *switches = json_object(), *sockets = json_object();
 	size_t mark;
 
 	for (uint16_t i = 0; i < w->cfg->n_classes; i++) {
@@ -74,6 +87,7 @@ check_top_names(struct walk *w)
 	for (uint16_t i = 0; i < w->cfg->n_vms && w->vms_given; i++) {
 		mark = down_to(w, "vms", i);
 		check_name(w, vms, "VMs", w->cfg->vms[i].name);
+		check_hint_socket(w, sockets, &w->cfg->vms[i]);
 		walk_up(w, mark);
 	}
 	for (uint16_t i = 0; i < w->cfg->n_switches; i++) {
@@ -85,6 +99,7 @@ check_top_names(struct walk *w)
 	json_decref(nics);
 	json_decref(vms);
 	json_decref(switches);
+	json_decref(sockets);
 }
 
 static void

@@ -18,7 +18,7 @@ parse_vm(struct walk *w, const json_t *value, void *base)
 		.max = CONFIG_PORTS_MAX};
 	const struct field name = {.kind = FIELD_NAME, .size = CONFIG_NAME_MAX, .required = true};
 	struct config_port *port = base;
-	struct config_vm vm = {.name = ""};
+	struct config_vm vm = {.hint_mode = "0600"};
 	struct config_vm *added;
 	unsigned faults = w->n_faults;
 	int16_t i = 0;

@@ -98,6 +98,13 @@ static const struct field nic_fields[] = {
 
 static const struct field vm_fields[] = {
 	{"name", FIELD_NAME, AT(config_vm, name), .required = true, .help = "name of the VM"},
+	{"hint_socket", FIELD_TEXT, AT(config_vm, hint_socket), .dflt = "\"\"",
+		.help = "Unix socket by which the VM may give hints for its own flows (with QEMU: the "
+			"other end of a virtio-serial port)"},
+	{"hint_owner", FIELD_TEXT, AT(config_vm, hint_owner), .dflt = "\"\"",
+		.help = "`user` or `user:group` that owns that socket; left out: sluiced's own"},
+	{"hint_mode", FIELD_TEXT, AT(config_vm, hint_mode), .min = 3, .dflt = "\"0600\"",
+		.help = "its mode, octal"},
 	{.key = NULL},
 };
 

@@ -102,13 +102,13 @@ keep_vm_order(struct walk *w)
 		walk_fault(w, NULL, "out of memory");
 		return;
 	}
-	memcpy(vms, w->old->vms, n * sizeof(*vms));
+	for (uint16_t i = 0; i < n; i++)
+		memcpy(vms[i].name, w->old->vms[i].name, sizeof(vms[i].name));
 	for (uint16_t i = 0; i < cfg->n_vms; i++)
 		place[i] = (int16_t)find_vm(w->old->vms, w->old->n_vms, cfg->vms[i].name);
 	for (uint16_t i = 0; i < cfg->n_vms; i++) {
-		if (place[i] >= 0)
-			continue;
-		place[i] = (int16_t)(n < CONFIG_PORTS_MAX ? n++ : gone_vm(cfg, vms));
+		if (place[i] < 0)
+			place[i] = (int16_t)(n < CONFIG_PORTS_MAX ? n++ : gone_vm(cfg, vms));
 		vms[place[i]] = cfg->vms[i];
 	}
 	for (uint16_t i = 0; i < cfg->n_ports; i++) {

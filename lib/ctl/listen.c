@@ -74,13 +74,15 @@ remove_stale(const struct sockaddr_un *addr, struct sl_err *err)
 
 // The mode is set between bind and listen: before listen nobody can connect.
 static int
-bind_private(struct ctl_listener *l, const struct sockaddr_un *addr, struct sl_err *err)
+bind_private(struct ctl_listener *l, const struct sockaddr_un *addr,
+	const struct ctl_access *access, struct sl_err *err)
 {
 	struct stat st;
 
 	if (bind(l->fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0)
 		return sl_err_set(err, errno, l->path, "bind: %s", strerror(errno));
-	if (chmod(l->path, 0600) == 0 && listen(l->fd, BACKLOG) == 0 && lstat(l->path, &st) == 0) {
+	if (chmod(l->path, access->mode) == 0 && lchown(l->path, access->uid, access->gid) == 0 &&
+		listen(l->fd, BACKLOG) == 0 && lstat(l->path, &st) == 0) {
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 		return 0;
@@ -91,7 +93,8 @@ bind_private(struct ctl_listener *l, const struct sockaddr_un *addr, struct sl_e
 }
 
 int
-ctl_listener_open(const char *path, bool read_only, struct ctl_listener *out, struct sl_err *err)
+ctl_listener_open(const char *path, bool read_only, const struct ctl_access *access,
+	struct ctl_listener *out, struct sl_err *err)
 {
 	struct sockaddr_un addr;
 	int ret;
@@ -109,7 +112,7 @@ ctl_listener_open(const char *path, bool read_only, struct ctl_listener *out, st
 	out->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (out->fd < 0)
 		return sl_err_set(err, errno, path, "socket: %s", strerror(errno));
-	ret = bind_private(out, &addr, err);
+	ret = bind_private(out, &addr, access, err);
 	if (ret != 0)
 		close(out->fd);
 	return ret;

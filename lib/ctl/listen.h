@@ -6,8 +6,9 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "ctl/server.h"
 
-// A listening Unix socket that nobody else may open (mode 0600).
+// A listening Unix socket that only those whom `access` lets may open.
 // Thread safety: owner thread only (control).
 
 #define CTL_SOCKET_PATH_MAX 108 // sockaddr_un.sun_path, with the NUL
@@ -20,8 +21,8 @@ struct ctl_listener {
 	ino_t ino;
 };
 
-int ctl_listener_open(
-	const char *path, bool read_only, struct ctl_listener *out, struct sl_err *err);
+int ctl_listener_open(const char *path, bool read_only, const struct ctl_access *access,
+	struct ctl_listener *out, struct sl_err *err);
 void ctl_listener_close(struct ctl_listener *l);
 
 #endif

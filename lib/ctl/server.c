@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -88,6 +89,8 @@ ctl_server_new(
 	if (s == NULL)
 		return -ENOMEM;
 	s->commands = commands;
+	s->max_sessions = CTL_SESSIONS_MAX;
+	s->max_line = CTL_LINE_MAX;
 	s->app = app;
 	s->log = log;
 	s->own_clock = sl_clock_monotonic();
@@ -114,8 +117,24 @@ ctl_server_fd(const struct ctl_server *s)
 	return s->epoll;
 }
 
+void
+ctl_server_set_limits(struct ctl_server *s, unsigned sessions, size_t line)
+{
+	s->max_sessions = sessions < CTL_SESSIONS_MAX ? sessions : CTL_SESSIONS_MAX;
+	s->max_line = line < CTL_LINE_MAX ? line : CTL_LINE_MAX;
+}
+
 int
 ctl_server_listen(struct ctl_server *s, const char *path, bool read_only, struct sl_err *err)
+{
+	const struct ctl_access own = {.mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1};
+
+	return ctl_server_listen_for(s, path, read_only, &own, err);
+}
+
+int
+ctl_server_listen_for(struct ctl_server *s, const char *path, bool read_only,
+	const struct ctl_access *access, struct sl_err *err)
 {
 	struct ctl_listener *l = &s->listeners[s->n_listeners];
 	int ret;
@@ -123,7 +142,7 @@ ctl_server_listen(struct ctl_server *s, const char *path, bool read_only, struct
 	if (s->n_listeners == CTL_LISTENERS_MAX)
 		return sl_err_set(
 			err, ENOSPC, path, "at most %d control sockets", CTL_LISTENERS_MAX);
-	ret = ctl_listener_open(path, read_only, l, err);
+	ret = ctl_listener_open(path, read_only, access, l, err);
 	if (ret != 0)
 		return ret;
 	ret = watch(s, EPOLL_CTL_ADD, l->fd, EPOLLIN, l);
@@ -184,6 +203,7 @@ handle_line(struct ctl_server *s, struct ctl_session *c, const char *line, size_
 static bool
 handle_next(struct ctl_server *s, struct ctl_session *c)
 {
+	char text[64];
 	const char *line;
 	size_t len;
 
@@ -196,7 +216,8 @@ handle_next(struct ctl_server *s, struct ctl_session *c)
 		handle_line(s, c, line, len);
 		return true;
 	case CTL_LINE_LONG:
-		ctl_send_fault(s, c, CTL_RPC_REQUEST, "a line has at most 1 MiB");
+		snprintf(text, sizeof(text), "a line has at most %zu bytes", s->max_line);
+		ctl_send_fault(s, c, CTL_RPC_REQUEST, text);
 		break;
 	case CTL_LINE_HALF:
 		ctl_send_fault(s, c, CTL_RPC_PARSE, "half a message: its line has no end");
@@ -237,7 +258,7 @@ make_room(struct ctl_server *s)
 	uint64_t now = sl_now(s->clock);
 	unsigned oldest = 0;
 
-	if (s->n_sessions < CTL_SESSIONS_MAX)
+	if (s->n_sessions < s->max_sessions)
 		return true;
 	for (unsigned i = 1; i < s->n_sessions; i++) {
 		if (s->sessions[i]->active_ns < s->sessions[oldest]->active_ns)
@@ -258,7 +279,7 @@ session_open(struct ctl_server *s, int fd, bool read_only)
 		turn_away(fd);
 		return;
 	}
-	ctl_session_init(c, fd, read_only, sl_now(s->clock));
+	ctl_session_init(c, fd, read_only, s->max_line, sl_now(s->clock));
 	c->events = EPOLLIN;
 	if (watch(s, EPOLL_CTL_ADD, fd, c->events, c) != 0) {
 		ctl_session_fini(c);

@@ -30,7 +30,8 @@ struct ctl_server {
 	bool polling; // inside ctl_server_poll, which settles all at its end
 	unsigned n_listeners;
 	struct ctl_listener listeners[CTL_LISTENERS_MAX];
-	unsigned n_sessions;
+	unsigned n_sessions, max_sessions;
+	size_t max_line;
 	unsigned turn; // whose message is next
 	struct ctl_session *sessions[CTL_SESSIONS_MAX];
 	struct ctl_call *calls;

@@ -10,11 +10,14 @@
 #define KEEP_MAX 65536 // an empty buffer above this gives its memory back
 
 void
-ctl_session_init(struct ctl_session *c, int fd, bool read_only, uint64_t now)
+ctl_session_init(struct ctl_session *c, int fd, bool read_only, size_t max_line, uint64_t now)
 {
-	*c = (struct ctl_session){
-		.fd = fd, .read_only = read_only, .active_ns = now, .progress_ns = now};
-	sl_strbuf_init(&c->in, CTL_LINE_MAX + READ_MAX);
+	*c = (struct ctl_session){.fd = fd,
+		.read_only = read_only,
+		.max_line = max_line,
+		.active_ns = now,
+		.progress_ns = now};
+	sl_strbuf_init(&c->in, max_line + READ_MAX);
 	sl_strbuf_init(&c->out, CTL_OUT_MAX);
 }
 
@@ -55,7 +58,7 @@ ctl_session_read(struct ctl_session *c)
 	if (c->eof || c->closing || c->dead)
 		return;
 	drop_consumed(c);
-	if (c->in.len > CTL_LINE_MAX)
+	if (c->in.len > c->max_line)
 		return;
 	n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
 	if (n > 0)
@@ -89,7 +92,7 @@ ctl_session_line(struct ctl_session *c, const char **line, size_t *len)
 
 	*line = sl_strbuf_str(&c->in) + c->in_off;
 	*len = end - c->in_off;
-	if (*len > CTL_LINE_MAX)
+	if (*len > c->max_line)
 		return CTL_LINE_LONG;
 	if (end < c->in.len) {
 		c->in_off = end + 1;
@@ -106,7 +109,7 @@ ctl_session_has_line(struct ctl_session *c)
 {
 	size_t end = line_end(c);
 
-	return end < c->in.len || end - c->in_off > CTL_LINE_MAX || (c->eof && end > c->in_off);
+	return end < c->in.len || end - c->in_off > c->max_line || (c->eof && end > c->in_off);
 }
 
 size_t

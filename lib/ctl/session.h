@@ -18,6 +18,7 @@
 struct ctl_session {
 	int fd;
 	bool read_only;
+	size_t max_line;
 	bool eof;             // the peer has sent all that it will
 	bool closing;         // nothing more is read; closed once all is answered and sent
 	bool dead;            // to be closed at once
@@ -35,11 +36,11 @@ struct ctl_session {
 enum ctl_line {
 	CTL_LINE_NONE, // not a whole one yet
 	CTL_LINE_WHOLE,
-	CTL_LINE_LONG, // above CTL_LINE_MAX: the session cannot go on
+	CTL_LINE_LONG, // above max_line: the session cannot go on
 	CTL_LINE_HALF, // the peer closed in the middle of one
 };
 
-void ctl_session_init(struct ctl_session *c, int fd, bool read_only, uint64_t now);
+void ctl_session_init(struct ctl_session *c, int fd, bool read_only, size_t max_line, uint64_t now);
 void ctl_session_fini(struct ctl_session *c); // closes fd
 
 // Reads once, what is there, at most 64 KiB.

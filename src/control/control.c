@@ -14,6 +14,7 @@
 #include "apply/apply.h"
 #include "base/hash.h"
 #include "cmd/commands.h"
+#include "guest/channels.h"
 #include "place/hints.h"
 #include "ledger.h"
 #include "loop.h"
@@ -251,6 +252,19 @@ start_socket(struct control *c, struct sl_err *err)
 	return rc;
 }
 
+static int
+start_channels(struct control *c, struct sl_err *err)
+{
+	int rc = channels_new(c);
+
+	if (rc != 0)
+		return sl_err_set(err, rc, NULL, "no channels for guests: %s", strerror(-rc));
+	rc = channels_apply(c, err);
+	if (rc != 0)
+		channels_fini(c);
+	return rc;
+}
+
 static void
 stop_socket(struct control *c)
 {
@@ -273,6 +287,7 @@ static const struct {
 	{"devices", start_devices, stop_devices},
 	{"workers", start_workers, stop_workers},
 	{"control socket", start_socket, stop_socket},
+	{"guests' channels", start_channels, channels_fini},
 };
 
 int

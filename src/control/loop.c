@@ -9,6 +9,7 @@
 #include <rte_common.h>
 
 #include "apply/apply.h"
+#include "guest/channels.h"
 #include "place/offload_run.h"
 #include "pending.h"
 #include "publish.h"
@@ -89,16 +90,16 @@ loop_tick(struct control *c)
 void
 loop_run(struct control *c)
 {
-	const int fds[] = {c->stop_fd, c->wake_fd, ctl_server_fd(c->server)};
+	const int fds[] = {c->stop_fd, c->wake_fd, ctl_server_fd(c->server), channels_fd(c)};
 	int ep = epoll_create1(EPOLL_CLOEXEC), n, i;
-	struct epoll_event ev[3];
+	struct epoll_event ev[RTE_DIM(fds)];
 	uint64_t next = 0, now;
 
 	if (ep < 0) {
 		sl_log(c->log, SL_LOG_ERR, "epoll: %s", strerror(errno));
 		return;
 	}
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < (int)RTE_DIM(fds); i++) {
 		struct epoll_event e = {.events = EPOLLIN, .data.fd = fds[i]};
 
 		if (epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &e) != 0)
@@ -106,7 +107,7 @@ loop_run(struct control *c)
 	}
 	while (!atomic_load(&c->stop) && !c->shutdown_asked) {
 		now = sl_now(&c->clock);
-		n = epoll_wait(ep, ev, 3,
+		n = epoll_wait(ep, ev, RTE_DIM(ev),
 			next <= now ? 0 : (int)((next - now + SL_NS_PER_MS - 1) / SL_NS_PER_MS));
 		for (i = 0; i < n; i++) {
 			if (ev[i].data.fd == c->wake_fd) {
@@ -115,6 +116,7 @@ loop_run(struct control *c)
 			}
 		}
 		ctl_server_poll(c->server, MESSAGES_AT_ONCE);
+		channels_poll(c);
 		now = sl_now(&c->clock);
 		if (now >= next) {
 			next = now + (uint64_t)c->cfg->offload.tick_ms * SL_NS_PER_MS;

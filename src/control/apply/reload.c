@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply/apply.h"
+#include "guest/channels.h"
 #include "place/hints.h"
 #include "place/offload_run.h"
 
@@ -86,7 +87,9 @@ second_half(struct reload *r)
 	struct control *c = r->c;
 	struct config *old = c->cfg;
 	struct offload_cfg oc;
+	struct sl_err err;
 
+	sl_err_init(&err);
 	reload_ports_remove(r);
 	reload_ports_second(r);
 	reload_rules_second(r);
@@ -99,6 +102,10 @@ second_half(struct reload *r)
 		sl_log(c->log, SL_LOG_ERR,
 			"out of memory: the reload comes into force with the next change");
 	hints_again(c);
+	// One that cannot be opened is no reason to take the rest back: it is tried again at the
+	// next reload.
+	if (channels_apply(c, &err) != 0)
+		sl_log(c->log, SL_LOG_WARN, "%s", err.text);
 	config_free(old);
 }
 

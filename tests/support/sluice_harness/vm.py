@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 
-from .machine import guest_kernel, need
+from .machine import build_dir, guest_kernel, need
 from .proc import Proc
 from .wait import wait_for
 
@@ -59,6 +59,7 @@ def build_initramfs(directory, kernel):
     for d in ('bin', 'modules'):
         (root / d).mkdir()
     shutil.copy('/bin/busybox', root / 'bin' / 'busybox')
+    shutil.copy(build_dir() / 'src' / 'sluice-hint', root / 'bin')
     for f in kernel.iterdir():
         if f.suffix == '.ko' or f.name == 'modules.order':
             shutil.copy(f, root / 'modules')
@@ -78,12 +79,14 @@ class VM:
 
     initramfs = {}  # by directory, made once
 
-    def __init__(self, directory, name, nics, memory=192):
+    def __init__(self, directory, name, nics, memory=192, channel=None):
+        """channel: a Unix socket that the guest finds as /dev/vport0p2, with sluice-hint."""
         need('qemu-system-x86_64', 'cpio', '/bin/busybox')
         self.directory = pathlib.Path(directory)
         self.name = name
         self.nics = nics
         self.memory = memory
+        self.channel = channel
         self.console = self.directory / f'{name}.console'
         self.agent_path = self.directory / f'{name}.agent'
         self.qmp_path = self.directory / f'{name}.qmp'
@@ -98,6 +101,9 @@ class VM:
         words = ['console=ttyS0', 'quiet', 'panic=-1', 'mitigations=off', 'net.ifnames=0',
                  'no_timer_check', 'tsc=reliable']
         devices = []
+        if self.channel:
+            devices += ['-chardev', f'socket,id=hint,path={self.channel},reconnect=1',
+                        '-device', 'virtserialport,chardev=hint,name=sluice.hint,nr=2']
         for n, nic in enumerate(self.nics):
             words += nic.kernel_words(n)
             devices += nic.arguments(n)
@@ -113,7 +119,7 @@ class VM:
                 '-chardev', f'file,id=con,path={self.console},append=on', '-serial', 'chardev:con',
                 '-chardev', f'socket,id=agent,path={self.agent_path},server=on,wait=off',
                 '-device', 'virtio-serial-pci,vectors=0',
-                '-device', 'virtserialport,chardev=agent,name=agent',
+                '-device', 'virtserialport,chardev=agent,name=agent,nr=1',
                 '-qmp', f'unix:{self.qmp_path},server=on,wait=off', *devices]
         self.proc = Proc(argv, self.directory / f'{self.name}.qemu')
         self.agent = Agent(self)

@@ -100,6 +100,9 @@ struct config_port { // a vport
 
 struct config_vm {
 	char name[CONFIG_NAME_MAX];
+	char hint_socket[CONFIG_PATH_MAX];    // "": none
+	char hint_owner[2 * CONFIG_NAME_MAX]; // "user", "user:group", "": sluiced's own
+	char hint_mode[8];                    // octal
 };
 
 struct config_rule {

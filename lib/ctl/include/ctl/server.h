@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -31,6 +32,13 @@
 struct ctl_server;
 struct ctl_session;
 
+// Who may open a socket; uid and gid (uid_t)-1: the process's own.
+struct ctl_access {
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
 // app is given to every handler; the table must outlive the server, and -EINVAL when a line of it
 // has no handler. The file descriptor of an epoll set that becomes readable is ctl_server_fd.
 int ctl_server_new(
@@ -39,9 +47,15 @@ int ctl_server_new(
 void ctl_server_set_clock(struct ctl_server *s, const struct sl_clock *clock);
 // Makes the last directory of a socket's path where it is missing.
 int ctl_socket_directory(const char *path, struct sl_err *err);
+// For clients that are trusted less: at most so many sessions, and so long a line. Before the first
+// session; not above CTL_SESSIONS_MAX and CTL_LINE_MAX.
+void ctl_server_set_limits(struct ctl_server *s, unsigned sessions, size_t line);
 // Adds a socket (mode 0600, a stale file is replaced, a live one is -EADDRINUSE, the last directory
 // of the path is made where it is missing); read_only: commands that write are refused.
 int ctl_server_listen(struct ctl_server *s, const char *path, bool read_only, struct sl_err *err);
+// The same for whom `access` lets.
+int ctl_server_listen_for(struct ctl_server *s, const char *path, bool read_only,
+	const struct ctl_access *access, struct sl_err *err);
 int ctl_server_fd(const struct ctl_server *s);
 // Handles what is ready, for at most max messages; also closes sessions whose time is up. What is
 // left makes ctl_server_fd readable again at once.

@@ -41,6 +41,11 @@
 // Thread safety: one gate per NIC. The firmware holds it for one burst of one side or queue at a
 // time; the host holds it to change anything. Receive and transmit bursts do not take it: they
 // touch their queue's ring and their own counters only.
+//
+// Secondary processes (DPDK programmer's guide, "Multi-process Support") attach to the ports: the
+// NIC, its sides, ports and queues are in shared memory, and so is the gate. They may look and move
+// packets. The firmware, the backends behind the sides and all pointers to functions are the
+// primary's; what backends tell is copied into the sides for the others, every 10 ms.
 
 #define EMU_MAX_PORTS (1 + EMU_MAX_VFS)
 #define EMU_RETA_SIZE 512
@@ -189,6 +194,8 @@ struct emu_side {
 	uint64_t tx_packets, tx_bytes; // out of the NIC
 	uint64_t drop_full, drop_down;
 	struct emu_backend_stats gone; // of backends that were swapped out
+	struct emu_backend_stats told; // of all its backends, as last told
+	bool finished;                 // likewise
 	// Of a VF.
 	uint16_t n_queues; // receive queues that it has at the moment
 	bool has_reta;
@@ -256,6 +263,8 @@ struct emu_nic {
 	struct emu_pkt work[EMU_BURST];
 };
 
+// It is shared by processes. One that dies inside leaves it to the others.
+void emu_gate_init(struct emu_gate *g);
 // Host side of the gate. Any thread that is not the firmware.
 void emu_gate_enter(struct emu_gate *g);
 void emu_gate_leave(struct emu_gate *g);
@@ -278,6 +287,8 @@ emu_read(const uint64_t *counter)
 // nic.c: the NIC as a whole. Every function that returns an error has logged it.
 int emu_nic_create(
 	const char *name, const struct emu_devargs *args, int socket_id, struct emu_nic **out);
+// Asks the backend of a side what it has to tell. Under the gate; the primary process.
+void emu_side_ask(struct emu_side *side);
 int emu_nic_open_backends(struct emu_nic *nic);
 // Opens text and puts it behind the side, closing what was there. NULL text: unplugs.
 int emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text);
@@ -297,6 +308,8 @@ void emu_nic_read_counters(struct emu_nic *nic);
 // port.c and its neighbours: the ethdev operations.
 int emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index);
 int emu_port_close(struct rte_eth_dev *dev);
+// In a secondary process: the port of the primary, to look at and to move packets with.
+void emu_port_attach(struct rte_eth_dev *dev);
 bool emu_is_port(const struct rte_eth_dev *dev);
 void emu_port_link(const struct emu_port *port, struct rte_eth_link *link);
 

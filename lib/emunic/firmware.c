@@ -130,6 +130,7 @@ check_links(struct emu_nic *nic)
 		struct emu_side *side = &nic->sides[i];
 		bool up = emu_side_up(side);
 
+		emu_side_ask(side);
 		if (up == side->link)
 			continue;
 		side->link = up;

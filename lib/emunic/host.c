@@ -312,7 +312,8 @@ emu_host_deliver(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pk
 static inline void
 poke(struct emu_nic *nic)
 {
-	if (__atomic_load_n(&nic->run_inline, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&nic->run_inline, __ATOMIC_RELAXED) &&
+		rte_eal_process_type() == RTE_PROC_PRIMARY)
 		emu_firmware_inline(nic);
 }
 

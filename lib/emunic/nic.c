@@ -14,11 +14,35 @@
 #define POLITE_YIELDS 64
 
 void
+emu_gate_init(struct emu_gate *g)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&g->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+// Secondary processes only read under it, so what one that died inside leaves is whole.
+static bool
+entered(struct emu_gate *g, int ret)
+{
+	if (ret == EOWNERDEAD)
+		ret = pthread_mutex_consistent(&g->lock);
+	return ret == 0;
+}
+
+void
 emu_gate_enter(struct emu_gate *g)
 {
-	__atomic_add_fetch(&g->wanted, 1, __ATOMIC_RELAXED);
-	pthread_mutex_lock(&g->lock);
-	__atomic_sub_fetch(&g->wanted, 1, __ATOMIC_RELAXED);
+	// Of a secondary process that dies as it waits the sign would stay.
+	bool sign = rte_eal_process_type() == RTE_PROC_PRIMARY;
+
+	__atomic_add_fetch(&g->wanted, sign, __ATOMIC_RELAXED);
+	entered(g, pthread_mutex_lock(&g->lock));
+	__atomic_sub_fetch(&g->wanted, sign, __ATOMIC_RELAXED);
 }
 
 void
@@ -36,14 +60,14 @@ emu_gate_enter_fw(struct emu_gate *g)
 			break;
 		sched_yield();
 	}
-	pthread_mutex_lock(&g->lock);
+	entered(g, pthread_mutex_lock(&g->lock));
 }
 
 bool
 emu_gate_try(struct emu_gate *g)
 {
 	return __atomic_load_n(&g->wanted, __ATOMIC_RELAXED) == 0 &&
-	       pthread_mutex_trylock(&g->lock) == 0;
+	       entered(g, pthread_mutex_trylock(&g->lock));
 }
 
 static void
@@ -98,7 +122,7 @@ emu_nic_create(
 	nic->domain = domain;
 	nic->socket_id = socket_id;
 	nic->n_sides = 1 + args->vfs;
-	pthread_mutex_init(&nic->gate.lock, NULL);
+	emu_gate_init(&nic->gate);
 	pthread_mutex_init(&nic->insert_lock, NULL);
 	snprintf(pool, sizeof(pool), "emunic_%u", domain);
 	nic->sides = rte_zmalloc_socket(
@@ -170,6 +194,19 @@ emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text
 	if (old != NULL)
 		old->ops->close(old);
 	return 0;
+}
+
+void
+emu_side_ask(struct emu_side *side)
+{
+	struct emu_backend *b = side->backend;
+	struct emu_backend_stats s = {0};
+
+	if (b != NULL)
+		b->ops->stats(b, &s);
+	add_stats(&s, &side->gone);
+	side->told = s;
+	side->finished = b != NULL && b->ops->finished != NULL && b->ops->finished(b);
 }
 
 int

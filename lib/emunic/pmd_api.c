@@ -9,13 +9,21 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+static bool
+is_ours(uint16_t port_id)
+{
+	return rte_eth_dev_is_valid_port(port_id) && emu_is_port(&rte_eth_devices[port_id]);
+}
+
 static int
 find_side(uint16_t port_id, const char *name, struct emu_nic **nic, struct emu_side **side)
 {
 	struct emu_port *port;
 
-	if (!rte_eth_dev_is_valid_port(port_id) || !emu_is_port(&rte_eth_devices[port_id]))
+	if (!is_ours(port_id))
 		return -ENODEV;
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return -ENOTSUP;
 	port = rte_eth_devices[port_id].data->dev_private;
 	*nic = port->nic;
 	for (uint16_t i = 0; name != NULL && i < port->nic->n_sides; i++) {
@@ -44,9 +52,13 @@ rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why_len
 {
 	struct emu_port *port;
 
-	if (!rte_eth_dev_is_valid_port(port_id) || !emu_is_port(&rte_eth_devices[port_id])) {
+	if (!is_ours(port_id)) {
 		snprintf(why, why_len, "no such emulated NIC");
 		return -ENODEV;
+	}
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
+		snprintf(why, why_len, "only the primary process changes the NIC");
+		return -ENOTSUP;
 	}
 	port = rte_eth_devices[port_id].data->dev_private;
 	return emu_nic_set_moods(port->nic, text, why, why_len);
@@ -57,8 +69,10 @@ rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *queues
 {
 	struct emu_nic *nic;
 
-	if (!rte_eth_dev_is_valid_port(port_id) || !emu_is_port(&rte_eth_devices[port_id]))
+	if (!is_ours(port_id))
 		return -ENODEV;
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return -ENOTSUP;
 	nic = ((struct emu_port *)rte_eth_devices[port_id].data->dev_private)->nic;
 	if (vf >= nic->args.vfs || n > EMU_VF_RETA)
 		return -EINVAL;
@@ -76,8 +90,10 @@ rte_pmd_emunic_vf_rate_set(uint16_t port_id, uint16_t vf, uint32_t mbps)
 {
 	struct emu_nic *nic;
 
-	if (!rte_eth_dev_is_valid_port(port_id) || !emu_is_port(&rte_eth_devices[port_id]))
+	if (!is_ours(port_id))
 		return -ENODEV;
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return -ENOTSUP;
 	nic = ((struct emu_port *)rte_eth_devices[port_id].data->dev_private)->nic;
 	if (vf >= nic->args.vfs || mbps > EMU_MAX_RATE)
 		return -EINVAL;

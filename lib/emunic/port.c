@@ -427,10 +427,66 @@ static const struct eth_dev_ops ops = {
 	.rx_metadata_negotiate = port_metadata,
 };
 
+static int
+secondary_link(struct rte_eth_dev *dev, int wait)
+{
+	return 0; // dev_link is in shared memory, and the firmware keeps it
+}
+
+static int
+secondary_flow_ops(struct rte_eth_dev *dev, const struct rte_flow_ops **out)
+{
+	EMU_LOG(ERR, "%s: rules belong to the primary process", dev->data->name);
+	return -ENOTSUP;
+}
+
+// What a secondary process may do beside moving packets: look. All that changes the NIC would need
+// the primary's backends, threads and callbacks; ethdev answers it with -ENOTSUP.
+static const struct eth_dev_ops secondary_ops = {
+	.dev_close = emu_port_close,
+	.is_removed = port_is_removed,
+	.link_update = secondary_link,
+	.stats_get = emu_port_stats_get,
+	.stats_reset = emu_port_stats_reset,
+	.xstats_get = emu_port_xstats_get,
+	.xstats_get_names = emu_port_xstats_names,
+	.dev_infos_get = port_info,
+	.rxq_info_get = emu_rxq_info,
+	.txq_info_get = emu_txq_info,
+	.dev_supported_ptypes_get = port_ptypes,
+	.rx_burst_mode_get = port_burst_mode,
+	.tx_burst_mode_get = port_burst_mode,
+	.fw_version_get = port_firmware,
+	.rss_hash_conf_get = emu_port_rss_get,
+	.reta_query = emu_port_reta_query,
+	.representor_info_get = port_representors,
+	.flow_ops_get = secondary_flow_ops,
+};
+
 bool
 emu_is_port(const struct rte_eth_dev *dev)
 {
-	return dev->dev_ops == &ops;
+	return dev->dev_ops == &ops || dev->dev_ops == &secondary_ops;
+}
+
+static void
+set_bursts(struct rte_eth_dev *dev)
+{
+	dev->rx_pkt_burst = emu_rx_burst;
+	dev->tx_pkt_burst = emu_tx_burst;
+	dev->rx_queue_count = port_rx_count;
+	dev->rx_descriptor_status = port_rx_status;
+	dev->tx_descriptor_status = port_tx_status;
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+	dev->tx_queue_count = port_tx_count;
+#endif
+}
+
+void
+emu_port_attach(struct rte_eth_dev *dev)
+{
+	dev->dev_ops = &secondary_ops;
+	set_bursts(dev);
 }
 
 int
@@ -458,14 +514,7 @@ emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index)
 				RTE_ETH_DEV_FLOW_OPS_THREAD_SAFE;
 	dev->data->numa_node = nic->socket_id;
 	dev->dev_ops = &ops;
-	dev->rx_pkt_burst = emu_rx_burst;
-	dev->tx_pkt_burst = emu_tx_burst;
-	dev->rx_queue_count = port_rx_count;
-	dev->rx_descriptor_status = port_rx_status;
-	dev->tx_descriptor_status = port_tx_status;
-#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
-	dev->tx_queue_count = port_tx_count;
-#endif
+	set_bursts(dev);
 	emu_gate_enter(&nic->gate);
 	nic->ports[index] = port;
 	nic->refs++;

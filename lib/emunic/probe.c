@@ -81,6 +81,42 @@ close_ports(struct rte_device *device)
 	}
 }
 
+static bool
+attach_port(struct rte_vdev_device *vdev, const char *name)
+{
+	struct rte_eth_dev *dev = rte_eth_dev_attach_secondary(name);
+
+	if (dev == NULL)
+		return false;
+	dev->device = &vdev->device;
+	emu_port_attach(dev);
+	rte_eth_dev_probing_finish(dev);
+	return true;
+}
+
+// The ports that the primary process has. Representors are found by the PF, so one without its PF,
+// which the primary has closed, is not.
+static int
+attach(struct rte_vdev_device *vdev, const char *name)
+{
+	const struct emu_nic *nic;
+	uint16_t id;
+
+	if (!attach_port(vdev, name) || rte_eth_dev_get_port_by_name(name, &id) != 0) {
+		EMU_LOG(ERR, "%s: the primary process has no such port", name);
+		return -ENODEV;
+	}
+	nic = ((struct emu_port *)rte_eth_devices[id].data->dev_private)->nic;
+	for (uint16_t i = 0; i < nic->args.n_reps; i++) {
+		char rep[RTE_ETH_NAME_MAX_LEN];
+
+		snprintf(rep, sizeof(rep), "%s_representor_vf%u", name, nic->args.reps[i]);
+		if (!attach_port(vdev, rep))
+			EMU_LOG(NOTICE, "%s: the primary process has closed it", rep);
+	}
+	return 0;
+}
+
 static int
 probe(struct rte_vdev_device *vdev)
 {
@@ -91,10 +127,8 @@ probe(struct rte_vdev_device *vdev)
 	char why[1024];
 	int ret;
 
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
-		EMU_LOG(ERR, "%s: secondary processes are not supported", name);
-		return -ENOTSUP;
-	}
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return attach(vdev, name);
 	ret = emu_devargs_parse(name, rte_vdev_device_args(vdev), &args, why, sizeof(why));
 	if (ret != 0) {
 		EMU_LOG(ERR, "%s: %s", name, why);

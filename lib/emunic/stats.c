@@ -197,14 +197,7 @@ walk_host(struct walk *w, struct emu_nic *nic)
 static struct emu_backend_stats
 backend_stats(const struct emu_side *side)
 {
-	struct emu_backend_stats s = {0};
-
-	if (side->backend != NULL)
-		side->backend->ops->stats(side->backend, &s);
-	s.rx_packets += side->gone.rx_packets;
-	s.rx_errors += side->gone.rx_errors;
-	s.tx_errors += side->gone.tx_errors;
-	return s;
+	return side->told;
 }
 
 static void
@@ -255,10 +248,8 @@ walk_backends(struct walk *w, struct emu_nic *nic)
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		const struct emu_side *side = &nic->sides[i];
 		struct emu_backend_stats s = backend_stats(side);
-		struct emu_backend *b = side->backend;
-		bool finished = b != NULL && b->ops->finished != NULL && b->ops->finished(b);
 
-		put(w, finished, "%s_finished", side->name);
+		put(w, side->finished, "%s_finished", side->name);
 		put(w, s.rx_packets, "%s_played", side->name);
 		put(w, s.rx_errors, "%s_rx_errors", side->name);
 		if (i == 0)
@@ -305,6 +296,8 @@ walk(struct walk *w, struct emu_port *port)
 	struct emu_nic *nic = port->nic;
 
 	emu_gate_enter(&nic->gate);
+	for (uint16_t i = 0; i < nic->n_sides && rte_eal_process_type() == RTE_PROC_PRIMARY; i++)
+		emu_side_ask(&nic->sides[i]);
 	if (port->index == 0) {
 		walk_host(w, nic);
 		walk_sides(w, nic);

@@ -183,7 +183,7 @@ tel_set(const char *cmd, const char *params, struct rte_tel_data *d)
 	nic = find_nic(params, &rest, &port_id, d);
 	if (nic == NULL)
 		return 0;
-	if (emu_nic_set_moods(nic, rest, why, sizeof(why)) != 0) {
+	if (rte_pmd_emunic_set(port_id, rest, why, sizeof(why)) != 0) {
 		why[RTE_TEL_MAX_STRING_LEN - 1] = '\0';
 		return refuse(d, why);
 	}

@@ -3,13 +3,17 @@
 
 The NIC is that of test_emunic_testpmd.py.
 """
+import os
 import re
+import shutil
+import subprocess
 import time
 
 import pytest
 
-from sluice_harness import wait_for
-from test_emunic_testpmd import (assert_balanced, capture, errors, pmd,  # noqa: F401
+from sluice_harness import Testpmd, foreign_build_dir, need, wait_for
+from sluice_harness.machine import RUN, free_hugepages, hugetlbfs_mounted
+from test_emunic_testpmd import (NIC, assert_balanced, capture, errors, pmd,  # noqa: F401
                                  settled, start_verbose, telemetry, udp, xstats)
 
 pytestmark = pytest.mark.plain_only
@@ -90,3 +94,54 @@ def test_many_queues(pmd):  # noqa: F811
     assert 'Max possible RX queues: 256' in info
     assert re.search(r'Redirection table size: 512', info), info
     assert 'Scalar' in t.cmd('show rxq info 0 255')
+
+
+@pytest.fixture
+def family():
+    """EAL arguments and the environment of processes that share a NIC."""
+    need('dpdk-proc-info')
+    assert hugetlbfs_mounted() and free_hugepages() >= 200, 'too few hugepages'
+    prefix = f'sluice-{RUN}-family'
+    lib = foreign_build_dir() / 'lib' / 'emunic'
+    env = {'LD_LIBRARY_PATH': f"{lib}:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(':')}
+    yield ['--file-prefix', prefix, '-d', NIC], env
+    shutil.rmtree(f'/run/dpdk/{prefix}', ignore_errors=True)
+
+
+def test_secondary_processes(work, family):
+    """One process looks at the NIC of another, and one takes a queue's packets from it; neither can
+    change it, and the NIC outlives both."""
+    eal, env = family
+    procs = ('--rxq=2', '--txq=2', '--num-procs=2')
+    primary = Testpmd(work, eal=[*eal, '--proc-type=primary', '--vdev',
+                                 'net_emunic0,queues=2,rep_queues=2,representor=vf0,vf0=[sink],'
+                                 'wire=[generator,flows=90,seed=1,pps=0,count=600]'],
+                      args=(*procs, '--proc-id=0', '--forward-mode=rxonly'), env=env,
+                      memory=256, shared=True, name='primary')
+    try:
+        held = settled(primary, lambda x: x['wire_finished'])['nic_held']
+        assert held == 600
+        done = subprocess.run(['dpdk-proc-info', '--no-pci', *eal, '--', '--xstats'], text=True,
+                              capture_output=True, timeout=60, check=True,
+                              env={**os.environ, **env})
+        for line in ('nic_received_wire: 600', 'nic_held: 600', 'wire_finished: 1',
+                     'wire_played: 600', 'statistics for port 1'):
+            assert line in done.stdout, done.stdout + done.stderr
+        other = Testpmd(work, eal=[*eal, '--proc-type=secondary'],
+                        args=(*procs, '--proc-id=1', '--forward-mode=rxonly'), env=env,
+                        memory=256, shared=True, name='secondary')
+        try:
+            out = errors(other, 'flow create 0 ingress pattern eth / end actions drop / end')
+            assert 'rules belong to the primary process' in out, out
+            other.cmd('start')
+            x = settled(primary, lambda x: x['nic_held'] < held and x['rx_q1_packets'] > 0)
+            assert x['rx_q0_packets'] == 0 and x['rx_q1_packets'] + x['nic_held'] == held
+            other.cmd('stop')
+        finally:
+            other.stop()
+        primary.cmd('start')
+        x = settled(primary, lambda x: x['nic_held'] == 0)
+        assert_balanced(x)
+        assert x['nic_sent_host'] == held
+    finally:
+        primary.stop()

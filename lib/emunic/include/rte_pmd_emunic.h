@@ -13,7 +13,8 @@ extern "C" {
 // that they start without it.
 //
 // port_id is any port of the NIC, its PF or a representor; side is "wire" or "vfN". All return
-// -ENODEV when the port is not of an emulated NIC and -EINVAL when it has no such side.
+// -ENODEV when the port is not of an emulated NIC, -ENOTSUP in a secondary process, and -EINVAL
+// when it has no such side.
 // Thread safety: any thread, but no two calls for the same side at once, and none while the NIC is
 // being removed.
 

@@ -22,9 +22,11 @@ class Testpmd:
     __test__ = False  # not a test class, whatever its name
 
     def __init__(self, directory, eal=(), args=(), n_lcores=2, memory=256, env=None, name='testpmd',
-                 huge=True, telemetry=False):
+                 huge=True, telemetry=False, shared=False):
         need('dpdk-testpmd')
         base = eal_memory(memory) if huge else ['-m', str(memory), '--no-huge', '--no-shconf']
+        if shared:  # with secondary processes, or as one
+            base = ['-m', str(memory)]
         argv = ['stdbuf', '-oL', 'dpdk-testpmd', '--lcores', lcores(n_lcores), *base, '--no-pci',
                 *([] if telemetry else ['--no-telemetry']), *eal, '--', '-i', '--no-flush-rx',
                 '--total-num-mbufs=16384', *args]

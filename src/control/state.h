@@ -95,6 +95,7 @@ struct control {
 	struct ctl_server *server;
 	struct pending *pending; // calls that are answered later (pending.c)
 	bool running;            // the workers run
+	bool tracing;            // a live trace is on (cmd_trace.c)
 	bool shutdown_asked;
 };
 

@@ -32,7 +32,8 @@
 #define LCORE_REPORTS 65535 // flows that can be reported at a time, at most
 #define LCORE_ORIGINATED (DP_VPORTS_MAX - 1)
 
-struct dp_store; // store.h
+struct dp_store;   // store.h
+struct dp_tracing; // datapath/trace.h
 
 // An output as this worker reaches it, from the snapshot.
 struct lcore_out {
@@ -120,6 +121,7 @@ struct dp_worker {
 	uint16_t move_at; // first assigned queue of the next loop's held read
 	_Atomic uint32_t *move_done;
 
+	struct dp_tracing *tracing; // datapath/trace.h; NULL: off
 	struct cache *cache;
 	struct dp_store *store;
 	struct lcore_report *reports;

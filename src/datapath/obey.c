@@ -5,6 +5,7 @@
 
 #include "out/ring.h"
 #include "tick.h"
+#include "trace/trace.h"
 
 #define OBEY_MAX 32 // orders of one loop
 
@@ -71,6 +72,12 @@ obey(struct dp_worker *w, struct dp_order *o)
 		break;
 	case DP_ORD_SYNC:
 		tick_publish(w);
+		break;
+	case DP_ORD_TRACE:
+		trace_job(w, o->trace);
+		break;
+	case DP_ORD_LIVE:
+		trace_live(w, o->live);
 		break;
 	case DP_ORD_DRAIN_PORT:
 		ring_drain(w, o->port);

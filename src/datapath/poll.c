@@ -4,6 +4,7 @@
 #include "act/act.h"
 #include "classify/classify.h"
 #include "extend/extend.h"
+#include "trace/trace.h"
 
 static void
 drop_all(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin)
@@ -21,6 +22,8 @@ handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin,
 	const struct dp_vport *v = w->snap->vport[origin];
 	struct dp_burst *b = &w->burst;
 
+	if (unlikely(w->tracing != NULL) && trace_split(w, pkts, n, origin))
+		return;
 	if (unlikely(v == NULL || v->sw >= w->snap->n_switches)) {
 		drop_all(w, pkts, n, origin);
 		return;
@@ -31,6 +34,8 @@ handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin,
 	b->sw = v->sw;
 	b->injected = injected;
 	classify(w, b);
+	if (unlikely(w->tracing != NULL) && trace_rest(w, b))
+		return;
 	if (unlikely(w->snap->sw[b->sw].ext != NULL))
 		extend_burst(w, b);
 	act(w, b);
@@ -180,4 +185,10 @@ poll_inject(struct dp_worker *w)
 		all++;
 	}
 	return all;
+}
+
+void
+poll_handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin, bool injected)
+{
+	handle(w, pkts, n, origin, injected);
 }

@@ -21,6 +21,10 @@
 
 // Returns the number of packets.
 uint32_t poll_queues(struct dp_worker *w);
+// What was read, or injected, goes through the stages. n at most DP_BURST, origin below
+// DP_VPORTS_MAX.
+void poll_handle(
+	struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin, bool injected);
 // What control injected.
 uint32_t poll_inject(struct dp_worker *w);
 

@@ -265,6 +265,7 @@ by_lane(void **state)
 	struct rte_mbuf *m;
 	struct bench b;
 	struct ext *e;
+	unsigned i;
 
 	begin(&b, &chain);
 	e = bound(&chain, SLUICE_EXT_INGRESS, args, 1);
@@ -280,13 +281,17 @@ by_lane(void **state)
 	lane.version = 1;
 	lane.path = DP_PATH_EXCLUSIVE_QUEUE;
 	atomic_store(&b.lanes[7], &lane);
-	m->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
-	m->hash.fdir.hi = 3 << DP_LANE_INDEX_BITS | 7;
-	bench_feed(&b, 0, 0, m);
+	rte_pktmbuf_free(m);
+	for (i = 0; i < 3; i++) {
+		m = frame_make(&b, &f);
+		m->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+		m->hash.fdir.hi = 3 << DP_LANE_INDEX_BITS | 7;
+		bench_feed(&b, 0, 0, m);
+	}
 	bench_run(&b);
-	assert_int_equal(dp_worker_counters(b.dp, 0)->lane_hits, 1);
-	assert_int_equal(bench_count_out(&b, 1), 1);
-	assert_int_equal(info(e).packets, 1);
+	assert_int_equal(dp_worker_counters(b.dp, 0)->lane_hits, 3);
+	assert_int_equal(bench_count_out(&b, 1), 3);
+	assert_int_equal(info(e).packets, 3);
 	bench_end(&b);
 	ext_close(e);
 }

@@ -155,24 +155,30 @@ ethdev_of(const struct control *c, uint16_t nic, uint16_t port)
 	return n != NULL && port < n->n_ports ? n->ports[port].ethdev : DP_NONE;
 }
 
-static int
-build_rule(struct control *c, const struct offload_flow_info *fi, struct placement *pl,
-	struct nic_job *job, struct sl_err *err)
+int
+mover_rule(const struct control *c, const struct offload_flow_info *fi, const struct placement *pl,
+	uint16_t *ethdev, struct translate_rule *out, struct sl_err *err)
 {
 	const struct offload_decision *d = &fi->decision;
 
 	if (pl->place.path == OFFLOAD_ESWITCH) {
-		job->ethdev = ethdev_of(c, d->in.nic, d->in.port);
+		*ethdev = ethdev_of(c, d->in.nic, d->in.port);
 		if (d->drop)
-			return translate_to_drop(&fi->key, job->ethdev, &job->rule, err);
-		return translate_to_port(&fi->key, job->ethdev,
-			ethdev_of(c, d->out.nic, d->out.port), &d->actions, &job->rule, err);
+			return translate_to_drop(&fi->key, *ethdev, out, err);
+		return translate_to_port(&fi->key, *ethdev, ethdev_of(c, d->out.nic, d->out.port),
+			&d->actions, out, err);
 	}
-	job->ethdev = ethdev_of(c, pl->place.queue.nic, pl->place.queue.port);
-	if (placement_lane_open(c, pl, &fi->key) != 0)
+	*ethdev = ethdev_of(c, pl->place.queue.nic, pl->place.queue.port);
+	return translate_to_queue(&fi->key, pl->place.queue.index, placement_mark(pl), out, err);
+}
+
+static int
+build_rule(struct control *c, const struct offload_flow_info *fi, struct placement *pl,
+	struct nic_job *job, struct sl_err *err)
+{
+	if (pl->place.path != OFFLOAD_ESWITCH && placement_lane_open(c, pl, &fi->key) != 0)
 		return sl_err_set(err, ENOSPC, NULL, "all %u lanes are taken", DP_LANES_MAX);
-	return translate_to_queue(
-		&fi->key, pl->place.queue.index, placement_mark(pl), &job->rule, err);
+	return mover_rule(c, fi, pl, &job->ethdev, &job->rule, err);
 }
 
 // The NIC of a placement is kept with it: by the time it is removed the flow's decision may name

@@ -28,4 +28,10 @@ void mover_run(struct control *c);
 // Orders and answers that are under way.
 uint32_t mover_pending(const struct control *c);
 
+// The rule that carries a placed flow, and the ethdev that it is made on.
+struct placement;
+int mover_rule(const struct control *c, const struct offload_flow_info *fi,
+	const struct placement *pl, uint16_t *ethdev, struct translate_rule *out,
+	struct sl_err *err);
+
 #endif

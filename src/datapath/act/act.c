@@ -148,3 +148,28 @@ act(struct dp_worker *w, struct dp_burst *b)
 		lcore_add(&from->path_bytes[i], places.bytes[i]);
 	}
 }
+
+void
+act_traced(struct dp_worker *w, struct dp_burst *b, bool count)
+{
+	struct dp_count *rules = atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed);
+	struct dp_vport_counters *from = &w->vports[b->origin];
+	const struct dp_program *prog = b->prog[0];
+	const uint32_t len = prog != NULL ? b->pkts[0]->pkt_len : 0;
+	unsigned i;
+
+	if (prog == NULL)
+		return;
+	for (i = 0; count && rules != NULL && i < prog->n_rules; i++) {
+		lcore_add(&rules[prog->rule[i]].packets, 1);
+		lcore_add(&rules[prog->rule[i]].bytes, len);
+	}
+	if (count && !b->injected) {
+		lcore_add(&from->path_packets[b->path[0]], 1);
+		lcore_add(&from->path_bytes[b->path[0]], len);
+	}
+	if (prog->kind == DP_PROG_DROP)
+		lcore_drop(w, b->pkts[0], b->origin, prog->drop);
+	else
+		act_slow(w, b, 0);
+}

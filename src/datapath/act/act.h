@@ -8,5 +8,8 @@
 // Thread safety: owner thread only.
 
 void act(struct dp_worker *w, struct dp_burst *b);
+// A burst of one packet by the way of those that are nothing special, so that out/output.c sees it.
+// count: rules and places.
+void act_traced(struct dp_worker *w, struct dp_burst *b, bool count);
 
 #endif

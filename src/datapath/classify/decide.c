@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "classify/classify.h"
 #include "out/output.h"
+#include "trace/trace.h"
 #include "classify/report.h"
 #include "out/ring.h"
 #include "classify/store.h"
@@ -15,7 +16,7 @@ decide(struct dp_worker *w, const struct flow_key *key, struct dp_program *prog,
 	int number;
 
 	dp_compile(w->snap, key, prog, &verdict);
-	if (prog->flags & DP_PROG_MAC_DEP) {
+	if ((prog->flags & DP_PROG_MAC_DEP) && (likely(w->tracing == NULL) || !trace_is_dry(w))) {
 		if (verdict.learn)
 			report_mac(w, key, verdict.learn_vlan);
 		else

@@ -10,6 +10,7 @@
 #include "out/ring.h"
 #include "act/segment.h"
 #include "out/tx.h"
+#include "trace/trace.h"
 
 static void
 deliver(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, uint16_t origin,
@@ -29,6 +30,8 @@ deliver(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, uint16_t ori
 		owner = p->txq_owner[where.txq];
 	else if (own == DP_NONE)
 		owner = p->txq_owner[w->id % p->n_txq];
+	if (unlikely(w->tracing != NULL) && trace_output(w, p, m, &where, owner))
+		return;
 	if (owner != w->id) {
 		handover_put(w, owner, m, &where);
 	} else if (way->ring) {

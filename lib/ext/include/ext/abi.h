@@ -127,7 +127,7 @@ struct sluice_extension {
 		unsigned n_args, void **self, char *why, size_t why_len);
 	void (*fini)(void *self);
 	enum sluice_ext_verdict (*flow)(void *self, const struct sluice_ext_flow *flow);
-	// n: 1 to 32, all of one switch, in the order in which they came.
+	// n: 1 to 64, all of one switch, in the order in which they came.
 	void (*burst)(void *self, void *worker, struct sluice_ext_packet *pkts, unsigned n);
 	// What it has counted, for people; up to max of them, returns how many. May be NULL.
 	// Workers go on meanwhile.

@@ -20,6 +20,8 @@ enum dp_order_type {
 			   // ended
 	DP_ORD_DUMP,       // fill `dump` with up to its size entries from its cursor on; done
 	DP_ORD_SYNC,       // done at the next burst boundary, when all counters are published
+	DP_ORD_TRACE,      // carries `trace` through the stages; done when its record is made
+	DP_ORD_LIVE,       // traces as `live` says from now on, NULL: not any more; done
 	DP_ORD_DRAIN_PORT, // drop by name what is held for dp_port `port` (rings, buffers); done
 };
 
@@ -32,6 +34,9 @@ enum dp_move_mode {
 		     // default queues were emptied
 	DP_MOVE_OUT, // assigned -> default: the other way round
 };
+
+struct dp_trace_job; // datapath/trace.h
+struct dp_live;      // likewise
 
 // A chunk: n may be below size, also 0, while there is more.
 struct dp_flow_dump {
@@ -48,6 +53,8 @@ struct dp_order {
 	struct flow_key key;
 	struct dp_flow_dump *dump;
 	struct dp_port *port;
+	struct dp_trace_job *trace;
+	struct dp_live *live;
 	_Atomic uint32_t *done; // incremented; may be NULL
 };
 

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "trace/trace.h"
+
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_ring_elem.h>
+
+#include "act/act.h"
+#include "classify/classify.h"
+#include "extend/extend.h"
+#include "memory.h"
+#include "poll.h"
+
+#define AT_ONCE 10
+
+bool
+trace_is_dry(const struct dp_worker *w)
+{
+	return w->tracing->now != NULL && w->tracing->now->dry;
+}
+
+// ---- one packet
+
+static void
+note_decision(struct dp_trace_record *r, const struct dp_burst *b)
+{
+	const struct dp_program *prog = b->prog[0];
+
+	if (prog == NULL)
+		return;
+	r->decided = true;
+	r->program = *prog;
+	r->path = b->path[0];
+	if (prog->kind == DP_PROG_GENERAL)
+		r->actions = *b->list[0];
+}
+
+bool
+trace_rest(struct dp_worker *w, struct dp_burst *b)
+{
+	struct dp_trace_record *r = w->tracing->now;
+
+	if (r == NULL)
+		return false;
+	note_decision(r, b);
+	if (w->snap->sw[b->sw].ext != NULL)
+		extend_burst(w, b);
+	act_traced(w, b, !r->dry);
+	if (!r->dry)
+		classify_keep(w, b);
+	lcore_free_flush(w);
+	return true;
+}
+
+bool
+trace_output(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf *m,
+	const struct dp_packet *where, uint16_t owner)
+{
+	struct dp_trace_record *r = w->tracing->now;
+	struct dp_trace_output *o;
+
+	if (r == NULL)
+		return false;
+	if (r->n_outputs == DP_TRACE_OUTPUTS) {
+		r->outputs_lost++;
+	} else {
+		o = &r->output[r->n_outputs++];
+		*o = (struct dp_trace_output){.vport = where->target,
+			.txq = where->txq,
+			.owner = owner,
+			.cls = where->cls,
+			.ring = (where->flags & DP_PKT_RING) != 0,
+			.link = p->ops->link(p),
+			.len = m->pkt_len,
+			.n_bytes = (uint8_t)RTE_MIN(m->data_len, DP_TRACE_BYTES)};
+		memcpy(o->bytes, rte_pktmbuf_mtod(m, const void *), o->n_bytes);
+	}
+	if (r->dry)
+		lcore_free_later(w, m);
+	return r->dry;
+}
+
+// What the packet meets: its key, and the entry that the look-up will find.
+static struct cache_entry *
+look(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, struct dp_trace_record *r)
+{
+	const struct dp_vport *v = w->snap->vport[origin];
+	const struct dp_switch *sw;
+
+	r->worker = w->id;
+	r->origin = origin;
+	r->gen = w->snap->gen;
+	r->len = m->pkt_len;
+	r->marked = (m->ol_flags & RTE_MBUF_F_RX_FDIR_ID) != 0;
+	r->mark = r->marked ? m->hash.fdir.hi : 0;
+	if (v == NULL || v->sw >= w->snap->n_switches)
+		return NULL;
+	sw = &w->snap->sw[v->sw];
+	r->fault = (uint8_t)flow_parse(m, sw->id, origin, sw->fields, &r->key, &r->off);
+	return r->fault == FLOW_OK ? cache_lookup(w->cache, &r->key) : NULL;
+}
+
+static void
+restore(struct dp_vport_counters *to, const struct dp_vport_counters *from)
+{
+	memcpy((void *)to, (const void *)from, sizeof(*to)); // one writer: this worker
+}
+
+static void
+note_counters(struct dp_trace_record *r, const struct dp_vport_counters *before,
+	const struct dp_vport_counters *after)
+{
+	unsigned d;
+
+	r->copies = (uint16_t)(after->copies - before->copies);
+	for (d = 0; d < DP_DROP_COUNT; d++)
+		r->dropped[d] = (uint16_t)(after->dropped[d] - before->dropped[d]);
+}
+
+static void
+trace_one(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, bool injected,
+	struct dp_trace_record *r)
+{
+	struct dp_vport_counters *counters = &w->vports[lcore_origin(origin)];
+	struct dp_vport_counters before = *counters;
+	uint64_t lane_hits = w->counters.lane_hits;
+	struct cache_entry *e = look(w, m, origin, r), was = {.packets = 0};
+	uint32_t gen = w->gen;
+
+	if (e != NULL)
+		was = *e;
+	w->tracing->now = r;
+	poll_handle(w, &m, 1, origin, injected);
+	w->tracing->now = NULL;
+	if (w->counters.lane_hits != lane_hits)
+		r->from = DP_TRACE_LANE;
+	else if (!r->decided)
+		r->from = DP_TRACE_FAULT;
+	else if (e == NULL)
+		r->from = DP_TRACE_MISS;
+	else
+		r->from = was.gen == gen ? DP_TRACE_HIT : DP_TRACE_STALE;
+	if (e != NULL) {
+		r->entry_packets = was.packets;
+		r->entry_bytes = was.bytes;
+	}
+	note_counters(r, &before, counters);
+	if (!r->dry)
+		return;
+	restore(counters, &before);
+	if (r->from == DP_TRACE_LANE) {
+		struct dp_count *lane = &w->lanes[r->mark & (DP_LANES_MAX - 1)];
+
+		lcore_add(&lane->packets, (uint64_t)-1);
+		lcore_add(&lane->bytes, -(uint64_t)r->len);
+	}
+	if (e != NULL && r->from != DP_TRACE_LANE) {
+		e->packets = was.packets;
+		e->bytes = was.bytes;
+		e->rate = was.rate;
+		e->last_tick = was.last_tick;
+	}
+}
+
+void
+trace_job(struct dp_worker *w, struct dp_trace_job *job)
+{
+	struct dp_tracing one = {.live = NULL}, *was = w->tracing;
+
+	memset(&job->record, 0, sizeof(job->record));
+	job->record.dry = job->dry;
+	if (w->snap == NULL) {
+		rte_pktmbuf_free(job->m);
+		return;
+	}
+	if (!job->dry)
+		lcore_add(&w->vports[lcore_origin(job->origin)].originated, 1);
+	w->tracing = &one;
+	trace_one(w, job->m, job->origin, true, &job->record);
+	w->tracing = was;
+}
+
+// ---- live
+
+void
+trace_live(struct dp_worker *w, struct dp_live *live)
+{
+	w->tracing = live != NULL ? &live->tracing : NULL;
+}
+
+// Matches, and is to be recorded.
+static bool
+wanted(struct dp_worker *w, struct dp_live *live, const struct rte_mbuf *m, uint16_t origin)
+{
+	const struct dp_vport *v = w->snap->vport[origin];
+	struct flow_offsets off;
+	struct flow_key key;
+
+	if (v == NULL || v->sw >= w->snap->n_switches)
+		return false;
+	flow_parse(m, w->snap->sw[v->sw].id, origin, live->fields, &key, &off);
+	if (!flow_match_hits(&live->match, &key))
+		return false;
+	lcore_add(&live->matched, 1);
+	if (live->budget == 0 || w->now + AT_ONCE * live->gap < live->next) {
+		lcore_add(&live->lost, 1);
+		return false;
+	}
+	live->budget--;
+	live->next = RTE_MAX(live->next, w->now) + live->gap;
+	return true;
+}
+
+bool
+trace_split(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin)
+{
+	struct dp_tracing *t = w->tracing;
+	uint16_t i, first = 0;
+
+	if (t->live == NULL || t->now != NULL)
+		return false;
+	w->tracing = NULL; // the others are handled as ever
+	for (i = 0; i < n; i++) {
+		if (!wanted(w, t->live, pkts[i], origin))
+			continue;
+		if (i > first)
+			poll_handle(w, &pkts[first], i - first, origin, false);
+		first = i + 1;
+		memset(&t->live->record, 0, sizeof(t->live->record));
+		w->tracing = t;
+		trace_one(w, pkts[i], origin, false, &t->live->record);
+		w->tracing = NULL;
+		if (rte_ring_sp_enqueue_elem(
+			    t->live->ring, &t->live->record, sizeof(t->live->record)) != 0)
+			lcore_add(&t->live->lost, 1);
+	}
+	if (n > first)
+		poll_handle(w, &pkts[first], n - first, origin, false);
+	w->tracing = t;
+	return true;
+}
+
+struct dp_live *
+dp_live_new(const struct flow_match *match, uint32_t budget, uint32_t per_second, int socket_id)
+{
+	const size_t elem = sizeof(struct dp_trace_record);
+	struct dp_live *live = dp_zalloc(sizeof(*live), socket_id);
+	ssize_t len = rte_ring_get_memsize_elem((unsigned)elem, DP_LIVE_RECORDS);
+
+	if (live == NULL)
+		return NULL;
+	live->match = *match;
+	live->fields = flow_match_fields(match);
+	live->budget = budget;
+	live->gap = rte_get_tsc_hz() / (per_second != 0 ? per_second : 1);
+	live->tracing.live = live;
+	live->ring = len > 0 ? dp_zalloc((size_t)len, socket_id) : NULL;
+	if (live->ring == NULL || rte_ring_init(live->ring, "trace", DP_LIVE_RECORDS,
+					  RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
+		dp_live_free(live);
+		return NULL;
+	}
+	return live;
+}
+
+void
+dp_live_free(struct dp_live *live)
+{
+	if (live == NULL)
+		return;
+	dp_free_mem(live->ring);
+	dp_free_mem(live);
+}
+
+bool
+dp_live_get(struct dp_live *live, struct dp_trace_record *out)
+{
+	return rte_ring_sc_dequeue_elem(live->ring, out, sizeof(*out)) == 0;
+}

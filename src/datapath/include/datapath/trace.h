@@ -25,7 +25,7 @@
 // packet once more and compares it with the match; a packet that is recorded costs some
 // microseconds, and no more are recorded than `budget` and the rate allow.
 //
-// Thread safety: records and jobs are plain values that the worker fills until it says done (see
+// Thread safety: any thread (plain values, which the worker fills until it says done, see
 // datapath/order.h); struct dp_live: as its members say.
 
 #define DP_TRACE_OUTPUTS 8

@@ -36,7 +36,7 @@ static const struct emu_item_field eth[] = {
 	EXACT("dst", rte_flow_item_eth, hdr.dst_addr, KEY(dst)),
 	EXACT("src", rte_flow_item_eth, hdr.src_addr, KEY(src)),
 	RANGE("type", rte_flow_item_eth, hdr.ether_type, KEY(eth_type)),
-	FLAG("has_vlan", 16, 0, EMU_L_VLAN),
+	FLAG("has_vlan", 14, 0, EMU_L_VLAN),
 	END,
 };
 static const struct emu_item_field vlan[] = {

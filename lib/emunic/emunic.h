@@ -291,7 +291,9 @@ int emu_nic_create(
 void emu_side_ask(struct emu_side *side);
 int emu_nic_open_backends(struct emu_nic *nic);
 // Opens text and puts it behind the side, closing what was there. NULL text: unplugs.
-int emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text);
+// What is wrong, or a remark, is in why too.
+int emu_nic_set_backend(
+	struct emu_nic *nic, struct emu_side *side, const char *text, char *why, size_t why_len);
 void emu_nic_unref(struct emu_nic *nic);
 
 // mood_nic.c: changes moods while the NIC runs, all that text ("key=value,key=value") names or

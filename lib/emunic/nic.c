@@ -157,7 +157,8 @@ add_stats(struct emu_backend_stats *sum, const struct emu_backend_stats *s)
 }
 
 int
-emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text)
+emu_nic_set_backend(
+	struct emu_nic *nic, struct emu_side *side, const char *text, char *why, size_t why_len)
 {
 	struct emu_backend_env env = {
 		.nic = nic->name,
@@ -167,14 +168,15 @@ emu_nic_set_backend(struct emu_nic *nic, struct emu_side *side, const char *text
 		.socket_id = nic->socket_id,
 	};
 	struct emu_backend *old, *fresh = NULL;
-	char why[256] = "";
 	int ret;
 
+	why[0] = '\0';
 	if (text != NULL) {
-		ret = emu_backend_open(&env, text, &fresh, why, sizeof(why));
+		ret = emu_backend_open(&env, text, &fresh, why, why_len);
 		if (ret != 0) {
-			EMU_LOG(ERR, "%s: %s=[%s]: %s", nic->name, side->name, text,
-				why[0] != '\0' ? why : rte_strerror(-ret));
+			if (why[0] == '\0')
+				snprintf(why, why_len, "%s", rte_strerror(-ret));
+			EMU_LOG(ERR, "%s: %s=[%s]: %s", nic->name, side->name, text, why);
 			return ret;
 		}
 		if (why[0] != '\0')
@@ -212,12 +214,15 @@ emu_side_ask(struct emu_side *side)
 int
 emu_nic_open_backends(struct emu_nic *nic)
 {
+	char why[256];
+
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		int ret;
 
 		if (nic->args.backends[i] == NULL)
 			continue;
-		ret = emu_nic_set_backend(nic, &nic->sides[i], nic->args.backends[i]);
+		ret = emu_nic_set_backend(
+			nic, &nic->sides[i], nic->args.backends[i], why, sizeof(why));
 		if (ret != 0)
 			return ret;
 	}

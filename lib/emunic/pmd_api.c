@@ -40,11 +40,13 @@ rte_pmd_emunic_backend_swap(uint16_t port_id, const char *side, const char *text
 {
 	struct emu_nic *nic;
 	struct emu_side *s;
+	char why[256];
 	int ret = find_side(port_id, side, &nic, &s);
 
 	if (ret != 0)
 		return ret;
-	return emu_nic_set_backend(nic, s, text != NULL && text[0] != '\0' ? text : NULL);
+	return emu_nic_set_backend(
+		nic, s, text != NULL && text[0] != '\0' ? text : NULL, why, sizeof(why));
 }
 
 EXPORT int

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <rte_telemetry.h>
 
 #include "emunic.h"
-#include "rte_pmd_emunic.h"
 
 // Commands of the emulated NIC on DPDK's telemetry socket (DPDK programmer's guide, "Telemetry
 // Library"), for people with dpdk-telemetry.py and for tests:
@@ -14,65 +12,6 @@
 //   /emunic/info,nic=NAME                          what the NIC holds, its limits and moods
 //   /emunic/set,nic=NAME,key=value,...             other limits and moods (moods.h)
 //   /emunic/swap,nic=NAME,side=wire|vfN,[KIND,key=value,...]   another backend behind a side
-
-struct swap_args {
-	char nic[RTE_ETH_NAME_MAX_LEN];
-	char side[16];
-	const char *backend; // rest of the text
-};
-
-// Copies the value of "key=" at *text up to the next comma and moves *text behind it.
-static int
-take_value(const char **text, const char *key, char *out, size_t len)
-{
-	const size_t n = strlen(key);
-	size_t i;
-
-	if (strncmp(*text, key, n) != 0)
-		return -EINVAL;
-	*text += n;
-	i = strcspn(*text, ",");
-	if (i == 0 || i >= len || (*text)[i] != ',')
-		return -EINVAL;
-	memcpy(out, *text, i);
-	out[i] = '\0';
-	*text += i + 1;
-	return 0;
-}
-
-static int
-parse_swap(const char *params, struct swap_args *a)
-{
-	if (params == NULL || take_value(&params, "nic=", a->nic, sizeof(a->nic)) != 0 ||
-		take_value(&params, "side=", a->side, sizeof(a->side)) != 0)
-		return -EINVAL;
-	a->backend = params;
-	return 0;
-}
-
-static int
-tel_swap(const char *cmd, const char *params, struct rte_tel_data *d)
-{
-	struct swap_args a;
-	uint16_t port_id;
-	int rc;
-
-	rte_tel_data_start_dict(d);
-	if (parse_swap(params, &a) != 0) {
-		rte_tel_data_add_dict_string(
-			d, "error", "expected nic=NAME,side=SIDE,[KIND,key=value,...]");
-		return 0;
-	}
-	rc = rte_eth_dev_get_port_by_name(a.nic, &port_id);
-	if (rc == 0)
-		rc = rte_pmd_emunic_backend_swap(port_id, a.side, a.backend);
-	if (rc == 0)
-		rte_tel_data_add_dict_string(d, "side", a.side);
-	else
-		rte_tel_data_add_dict_string(
-			d, "error", rc == -ENODEV ? "no such emulated NIC" : strerror(-rc));
-	return 0;
-}
 
 static int
 tel_list(const char *cmd, const char *params, struct rte_tel_data *d)
@@ -100,7 +39,7 @@ refuse(struct rte_tel_data *d, const char *why)
 static struct emu_nic *
 find_nic(const char *params, const char **rest, uint16_t *port_id, struct rte_tel_data *d)
 {
-	char name[RTE_ETH_NAME_MAX_LEN];
+	char name[RTE_ETH_NAME_MAX_LEN], why[128];
 	size_t n;
 
 	if (params == NULL || strncmp(params, "nic=", 4) != 0) {
@@ -112,10 +51,58 @@ find_nic(const char *params, const char **rest, uint16_t *port_id, struct rte_te
 	*rest = params[4 + n] == ',' ? params + 5 + n : params + 4 + n;
 	if (rte_eth_dev_get_port_by_name(name, port_id) != 0 ||
 		!emu_is_port(&rte_eth_devices[*port_id])) {
-		refuse(d, "no such emulated NIC");
+		snprintf(why, sizeof(why), "there is no emulated NIC \"%s\" (/emunic/list has all)",
+			name);
+		refuse(d, why);
 		return NULL;
 	}
 	return ((struct emu_port *)rte_eth_devices[*port_id].data->dev_private)->nic;
+}
+
+// Splits "side=NAME,BACKEND". NULL after d has the error.
+static struct emu_side *
+find_side(struct emu_nic *nic, const char *rest, const char **backend, struct rte_tel_data *d)
+{
+	size_t n = strncmp(rest, "side=", 5) == 0 ? strcspn(rest + 5, ",") : 0;
+	char why[128];
+
+	if (n == 0 || rest[5 + n] != ',') {
+		refuse(d, "expected nic=NAME,side=SIDE,[KIND,key=value,...]");
+		return NULL;
+	}
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		const char *name = nic->sides[i].name;
+
+		if (strlen(name) == n && memcmp(name, rest + 5, n) == 0) {
+			*backend = rest + 5 + n + 1;
+			return &nic->sides[i];
+		}
+	}
+	snprintf(why, sizeof(why), "the NIC has no side \"%.*s\", only wire and %u of vfN",
+		(int)RTE_MIN(n, 32U), rest + 5, nic->n_sides - 1U);
+	refuse(d, why);
+	return NULL;
+}
+
+static int
+tel_swap(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	const char *rest, *backend;
+	struct emu_side *side;
+	struct emu_nic *nic;
+	uint16_t port_id;
+	char why[RTE_TEL_MAX_STRING_LEN];
+
+	nic = find_nic(params, &rest, &port_id, d);
+	side = nic == NULL ? NULL : find_side(nic, rest, &backend, d);
+	if (side == NULL)
+		return 0;
+	if (emu_nic_set_backend(nic, side, backend[0] != '\0' ? backend : NULL, why, sizeof(why)) !=
+		0)
+		return refuse(d, why);
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "side", side->name);
+	return 0;
 }
 
 static void

@@ -534,7 +534,8 @@ def test_moods(pmd, work):
                           ('stall=rep1.rx0', 'no rep1'), ('x=1', "unknown mood 'x'")]:
         answer = telemetry(prefix, f'/emunic/set,nic=net_emunic0,{text}')
         assert message in answer['error'], answer
-    assert telemetry(prefix, '/emunic/info,nic=none') == {'error': 'no such emulated NIC'}
+    assert telemetry(prefix, '/emunic/info,nic=none') == {
+        'error': 'there is no emulated NIC "none" (/emunic/list has all)'}
 
 
 def test_surprise_removal(pmd, work):

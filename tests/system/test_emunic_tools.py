@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""DPDK's own tools on the emulated NIC, as Debian ships them: dpdk-test-flow-perf in a process of
+its own, dpdk-telemetry.py beside a testpmd that holds the NIC."""
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from sluice_harness import Testpmd, foreign_build_dir, need, wait_for
+from sluice_harness.machine import RUN, lcores
+from sluice_harness.proc import die_with_parent
+
+pytestmark = pytest.mark.plain_only
+NIC = 'librte_net_emunic.so'
+DURING = 60  # seconds that a tool may take on a loaded machine
+
+
+def driver_dir():
+    lib = foreign_build_dir() / 'lib' / 'emunic'
+    assert (lib / NIC).exists(), f'{lib / NIC} is not built'
+    return lib
+
+
+def environment(**more):
+    path = f"{driver_dir()}:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(':')
+    return {**os.environ, 'LD_LIBRARY_PATH': path, **more}
+
+
+def run(*argv, check=True, stdin=None, **env):
+    """What a program prints, both outputs together."""
+    done = subprocess.run([str(a) for a in argv], text=True, stdout=subprocess.PIPE, input=stdin,
+                          stderr=subprocess.STDOUT, timeout=DURING, env=environment(**env),
+                          preexec_fn=die_with_parent, check=False)
+    assert not check or done.returncode == 0, f'{argv[0]} ended with {done.returncode}:\n{done.stdout}'
+    return done.stdout
+
+
+@pytest.fixture
+def prefix():
+    """An EAL file prefix, whose directory goes with the test."""
+    name = f'sluice-{RUN}-tools'
+    yield name
+    shutil.rmtree(f'/run/dpdk/{name}', ignore_errors=True)
+
+
+@pytest.fixture
+def holder(work, prefix):
+    """Starts a testpmd that holds the NIC, for others to look at; it ends with the test."""
+    need('dpdk-testpmd')
+    started = []
+
+    def start(vdev, args=()):
+        t = Testpmd(work, eal=['-d', NIC, '--file-prefix', prefix, '--vdev', vdev], args=args,
+                    env={'LD_LIBRARY_PATH': environment()['LD_LIBRARY_PATH']}, telemetry=True,
+                    memory=512, huge=False)
+        started.append(t)
+        return t
+
+    yield start
+    for t in started:
+        t.stop()
+
+
+def flow_perf(capacity, count, *words):
+    need('dpdk-test-flow-perf')
+    return run('dpdk-test-flow-perf', '--lcores', lcores(2), '--no-huge', '--no-shconf', '-m', '512',
+               '--no-pci', '--no-telemetry', '-d', NIC,
+               '--vdev', f'net_emunic0,queues=2,capacity={capacity},wire=[sink]', '--', *words,
+               f'--rules-count={count}', f'--rules-batch={count // 4}', check=False)
+
+
+def rates(out):
+    found = re.findall(r'\[Throughput \| (\w+)\] All Cores :: Port 0 :: Total .*rate -> ([\d.]+) K', out)
+    return {what: float(rate) for what, rate in found}
+
+
+@pytest.mark.parametrize('words', [
+    ('--ingress', '--ether', '--ipv4', '--udp', '--queue'),
+    ('--ingress', '--ether', '--vlan', '--ipv6', '--tcp', '--mark', '--drop'),
+    ('--transfer', '--ether', '--ipv4', '--tcp', '--drop'),
+], ids=['queue', 'vlan-mark', 'transfer'])
+def test_flow_perf(words):
+    """It inserts and removes 4,000 rules and tells at which rates."""
+    out = flow_perf(4096, 4000, *words, '--deletion-rate')
+    seen = rates(out)
+    assert seen.get('Insertion', 0) > 0 and seen.get('Deletion', 0) > 0, out
+    assert "can't be created" not in out and 'Fail' not in out, out
+
+
+def test_flow_perf_full():
+    """One rule more than the NIC holds is refused with the NIC's figures."""
+    out = flow_perf(3999, 4000, '--ingress', '--ether', '--ipv4', '--udp', '--queue')
+    assert re.search(r"Flow can't be created .*the NIC is full: it holds 3999 rules of 3999", out), out
+
+
+def telemetry(prefix, *commands):
+    """The answers of dpdk-telemetry.py: one JSON object for each command."""
+    need('dpdk-telemetry.py')
+    out = run('dpdk-telemetry.py', '-f', prefix, stdin='\n'.join(commands) + '\nquit\n')
+    answers = [json.loads(line) for line in out.splitlines() if line.startswith('{"/')]
+    assert len(answers) == len(commands), out
+    return [answer[command.split(',')[0]] for answer, command in zip(answers, commands)]
+
+
+def test_telemetry(holder, prefix):
+    """The NIC's own commands: what there is, its moods changed while it runs, another backend."""
+    t = holder('net_emunic0,queues=2,representor=vf0,wire=[sink],vf0=[sink]')
+    nics, info, helped = telemetry(prefix, '/emunic/list', '/emunic/info,nic=net_emunic0',
+                                   '/help,/emunic/set')
+    assert nics == ['net_emunic0'] and info['vfs'] == 1 and info['rules'] == 0, (nics, info)
+    assert 'key=value' in json.dumps(helped), helped
+    rule = 'ingress pattern eth / ipv4 dst is 10.0.0.1 / end actions drop / count / end'
+    assert 'created' in t.cmd(f'flow create 0 {rule}')
+    changed, = telemetry(prefix, '/emunic/set,nic=net_emunic0,capacity=1')
+    assert changed == {'nic': 'net_emunic0'}, changed
+    before = len(t.proc.text())
+    t.cmd('flow create 0 ' + rule.replace('10.0.0.1', '10.0.0.2'))
+    wait_for(lambda: 'it holds 1 rules of 1' in t.proc.text()[before:], 10, 'the NIC is full')
+    # The wire is unplugged, and link follows; another one is plugged in.
+    telemetry(prefix, '/emunic/swap,nic=net_emunic0,side=wire,')
+    wait_for(lambda: 'Link status: down' in t.cmd('show port info 0'), 10, 'link is down')
+    swapped, = telemetry(prefix, '/emunic/swap,nic=net_emunic0,side=wire,[generator,pps=1000]')
+    assert swapped['side'] == 'wire', swapped
+    wait_for(lambda: 'Link status: up' in t.cmd('show port info 0'), 10, 'link is up')
+    t.cmd('set fwd rxonly')
+    t.cmd('start')
+    wait_for(lambda: t.port_stats(0)['RX-packets'] > 100, 20, 'packets of the new wire')
+
+
+@pytest.mark.parametrize('command, answer', [
+    ('/emunic/info,nic=net_emunic7', 'net_emunic7'),
+    ('/emunic/set,nic=net_emunic0,nonsense=1', 'nonsense'),
+    ('/emunic/set,nic=net_emunic0,capacity=-1', 'capacity'),
+    ('/emunic/swap,nic=net_emunic0,side=vf9,[sink]', 'vf9'),
+    ('/emunic/swap,nic=net_emunic0,side=wire,[teleport]', 'teleport'),
+])
+def test_telemetry_refusals(holder, prefix, command, answer):
+    """What is wrong is named, and the NIC is as it was."""
+    holder('net_emunic0,queues=1,representor=vf0,wire=[sink],vf0=[sink]')
+    before, refused, after = telemetry(prefix, '/emunic/info,nic=net_emunic0', command,
+                                       '/emunic/info,nic=net_emunic0')
+    assert answer in json.dumps(refused), refused
+    assert before == after, (before, after)

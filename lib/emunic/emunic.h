@@ -168,6 +168,15 @@ struct emu_port {
 	struct rte_ether_addr filter[EMU_MAX_MACS]; // the same, for the firmware
 	struct rte_ether_addr mcast[EMU_MAX_MCAST];
 	uint32_t n_mcast;
+	struct emu_age_list aged; // to be told
+	bool aged_event;          // an event is due, and
+	bool aged_told;           // no other until the list was read
+	LIST_HEAD(, rte_flow_action_handle) handles;
+	uint32_t n_handles;
+	struct emu_async *async; // flow_async.h; NULL: rte_flow_configure was not called
+	LIST_HEAD(, rte_flow_pattern_template) patterns;
+	LIST_HEAD(, rte_flow_actions_template) action_templates;
+	LIST_HEAD(, rte_flow_template_table) tables;
 	bool isolated; // receives nothing but what ingress rules send to a queue
 	struct emu_table ingress, egress;
 	struct emu_rule_list rules; // created on this port, of all domains
@@ -239,7 +248,8 @@ struct emu_nic {
 
 	struct emu_rules rules;
 	struct emu_table transfer;
-	uint32_t n_transfer;         // rules of that domain, in all groups
+	uint32_t n_transfer; // rules of that domain, in all groups
+	struct emu_ages ages;
 	pthread_mutex_t insert_lock; // one insertion at a time, as long as it may sleep
 	uint64_t insert_next_ns;     // when insert_rate allows the next one
 	uint64_t reading;            // of the rule counters, by counter_lag

@@ -98,11 +98,11 @@ poll_port(struct emu_nic *nic, struct emu_port *port, uint16_t *next, unsigned i
 }
 
 static void
-link_alarm(void *arg)
+event_alarm(void *arg)
 {
 	struct emu_nic *nic = arg;
-	struct rte_eth_dev *tell[EMU_MAX_PORTS];
-	unsigned int n = 0;
+	struct rte_eth_dev *tell[EMU_MAX_PORTS], *aged[EMU_MAX_PORTS];
+	unsigned int n = 0, n_aged = 0;
 
 	emu_gate_enter(&nic->gate);
 	nic->alarm_set = false;
@@ -112,18 +112,24 @@ link_alarm(void *arg)
 		if (nic->sides[i].link_changed && port != NULL && port->lsc && port->started)
 			tell[n++] = port->dev;
 		nic->sides[i].link_changed = false;
+		if (port != NULL && port->aged_event) {
+			port->aged_event = false;
+			aged[n_aged++] = port->dev;
+		}
 	}
 	emu_gate_leave(&nic->gate);
+	for (unsigned int i = 0; i < n_aged; i++)
+		rte_eth_dev_callback_process(aged[i], RTE_ETH_EVENT_FLOW_AGED, NULL);
 	for (unsigned int i = 0; i < n; i++)
 		rte_eth_dev_callback_process(tell[i], RTE_ETH_EVENT_INTR_LSC, NULL);
 }
 
-// Notes link changes; the event itself comes from EAL's interrupt thread, as a device's would.
-// Returns true when it has to be raised.
+// Notes link changes and rules that aged; the event itself comes from EAL's interrupt thread, as a
+// device's would. Returns true when it has to be raised.
 static bool
-check_links(struct emu_nic *nic)
+check_events(struct emu_nic *nic)
 {
-	bool changed = false;
+	bool changed = emu_age_sweep(nic, false);
 
 	nic->link_check_at = rte_get_tsc_cycles() + rte_get_tsc_hz() * LINK_CHECK_MS / 1000;
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
@@ -150,10 +156,10 @@ check_links(struct emu_nic *nic)
 }
 
 static void
-raise_links(struct emu_nic *nic)
+raise_events(struct emu_nic *nic)
 {
-	if (rte_eal_alarm_set(1, link_alarm, nic) != 0)
-		EMU_LOG(WARNING, "%s: a link event is lost", nic->name);
+	if (rte_eal_alarm_set(1, event_alarm, nic) != 0)
+		EMU_LOG(WARNING, "%s: an event is lost", nic->name);
 }
 
 void
@@ -162,10 +168,10 @@ emu_firmware_links(struct emu_nic *nic)
 	bool alarm;
 
 	emu_gate_enter(&nic->gate);
-	alarm = check_links(nic);
+	alarm = check_events(nic);
 	emu_gate_leave(&nic->gate);
 	if (alarm)
-		raise_links(nic);
+		raise_events(nic);
 }
 
 unsigned int
@@ -193,10 +199,10 @@ emu_firmware_round(struct emu_nic *nic)
 	}
 	if (rte_get_tsc_cycles() >= nic->link_check_at) {
 		emu_gate_enter_fw(&nic->gate);
-		alarm = check_links(nic);
+		alarm = check_events(nic);
 		emu_gate_leave(&nic->gate);
 		if (alarm)
-			raise_links(nic);
+			raise_events(nic);
 	}
 	return moved;
 }
@@ -216,10 +222,10 @@ emu_firmware_inline(struct emu_nic *nic)
 			poll_port(nic, nic->ports[i], &q, EMU_MAX_QUEUES);
 	}
 	if (rte_get_tsc_cycles() >= nic->link_check_at)
-		alarm = check_links(nic);
+		alarm = check_events(nic);
 	emu_gate_leave(&nic->gate);
 	if (alarm)
-		raise_links(nic);
+		raise_events(nic);
 }
 
 static uint64_t
@@ -376,10 +382,10 @@ emu_firmware_arm(struct emu_nic *nic)
 void
 emu_firmware_settle_events(struct emu_nic *nic)
 {
-	rte_eal_alarm_cancel(link_alarm, nic);
+	rte_eal_alarm_cancel(event_alarm, nic);
 	emu_mailbox_stop(nic);
 	emu_gate_enter(&nic->gate);
-	if (nic->alarm_set && rte_eal_alarm_set(1, link_alarm, nic) != 0)
+	if (nic->alarm_set && rte_eal_alarm_set(1, event_alarm, nic) != 0)
 		nic->alarm_set = false;
 	emu_mailbox_start(nic);
 	emu_gate_leave(&nic->gate);
@@ -411,6 +417,6 @@ emu_firmware_stop(struct emu_nic *nic)
 		nic->service_added = false;
 	}
 	emu_nic_cancel_removal(nic);
-	rte_eal_alarm_cancel(link_alarm, nic);
+	rte_eal_alarm_cancel(event_alarm, nic);
 	emu_mailbox_stop(nic);
 }

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <rte_version.h>
+
+#include "flow_async.h"
+#include "flow_shared.h"
 #include "program.h"
 
 struct emu_port *
@@ -64,8 +68,8 @@ emu_flow_supported(struct emu_port *port, const struct emu_flow_spec *spec, bool
 }
 
 static int
-check_attr(
-	const struct rte_flow_attr *attr, struct emu_flow_spec *out, struct rte_flow_error *error)
+check_attr(struct emu_port *port, const struct rte_flow_attr *attr, struct emu_flow_spec *out,
+	struct rte_flow_error *error)
 {
 	if (attr == NULL)
 		return rte_flow_error_set(
@@ -80,11 +84,15 @@ check_attr(
 				     : EMU_ON_INGRESS;
 	out->group = attr->group;
 	out->priority = attr->priority;
+	if (attr->transfer && port->nic->moods.pf_proxy && port->index > 0)
+		return rte_flow_error_set(error, EPERM, RTE_FLOW_ERROR_TYPE_ATTR_TRANSFER, attr,
+			"only the PF manages transfer rules (pf_proxy); see "
+			"rte_flow_pick_transfer_proxy");
 	return 0;
 }
 
-static int
-check_gone(struct emu_port *port, struct rte_flow_error *error)
+int
+emu_flow_gone(struct emu_port *port, struct rte_flow_error *error)
 {
 	if (!port->nic->gone)
 		return 0;
@@ -100,9 +108,9 @@ emu_flow_compile(struct emu_port *port, const struct rte_flow_attr *attr,
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	ret = check_gone(port, error);
+	ret = emu_flow_gone(port, error);
 	if (ret == 0)
-		ret = check_attr(attr, out, error);
+		ret = check_attr(port, attr, out, error);
 	if (ret == 0)
 		ret = emu_flow_items(port, pattern, out, error);
 	if (ret == 0)
@@ -223,6 +231,39 @@ make_dead(struct emu_moods *m, struct emu_flow_spec *spec)
 	spec->match.mask.port = UINT16_MAX;
 }
 
+// The rule begins to use what it shares with others, and its own age object. False when memory
+// ends.
+static bool
+attach(struct emu_port *port, struct rte_flow *flow)
+{
+	struct emu_actions *act = &flow->act;
+
+	if (act->age_timeout > 0) {
+		act->age = emu_age_new(
+			port, act->age_timeout, act->age_context != NULL ? act->age_context : flow);
+		if (act->age == NULL)
+			return false;
+	}
+	if (act->age != NULL)
+		act->age->users++;
+	if (act->counter != NULL)
+		act->counter->users++;
+	return true;
+}
+
+static void
+detach(struct rte_flow *flow)
+{
+	struct emu_actions *act = &flow->act;
+
+	if (act->age != NULL && --act->age->users == 0 && act->age_timeout > 0)
+		emu_age_free(act->age);
+	if (act->counter != NULL)
+		act->counter->users--;
+	act->age = NULL;
+	act->counter = NULL;
+}
+
 // Puts a rule that was judged into its table. Under the gate.
 static struct rte_flow *
 insert(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_error *error)
@@ -237,6 +278,11 @@ insert(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_
 		next = emu_group_get(r, root, spec->act.jump);
 	if (t != NULL && (next != NULL || spec->act.fate != EMU_FATE_JUMP))
 		flow = emu_table_add(r, t, &spec->match, spec->priority, &spec->act, &err);
+	if (flow != NULL && !attach(port, flow)) {
+		emu_table_del(r, t, flow);
+		flow = NULL;
+		err = ENOMEM;
+	}
 	if (flow == NULL) {
 		if (next != NULL)
 			emu_group_put(r, next);
@@ -258,6 +304,24 @@ insert(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_
 	return flow;
 }
 
+struct rte_flow *
+emu_flow_insert(struct emu_port *port, const struct rte_flow_attr *attr,
+	const struct rte_flow_item *pattern, const struct rte_flow_action *actions,
+	struct rte_flow_error *error)
+{
+	struct rte_flow *flow = NULL;
+	struct emu_flow_spec spec;
+
+	if (emu_flow_compile(port, attr, pattern, actions, &spec, error) == 0 &&
+		check_room(port, &spec, error) == 0 && check_failure(port, error) == 0) {
+		make_dead(&port->nic->moods, &spec);
+		flow = insert(port, &spec, error);
+	}
+	if (flow == NULL)
+		emu_actions_release(&spec.act);
+	return flow;
+}
+
 static struct rte_flow *
 flow_create(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
@@ -265,27 +329,19 @@ flow_create(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 {
 	struct emu_port *port = dev->data->dev_private;
 	struct emu_nic *nic = port->nic;
-	struct rte_flow *flow = NULL;
-	struct emu_flow_spec spec;
+	struct rte_flow *flow;
 
 	pthread_mutex_lock(&nic->insert_lock);
 	insertion_cost(nic);
 	emu_gate_enter(&nic->gate);
-	if (emu_flow_compile(port, attr, pattern, actions, &spec, error) == 0 &&
-		check_room(port, &spec, error) == 0 && check_failure(port, error) == 0) {
-		make_dead(&nic->moods, &spec);
-		flow = insert(port, &spec, error);
-	}
-	if (flow == NULL)
-		emu_actions_release(&spec.act);
+	flow = emu_flow_insert(port, attr, pattern, actions, error);
 	emu_gate_leave(&nic->gate);
 	pthread_mutex_unlock(&nic->insert_lock);
 	return flow;
 }
 
-// True when the handle is one of a live rule of the port. Under the gate.
-static bool
-is_live(const struct emu_port *port, const struct rte_flow *flow)
+bool
+emu_flow_live(const struct emu_port *port, const struct rte_flow *flow)
 {
 	const struct emu_rules *r = &port->nic->rules;
 
@@ -300,8 +356,8 @@ is_transfer(const struct emu_nic *nic, const struct rte_flow *flow)
 	return flow->table == &nic->transfer || flow->table->root == &nic->transfer;
 }
 
-static void
-destroy(struct emu_port *port, struct rte_flow *flow)
+void
+emu_flow_remove(struct emu_port *port, struct rte_flow *flow)
 {
 	struct emu_nic *nic = port->nic;
 	struct emu_table *t = flow->table, *next = flow->next;
@@ -310,6 +366,9 @@ destroy(struct emu_port *port, struct rte_flow *flow)
 	flow->port = NULL;
 	nic->n_transfer -= is_transfer(nic, flow);
 	emu_table_del(&nic->rules, t, flow);
+	detach(flow);
+	if (flow->template != NULL)
+		emu_template_use(flow->template, -1);
 	emu_actions_release(&flow->act);
 	if (next != NULL) {
 		next->refs--;
@@ -325,9 +384,9 @@ flow_destroy(struct rte_eth_dev *dev, struct rte_flow *flow, struct rte_flow_err
 	bool live;
 
 	emu_gate_enter(&port->nic->gate);
-	live = is_live(port, flow);
+	live = emu_flow_live(port, flow);
 	if (live)
-		destroy(port, flow);
+		emu_flow_remove(port, flow);
 	emu_gate_leave(&port->nic->gate);
 	if (!live)
 		return rte_flow_error_set(error, ENOENT, RTE_FLOW_ERROR_TYPE_HANDLE, flow,
@@ -345,7 +404,7 @@ emu_flow_forget(struct emu_port *port)
 		emu_gate_enter(&port->nic->gate);
 		more = !TAILQ_EMPTY(&port->rules);
 		if (more)
-			destroy(port, TAILQ_FIRST(&port->rules));
+			emu_flow_remove(port, TAILQ_FIRST(&port->rules));
 		emu_gate_leave(&port->nic->gate);
 	} while (more);
 }
@@ -375,7 +434,7 @@ emu_flow_forget_transfer(struct emu_nic *nic)
 		emu_gate_enter(&nic->gate);
 		f = any_transfer(nic);
 		if (f != NULL)
-			destroy(f->port, f);
+			emu_flow_remove(f->port, f);
 		emu_gate_leave(&nic->gate);
 	} while (f != NULL);
 }
@@ -388,57 +447,35 @@ flow_flush(struct rte_eth_dev *dev, struct rte_flow_error *error)
 }
 
 static int
-query_count(struct emu_port *port, struct rte_flow *flow, struct rte_flow_query_count *out,
-	const struct rte_flow_action *action, struct rte_flow_error *error)
-{
-	struct emu_nic *nic = port->nic;
-	uint64_t hits, bytes;
-
-	if (!flow->act.count)
-		return rte_flow_error_set(
-			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, action, "the rule has no COUNT");
-	emu_nic_read_counters(nic);
-	emu_rule_count(flow, nic->reading, nic->moods.counter_lag == 0, out->reset, &hits, &bytes);
-	out->hits_set = 1;
-	out->bytes_set = 1;
-	out->hits = hits;
-	out->bytes = bytes;
-	return 0;
-}
-
-static int
-flow_query(struct rte_eth_dev *dev, struct rte_flow *flow, const struct rte_flow_action *actions,
-	void *data, struct rte_flow_error *error)
-{
-	struct emu_port *port = dev->data->dev_private;
-	int ret = 0;
-
-	emu_gate_enter(&port->nic->gate);
-	ret = check_gone(port, error);
-	if (ret == 0 && !is_live(port, flow))
-		ret = rte_flow_error_set(error, ENOENT, RTE_FLOW_ERROR_TYPE_HANDLE, flow,
-			"the port has no such rule");
-	for (; ret == 0 && actions->type != RTE_FLOW_ACTION_TYPE_END; actions++) {
-		if (actions->type == RTE_FLOW_ACTION_TYPE_COUNT)
-			ret = query_count(port, flow, data, actions, error);
-		else if (actions->type != RTE_FLOW_ACTION_TYPE_VOID)
-			ret = rte_flow_error_set(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION,
-				actions, "only COUNT can be queried");
-	}
-	emu_gate_leave(&port->nic->gate);
-	return ret;
-}
-
-static int
 flow_isolate(struct rte_eth_dev *dev, int on, struct rte_flow_error *error)
 {
 	struct emu_port *port = dev->data->dev_private;
 	int ret;
 
 	emu_gate_enter(&port->nic->gate);
-	ret = check_gone(port, error);
+	ret = emu_flow_gone(port, error);
 	if (ret == 0)
 		port->isolated = on;
+	emu_gate_leave(&port->nic->gate);
+	return ret;
+}
+
+// Every port of the NIC manages transfer rules itself: those with no port item are about the port
+// that they are created on, which another one could not say. With pf_proxy= only the PF does.
+static int
+flow_proxy(struct rte_eth_dev *dev, uint16_t *proxy, struct rte_flow_error *error)
+{
+	struct emu_port *port = dev->data->dev_private;
+	struct emu_port *pf;
+	int ret = 0;
+
+	emu_gate_enter(&port->nic->gate);
+	pf = port->nic->moods.pf_proxy ? port->nic->ports[0] : port;
+	if (pf != NULL)
+		*proxy = pf->dev->data->port_id;
+	else
+		ret = rte_flow_error_set(error, ENODEV, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL,
+			"the PF, which manages transfer rules (pf_proxy), is closed");
 	emu_gate_leave(&port->nic->gate);
 	return ret;
 }
@@ -448,12 +485,55 @@ static const struct rte_flow_ops ops = {
 	.create = flow_create,
 	.destroy = flow_destroy,
 	.flush = flow_flush,
-	.query = flow_query,
+	.query = emu_flow_query,
 	.isolate = flow_isolate,
+	.dev_dump = emu_flow_dump,
+	.get_aged_flows = emu_flow_aged,
+	.pick_transfer_proxy = flow_proxy,
+	.action_handle_create = emu_handle_create,
+	.action_handle_destroy = emu_handle_destroy,
+	.action_handle_update = emu_handle_update,
+	.action_handle_query = emu_handle_query,
+	.info_get = emu_async_info,
+	.configure = emu_async_configure,
+	.pattern_template_create = emu_pattern_template_create,
+	.pattern_template_destroy = emu_pattern_template_destroy,
+	.actions_template_create = emu_actions_template_create,
+	.actions_template_destroy = emu_actions_template_destroy,
+	.template_table_create = emu_template_table_create,
+	.template_table_destroy = emu_template_table_destroy,
+#if RTE_VERSION < RTE_VERSION_NUM(24, 3, 0, 0)
+	.async_create = emu_async_create,
+	.async_destroy = emu_async_destroy,
+	.push = emu_async_push,
+	.pull = emu_async_pull,
+#endif
 };
+
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+const struct rte_flow_fp_ops *
+emu_flow_fast_ops(void)
+{
+	static const struct rte_flow_fp_ops fast = {
+		.async_create = emu_async_create,
+		.async_destroy = emu_async_destroy,
+		.push = emu_async_push,
+		.pull = emu_async_pull,
+	};
+
+	return &fast;
+}
+#endif
 
 const struct rte_flow_ops *
 emu_flow_ops(void)
 {
 	return &ops;
+}
+
+void
+emu_flow_fini(struct emu_port *port)
+{
+	emu_async_fini(port);
+	emu_handles_fini(port);
 }

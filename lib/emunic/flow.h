@@ -2,8 +2,11 @@
 #ifndef EMUNIC_FLOW_H
 #define EMUNIC_FLOW_H
 
+#include <stdio.h>
+
 #include <rte_flow.h>
 #include <rte_flow_driver.h>
+#include <rte_version.h>
 
 #include "emunic.h"
 #include "support.h"
@@ -44,7 +47,34 @@ int emu_flow_supported(struct emu_port *port, const struct emu_flow_spec *spec, 
 // The port of this NIC that has the ethdev id, or NULL.
 struct emu_port *emu_flow_port(struct emu_port *port, uint16_t ethdev_id);
 
+// True when the handle is one of a live rule of the port. Under the gate, as the next.
+bool emu_flow_live(const struct emu_port *port, const struct rte_flow *flow);
+// Error when the device is gone.
+int emu_flow_gone(struct emu_port *port, struct rte_flow_error *error);
+// Judges the rule and inserts it, by the limits and moods of the NIC. NULL with error set. Under
+// the gate; whoever calls it has let the time pass that an insertion takes.
+struct rte_flow *emu_flow_insert(struct emu_port *port, const struct rte_flow_attr *attr,
+	const struct rte_flow_item *pattern, const struct rte_flow_action *actions,
+	struct rte_flow_error *error);
+void emu_flow_remove(struct emu_port *port, struct rte_flow *flow);
+
 const struct rte_flow_ops *emu_flow_ops(void);
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+const struct rte_flow_fp_ops *emu_flow_fast_ops(void);
+#endif
+// Frees what the port has beside rules: shared actions, templates and queues.
+void emu_flow_fini(struct emu_port *port);
+
+// flow_query.c
+int emu_flow_query(struct rte_eth_dev *dev, struct rte_flow *flow,
+	const struct rte_flow_action *actions, void *data, struct rte_flow_error *error);
+int emu_flow_aged(
+	struct rte_eth_dev *dev, void **contexts, uint32_t n, struct rte_flow_error *error);
+int emu_flow_dump(
+	struct rte_eth_dev *dev, struct rte_flow *flow, FILE *file, struct rte_flow_error *error);
+// The answers to a query of a counter and of an age object.
+void emu_answer_count(struct emu_nic *nic, struct emu_counter *c, struct rte_flow_query_count *out);
+void emu_answer_age(const struct emu_age *age, struct rte_flow_query_age *out);
 
 // Destroys all rules that were created on the port.
 void emu_flow_forget(struct emu_port *port);

@@ -184,6 +184,20 @@ to_jump(struct emu_build *b)
 }
 
 static int
+to_age(struct emu_build *b)
+{
+	const struct rte_flow_action_age *conf = b->action->conf;
+
+	if (conf == NULL || conf->timeout == 0)
+		return emu_build_conf(b, "AGE needs a timeout of a second or more");
+	if (b->act->age_timeout > 0 || b->act->age != NULL)
+		return emu_build_invalid(b, "a second AGE");
+	b->act->age_timeout = conf->timeout;
+	b->act->age_context = conf->context;
+	return 0;
+}
+
+static int
 one_action(struct emu_build *b)
 {
 	int ret;
@@ -197,6 +211,10 @@ one_action(struct emu_build *b)
 		return to_mark(b);
 	case RTE_FLOW_ACTION_TYPE_COUNT:
 		return to_count(b);
+	case RTE_FLOW_ACTION_TYPE_AGE:
+		return to_age(b);
+	case RTE_FLOW_ACTION_TYPE_INDIRECT:
+		return emu_build_shared(b);
 	case RTE_FLOW_ACTION_TYPE_JUMP:
 		return to_jump(b);
 	case RTE_FLOW_ACTION_TYPE_DROP:

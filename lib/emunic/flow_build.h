@@ -46,5 +46,7 @@ int emu_build_vxlan_encap(struct emu_build *b);
 int emu_build_vxlan_decap(struct emu_build *b);
 int emu_build_raw_encap(struct emu_build *b);
 int emu_build_raw_decap(struct emu_build *b);
+// flow_shared.c
+int emu_build_shared(struct emu_build *b);
 
 #endif

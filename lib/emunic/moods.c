@@ -21,6 +21,7 @@ static const struct knob {
 	{"capacity", 1, 1U << 20, offsetof(struct emu_moods, capacity)},
 	{"group_capacity", 0, 1U << 20, offsetof(struct emu_moods, group_capacity)},
 	{"jump_miss_drop", 0, 1, offsetof(struct emu_moods, jump_miss_drop)},
+	{"pf_proxy", 0, 1, offsetof(struct emu_moods, pf_proxy)},
 	{"masks", 0, 1U << 20, offsetof(struct emu_moods, masks)},
 	{"insert_us", 0, 10000000, offsetof(struct emu_moods, insert_us)},
 	{"insert_rate", 0, 1000000000, offsetof(struct emu_moods, insert_rate)},

@@ -13,6 +13,8 @@
 //   group_capacity=N   rules in each group of each domain; 0: no limit
 //   jump_miss_drop=0|1 a packet that meets no rule in a group that it jumped to is dropped; else it
 //                      fares as if it had met none in group 0
+//   pf_proxy=0|1     transfer rules can be created on the PF only, which is the transfer proxy
+//                      of all ports; else on each
 //   masks=N          distinct masks in all its tables; 0: no limit
 //   insert_us=N      microseconds that one insertion of a rule takes
 //   insert_rate=N    insertions a second at most; 0: no limit
@@ -46,7 +48,8 @@
 #define EMU_MAX_VFS 64
 #define EMU_MAX_RATE 400000 // Mbit/s
 #define EMU_MOODS_STRING                                                                           \
-	"capacity=<1-1048576> group_capacity=<N> jump_miss_drop=0|1 masks=<N> insert_us=<N> "      \
+	"capacity=<1-1048576> group_capacity=<N> jump_miss_drop=0|1 pf_proxy=0|1 masks=<N> "       \
+	"insert_us=<N> "                                                                           \
 	"insert_rate=<N> counter_lag=<ms> "                                                        \
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
 	"refuse=item.<name>+action.<name>|none link_down=<side>+<side>|none "                      \
@@ -57,6 +60,7 @@ struct emu_moods {
 	uint32_t capacity;
 	uint32_t group_capacity;
 	uint32_t jump_miss_drop;
+	uint32_t pf_proxy;
 	uint32_t masks;
 	uint32_t insert_us;
 	uint32_t insert_rate;

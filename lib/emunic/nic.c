@@ -119,6 +119,7 @@ emu_nic_create(
 		return -ENOMEM;
 	}
 	snprintf(nic->name, sizeof(nic->name), "%s", name);
+	TAILQ_INIT(&nic->ages.list);
 	nic->domain = domain;
 	nic->socket_id = socket_id;
 	nic->n_sides = 1 + args->vfs;

@@ -209,6 +209,7 @@ emu_port_close(struct rte_eth_dev *dev)
 		return 0;
 	port_stop(dev);
 	emu_flow_forget(port);
+	emu_flow_fini(port);
 	for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
 		emu_rxq_release(dev, i);
 	for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
@@ -502,6 +503,7 @@ emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index)
 	port->index = index;
 	port->max_queues = index == 0 ? nic->args.queues : nic->args.rep_queues;
 	TAILQ_INIT(&port->rules);
+	TAILQ_INIT(&port->aged);
 	memset(port->rx_event, 0xff, sizeof(port->rx_event)); // -1
 	emu_rss_set_key(&port->rss, NULL);
 	memcpy(mac, nic->args.mac, 6);
@@ -515,6 +517,9 @@ emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index)
 	dev->data->numa_node = nic->socket_id;
 	dev->dev_ops = &ops;
 	set_bursts(dev);
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+	dev->flow_fp_ops = emu_flow_fast_ops();
+#endif
 	emu_gate_enter(&nic->gate);
 	nic->ports[index] = port;
 	nic->refs++;

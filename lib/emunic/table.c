@@ -421,19 +421,30 @@ emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f)
 }
 
 void
-emu_rule_count(struct rte_flow *f, uint64_t reading, bool live, bool reset, uint64_t *packets,
+emu_counter_read(struct emu_counter *c, uint64_t reading, bool live, bool reset, uint64_t *packets,
 	uint64_t *bytes)
 {
-	bool all = live || f->reading != reading;
+	bool all = live || c->reading != reading;
 
-	*packets = all ? f->packets : f->read_packets;
-	*bytes = all ? f->bytes : f->read_bytes;
+	*packets = all ? c->packets : c->read_packets;
+	*bytes = all ? c->bytes : c->read_bytes;
 	if (!reset)
 		return;
-	f->packets -= *packets;
-	f->bytes -= *bytes;
-	f->read_packets = 0;
-	f->read_bytes = 0;
+	c->packets -= *packets;
+	c->bytes -= *bytes;
+	c->read_packets = 0;
+	c->read_bytes = 0;
+}
+
+void
+emu_rule_match(const struct rte_flow *f, struct emu_match *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->mask = f->shape->mask;
+	for (unsigned int i = 0; i < f->shape->n_words; i++)
+		out->key.w[f->shape->word[i]] = f->key[i];
+	if (f->ranges != NULL)
+		out->ranges = *f->ranges;
 }
 
 void

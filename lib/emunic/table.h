@@ -3,9 +3,11 @@
 #define EMUNIC_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "age.h"
 #include "packet.h"
 
 // The NIC's rule tables: tuple space search (Srinivasan et al., SIGCOMM 1999).
@@ -42,6 +44,17 @@ enum emu_fate {
 	EMU_FATE_JUMP,  // go on in another group
 };
 
+// Packets and bytes. Hardware's counters are read from time to time; what was there at the last
+// reading is what a query finds.
+struct emu_counter {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t reading;      // in which the last packet came (emu_counter_hit)
+	uint64_t read_packets; // what that reading found
+	uint64_t read_bytes;
+	uint32_t users; // rules, of one that several share
+};
+
 struct emu_actions {
 	uint8_t fate; // enum emu_fate
 	bool count;
@@ -51,6 +64,10 @@ struct emu_actions {
 	uint32_t mark_id;
 	struct emu_program *program; // what else is done, before the fate (program.h); or NULL
 	uint16_t vf_queue; // EMU_FATE_SIDE to a VF: its queue; EMU_NO_QUEUE: none was named
+	struct emu_counter *counter; // COUNT that several rules share, or NULL
+	struct emu_age *age;         // AGE, or NULL
+	uint32_t age_timeout; // of an AGE of the rule's own, whose object its insertion makes
+	void *age_context;
 };
 
 #define EMU_MAX_RANGES 4
@@ -77,21 +94,18 @@ struct emu_table;
 struct rte_flow {
 	struct emu_shape *shape;
 	struct rte_flow *same; // same key and mask, next in order
-	uint64_t packets;
-	uint64_t bytes;
-	uint64_t reading; // of the counters, in which the last packet came (emu_rule_hit)
+	struct emu_counter counter;
 	uint64_t key[EMU_KEY_WORDS]; // the masked words of the shape, one after the other
 	struct emu_ranges *ranges;   // NULL: none
 	uint64_t seq;
 	uint32_t priority;
 	uint32_t hash;
 	struct emu_actions act;
-	uint64_t read_packets; // what that reading found
-	uint64_t read_bytes;
-	struct emu_table *table;    // that it is in
-	struct emu_table *next;     // that it jumps to, or NULL
-	struct emu_port *port;      // that it was created on
-	TAILQ_ENTRY(rte_flow) list; // of the port; of the pool when free
+	struct emu_table *table;                  // that it is in
+	struct emu_table *next;                   // that it jumps to, or NULL
+	struct rte_flow_template_table *template; // that it was made by, or NULL
+	struct emu_port *port;                    // that it was created on
+	TAILQ_ENTRY(rte_flow) list;               // of the port; of the pool when free
 	TAILQ_ENTRY(rte_flow) in_shape;
 };
 TAILQ_HEAD(emu_rule_list, rte_flow);
@@ -161,23 +175,35 @@ struct emu_table *emu_group_get(struct emu_rules *r, struct emu_table *root, uin
 // Frees it when it is not a root, has no rules, and nothing jumps to it.
 void emu_group_put(struct emu_rules *r, struct emu_table *t);
 
-// Counts a packet of len bytes. The counters are read from time to time (reading is the number of
-// the last time); what was there then is what a query finds (emu_rule_count).
+// What the rule matches; its key is masked.
+void emu_rule_match(const struct rte_flow *f, struct emu_match *out);
+
+// Counts a packet of len bytes; reading is the number of the last reading of the counters.
+static inline void
+emu_counter_hit(struct emu_counter *c, uint64_t reading, uint32_t len)
+{
+	if (c->reading != reading) {
+		c->reading = reading;
+		c->read_packets = c->packets;
+		c->read_bytes = c->bytes;
+	}
+	c->packets++;
+	c->bytes += len;
+}
+
 static inline void
 emu_rule_hit(struct rte_flow *f, uint64_t reading, uint32_t len)
 {
-	if (f->reading != reading) {
-		f->reading = reading;
-		f->read_packets = f->packets;
-		f->read_bytes = f->bytes;
-	}
-	f->packets++;
-	f->bytes += len;
+	emu_counter_hit(&f->counter, reading, len);
+	if (f->act.counter != NULL)
+		emu_counter_hit(f->act.counter, reading, len);
+	if (f->act.age != NULL)
+		f->act.age->hit = true;
 }
 
 // What a query finds that comes after the reading; live: the truth. With reset, that is taken off.
-void emu_rule_count(struct rte_flow *f, uint64_t reading, bool live, bool reset, uint64_t *packets,
-	uint64_t *bytes);
+void emu_counter_read(struct emu_counter *c, uint64_t reading, bool live, bool reset,
+	uint64_t *packets, uint64_t *bytes);
 
 // Sets out[i] to the best rule for pkts[i], or NULL. At most 32 packets.
 void emu_table_lookup(const struct emu_rules *r, const struct emu_table *t,

@@ -14,6 +14,7 @@
 #include "backend_gen_flows.h"
 #include "devargs.h"
 #include "mailbox.h"
+#include "meter.h"
 #include "packet.h"
 #include "rate.h"
 #include "rss.h"
@@ -88,6 +89,7 @@ enum emu_drop {
 	EMU_DROP_MBOX_MALFORMED,   // a frame of the mailbox's type that is no message
 	EMU_DROP_NO_BUFFER,        // the NIC's own memory is used up
 	EMU_DROP_PORT_STOP,        // was in a ring when the port was stopped or closed
+	EMU_DROP_METER,            // a meter's policy
 	EMU_DROP_TTL,              // DEC_TTL left nothing of its time to live
 	EMU_DROP_EDIT,             // an action could not be done to it
 	EMU_DROPS
@@ -177,6 +179,7 @@ struct emu_port {
 	LIST_HEAD(, rte_flow_pattern_template) patterns;
 	LIST_HEAD(, rte_flow_actions_template) action_templates;
 	LIST_HEAD(, rte_flow_template_table) tables;
+	struct emu_meters meters;
 	bool isolated; // receives nothing but what ingress rules send to a queue
 	struct emu_table ingress, egress;
 	struct emu_rule_list rules; // created on this port, of all domains
@@ -329,12 +332,17 @@ void emu_port_link(const struct emu_port *port, struct rte_eth_link *link);
 // callee afterwards. At most EMU_BURST; under the gate.
 void emu_host_deliver(
 	struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pkts, unsigned int n);
+// Gives p to the queue that act (QUEUE or RSS) says, behind all that is staged for it.
+void emu_host_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p,
+	const struct emu_actions *act);
 uint16_t emu_rx_burst(void *rxq, struct rte_mbuf **pkts, uint16_t n);
 uint16_t emu_tx_burst(void *txq, struct rte_mbuf **pkts, uint16_t n);
 
 // eswitch.c: takes packets that entered at a side or a host port to where they belong.
 void emu_switch(
 	struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, unsigned int n);
+// Takes one packet to the side or host port that act says.
+void emu_switch_out(struct emu_nic *nic, struct emu_pkt *p, const struct emu_actions *act);
 void emu_drop(struct emu_nic *nic, enum emu_drop why, struct rte_mbuf *m);
 // The next segment of a packet that stands for several, as a packet of its own. False when there
 // is none, or no memory for it.

@@ -216,6 +216,8 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 		memset(p->tag, 0, sizeof(p->tag));
 		p->marked = false;
 		p->flagged = false;
+		p->hashed = false;
+		p->color = RTE_COLOR_GREEN;
 		p->steered = false;
 		p->vf_queue = EMU_NO_QUEUE;
 		if (host && (p->m->ol_flags & RTE_MBUF_F_TX_VLAN) && !emu_vlan_insert(nic, &p->m))
@@ -258,6 +260,21 @@ deliver(struct emu_nic *nic, struct emu_pkt **pkts, uint16_t *to, unsigned int n
 			to_side(nic, &nic->sides[dest], same[j]);
 		emu_side_flush(&nic->sides[dest]);
 	}
+}
+
+void
+emu_switch_out(struct emu_nic *nic, struct emu_pkt *p, const struct emu_actions *act)
+{
+	bool side = act->fate == EMU_FATE_SIDE;
+	uint16_t to = side ? TO_SIDE(act->target) : TO_HOST(act->target);
+
+	if (side) {
+		nic->eswitch_packets++;
+		nic->eswitch_bytes += p->m->pkt_len;
+	}
+	p->vf_queue = act->vf_queue;
+	p->steered = !side;
+	deliver(nic, &p, &to, 1);
 }
 
 // One of the two domains that a packet passes in the switch, from a table on.

@@ -7,6 +7,8 @@
 
 #include <rte_malloc.h>
 
+#include "rss_rule.h"
+
 // From an action list to what the firmware does: what decides where a packet goes, what is counted
 // and marked, and the program of the rest.
 
@@ -70,8 +72,8 @@ emu_build_set(struct emu_build *b, enum emu_field field, emu_u128 value)
 	return emu_build_op(b, &op);
 }
 
-static int
-decide(struct emu_build *b, enum emu_fate fate, uint16_t target)
+int
+emu_build_decide(struct emu_build *b, enum emu_fate fate, uint16_t target)
 {
 	if (b->act->fate != EMU_FATE_NONE)
 		return emu_build_invalid(b, "only one action may decide where the packet goes");
@@ -107,7 +109,7 @@ to_queue(struct emu_build *b)
 		return to_vf_queue(b);
 	if (conf == NULL || conf->index >= b->port->n_rxq)
 		return emu_build_conf(b, "QUEUE: the port has no such receive queue");
-	return decide(b, EMU_FATE_QUEUE, conf->index);
+	return emu_build_decide(b, EMU_FATE_QUEUE, conf->index);
 }
 
 // A mark stands in the rule itself; behind operations it is one of them, to keep the order.
@@ -147,7 +149,7 @@ to_port(struct emu_build *b, enum emu_fate fate, uint32_t id)
 
 	if (port == NULL)
 		return emu_build_conf(b, "the port is not of this NIC");
-	return decide(b, fate, port->index);
+	return emu_build_decide(b, fate, port->index);
 }
 
 static int
@@ -180,7 +182,7 @@ to_jump(struct emu_build *b)
 	if (conf->group == b->spec->group)
 		return emu_build_conf(b, "JUMP: the rule is in that group itself");
 	b->act->jump = conf->group;
-	return decide(b, EMU_FATE_JUMP, 0);
+	return emu_build_decide(b, EMU_FATE_JUMP, 0);
 }
 
 static int
@@ -218,13 +220,19 @@ one_action(struct emu_build *b)
 	case RTE_FLOW_ACTION_TYPE_JUMP:
 		return to_jump(b);
 	case RTE_FLOW_ACTION_TYPE_DROP:
-		return decide(b, EMU_FATE_DROP, 0);
+		return emu_build_decide(b, EMU_FATE_DROP, 0);
 	case RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT:
 		return to_ethdev(b, EMU_FATE_SIDE);
 	case RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR:
 		return to_ethdev(b, EMU_FATE_HOST);
 	case RTE_FLOW_ACTION_TYPE_PORT_ID:
 		return to_port_id(b);
+	case RTE_FLOW_ACTION_TYPE_RSS:
+		return emu_build_rss(b);
+	case RTE_FLOW_ACTION_TYPE_METER:
+		return emu_build_meter(b);
+	case RTE_FLOW_ACTION_TYPE_SAMPLE:
+		return emu_build_sample(b);
 	case RTE_FLOW_ACTION_TYPE_MODIFY_FIELD:
 		return emu_build_modify(b);
 	case RTE_FLOW_ACTION_TYPE_VXLAN_ENCAP:
@@ -249,7 +257,7 @@ finish(struct emu_build *b)
 {
 	struct emu_program *g;
 
-	if (b->n_ops == 0)
+	if (b->n_ops == 0 && b->rss == NULL)
 		return 0;
 	g = rte_malloc("emunic program", sizeof(*g) + b->n_ops * sizeof(g->ops[0]), 0);
 	if (g == NULL)
@@ -259,6 +267,7 @@ finish(struct emu_build *b)
 	g->writes = b->writes;
 	g->reframes = b->reframes;
 	g->grows = b->grows;
+	g->rss = b->rss;
 	memcpy(g->encap, b->encap, sizeof(g->encap));
 	memcpy(g->ops, b->ops, b->n_ops * sizeof(g->ops[0]));
 	b->act->program = g;
@@ -286,6 +295,17 @@ build(struct emu_build *b, const struct rte_flow_action *actions)
 	return finish(b);
 }
 
+// Frees what a builder gathered that made no program.
+static void
+let_go(struct emu_build *b)
+{
+	for (unsigned int i = 0; i < b->n_ops; i++)
+		emu_op_release(&b->ops[i]);
+	for (unsigned int i = 0; i < EMU_MAX_ENCAPS; i++)
+		rte_free(b->encap[i]);
+	emu_rss_rule_put(b->rss);
+}
+
 int
 emu_flow_actions(struct emu_port *port, const struct rte_flow_action *actions,
 	struct emu_flow_spec *out, struct rte_flow_error *error)
@@ -304,7 +324,7 @@ emu_flow_actions(struct emu_port *port, const struct rte_flow_action *actions,
 		return rte_flow_error_set(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_NUM, NULL, "no actions");
 	ret = build(&b, actions);
-	for (unsigned int i = 0; ret != 0 && i < EMU_MAX_ENCAPS; i++)
-		rte_free(b.encap[i]);
+	if (ret != 0)
+		let_go(&b);
 	return ret;
 }

@@ -21,6 +21,7 @@ struct emu_build {
 	uint32_t grows;
 	bool writes, reframes;
 	struct emu_encap *encap[EMU_MAX_ENCAPS];
+	struct emu_rss_rule *rss;
 	struct emu_op ops[EMU_MAX_OPS];
 };
 
@@ -36,6 +37,9 @@ int emu_build_set(struct emu_build *b, enum emu_field field, emu_u128 value);
 // The number in n bytes of network byte order.
 emu_u128 emu_build_number(const void *bytes, unsigned int n);
 
+// Adds what decides where the packet goes. Refused when something already does.
+int emu_build_decide(struct emu_build *b, enum emu_fate fate, uint16_t target);
+
 // flow_edit.c: the actions that set one header field or VLAN tag each, FLAG, SET_TAG, SET_META.
 // True when the action is one of these; then *ret is the result.
 bool emu_build_edit(struct emu_build *b, int *ret);
@@ -48,5 +52,10 @@ int emu_build_raw_encap(struct emu_build *b);
 int emu_build_raw_decap(struct emu_build *b);
 // flow_shared.c
 int emu_build_shared(struct emu_build *b);
+// flow_rss.c
+int emu_build_rss(struct emu_build *b);
+// flow_sample.c
+int emu_build_meter(struct emu_build *b);
+int emu_build_sample(struct emu_build *b);
 
 #endif

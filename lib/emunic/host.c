@@ -9,6 +9,7 @@
 #include "offload.h"
 #include "port.h"
 #include "program.h"
+#include "rss_rule.h"
 #include "walk.h"
 
 // The host side of the NIC: ingress rules, RSS, and the one copy that puts a packet into a buffer
@@ -71,7 +72,10 @@ set_metadata(const struct emu_rxq *q, const struct emu_pkt *p, struct rte_mbuf *
 	m->packet_type = packet_type(p, stripped);
 	if (stripped)
 		flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
-	if (port->rss_on && emu_rss_hash(&port->rss, p, &hash)) {
+	if (p->hashed) {
+		m->hash.rss = p->hash;
+		flags |= RTE_MBUF_F_RX_RSS_HASH;
+	} else if (port->rss_on && emu_rss_hash(&port->rss, p, &hash)) {
 		m->hash.rss = hash;
 		flags |= RTE_MBUF_F_RX_RSS_HASH;
 	}
@@ -205,23 +209,10 @@ deliver_segments(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
 	rte_pktmbuf_free(p->m);
 }
 
-// Returns the queue for p, or NULL after it was dropped.
+// The queue of this number for p, or NULL after p was dropped.
 static struct emu_rxq *
-pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
+queue_of(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p, uint16_t id)
 {
-	const struct emu_actions *act = p->rule != NULL ? &p->rule->act : NULL;
-	enum emu_fate fate = act != NULL ? act->fate : EMU_FATE_NONE;
-	uint16_t id = 0;
-	uint32_t hash;
-
-	if (fate == EMU_FATE_DROP || (port->isolated && fate != EMU_FATE_QUEUE)) {
-		emu_drop(nic, fate == EMU_FATE_DROP ? EMU_DROP_RULE : EMU_DROP_ISOLATED, p->m);
-		return NULL;
-	}
-	if (fate == EMU_FATE_QUEUE)
-		id = act->target;
-	else if (port->rss_on && emu_rss_hash(&port->rss, p, &hash))
-		id = port->reta[hash % EMU_RETA_SIZE];
 	if (id >= port->n_rxq || port->rxq[id] == NULL || !port->rxq[id]->started) {
 		emu_drop(nic, EMU_DROP_RX_QUEUE_STOPPED, p->m);
 		return NULL;
@@ -231,6 +222,40 @@ pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
 		return NULL;
 	}
 	return port->rxq[id];
+}
+
+// The queue that a rule says.
+static uint16_t
+queue_by_rule(const struct emu_port *port, struct emu_pkt *p, const struct emu_actions *act)
+{
+	uint16_t id;
+	bool hashed;
+
+	if (act->fate == EMU_FATE_QUEUE)
+		return act->target;
+	id = emu_rss_rule_queue(act->program->rss, &port->rss, p, &p->hash, &hashed);
+	p->hashed = hashed;
+	return id;
+}
+
+// Returns the queue for p, or NULL after it was dropped.
+static struct emu_rxq *
+pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
+{
+	const struct emu_actions *act = p->rule != NULL ? &p->rule->act : NULL;
+	enum emu_fate fate = act != NULL ? act->fate : EMU_FATE_NONE;
+	uint16_t id = 0;
+	uint32_t hash;
+
+	if (fate == EMU_FATE_QUEUE || fate == EMU_FATE_RSS)
+		return queue_of(nic, port, p, queue_by_rule(port, p, act));
+	if (fate == EMU_FATE_DROP || port->isolated) {
+		emu_drop(nic, fate == EMU_FATE_DROP ? EMU_DROP_RULE : EMU_DROP_ISOLATED, p->m);
+		return NULL;
+	}
+	if (port->rss_on && emu_rss_hash(&port->rss, p, &hash))
+		id = port->reta[hash % EMU_RETA_SIZE];
+	return queue_of(nic, port, p, id);
 }
 
 static void
@@ -244,6 +269,18 @@ stage(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
 	} else {
 		q->staged[q->n_staged++] = p;
 	}
+}
+
+void
+emu_host_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p,
+	const struct emu_actions *act)
+{
+	struct emu_rxq *q = queue_of(nic, port, p, queue_by_rule(port, p, act));
+
+	if (q == NULL)
+		return;
+	stage(nic, q, p);
+	flush_queue(nic, q);
 }
 
 static void pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table *from,

@@ -104,10 +104,13 @@ struct emu_pkt {
 	// Where it met a rule that needs it to be segmented first, or NULL.
 	const struct emu_table *split;
 	uint32_t mark;
+	uint32_t hash;
 	uint32_t meta;          // what SET_META wrote, or the application that sent it
 	uint32_t tag[EMU_TAGS]; // what SET_TAG wrote
 	uint8_t marked;
 	uint8_t flagged; // by FLAG
+	uint8_t hashed;  // by RSS of a rule: hash is set
+	uint8_t color;   // enum rte_color, by METER
 	uint8_t steered; // a rule sent it to its target, so no MAC filter applies
 	uint8_t gso;     // one packet that stands for several: mss is set
 	uint8_t l4_sum;  // its L4 checksum still has to be filled in

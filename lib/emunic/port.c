@@ -210,6 +210,7 @@ emu_port_close(struct rte_eth_dev *dev)
 	port_stop(dev);
 	emu_flow_forget(port);
 	emu_flow_fini(port);
+	emu_meters_free(&port->meters);
 	for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
 		emu_rxq_release(dev, i);
 	for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
@@ -424,6 +425,7 @@ static const struct eth_dev_ops ops = {
 	.reta_update = emu_port_reta_update,
 	.reta_query = emu_port_reta_query,
 	.flow_ops_get = port_flow_ops,
+	.mtr_ops_get = emu_port_mtr_ops,
 	.representor_info_get = port_representors,
 	.rx_metadata_negotiate = port_metadata,
 };

@@ -7,7 +7,20 @@
 #include <rte_mbuf.h>
 
 #include "emunic.h"
+#include "meter.h"
 #include "offload.h"
+#include "rss_rule.h"
+
+void
+emu_op_release(const struct emu_op *op)
+{
+	if (op->code == EMU_OP_METER) {
+		op->meter->users--;
+	} else if (op->code == EMU_OP_SAMPLE) {
+		emu_actions_release(&op->sample->act);
+		rte_free(op->sample);
+	}
+}
 
 void
 emu_actions_release(struct emu_actions *act)
@@ -16,8 +29,11 @@ emu_actions_release(struct emu_actions *act)
 
 	if (g == NULL)
 		return;
+	for (unsigned int i = 0; i < g->n_ops; i++)
+		emu_op_release(&g->ops[i]);
 	for (unsigned int i = 0; i < EMU_MAX_ENCAPS; i++)
 		rte_free(g->encap[i]);
+	emu_rss_rule_put(g->rss);
 	rte_free(g);
 	act->program = NULL;
 }
@@ -152,6 +168,47 @@ retag(struct run *r, struct emu_pkt *p, const struct emu_op *op)
 	return parse_again(p) || no(r, EMU_DROP_EDIT);
 }
 
+// What becomes of a copy.
+static void
+finish_copy(struct emu_nic *nic, const struct emu_sample *s, struct emu_pkt *p)
+{
+	if (s->act.mark) {
+		p->marked = true;
+		p->mark = s->act.mark_id;
+	}
+	if (s->act.program != NULL && !emu_program_run(nic, p, s->act.program))
+		return;
+	if (s->act.fate == EMU_FATE_QUEUE || s->act.fate == EMU_FATE_RSS)
+		emu_host_queue(nic, s->port, p, &s->act);
+	else
+		emu_switch_out(nic, p, &s->act);
+}
+
+static void
+sample(struct emu_nic *nic, const struct emu_pkt *p, struct emu_sample *s)
+{
+	struct emu_segments segments;
+	struct emu_pkt copy = *p, segment;
+
+	if (++s->since < s->ratio)
+		return;
+	s->since = 0;
+	nic->copies++;
+	copy.m = rte_pktmbuf_copy(p->m, nic->pool, 0, UINT32_MAX);
+	if (copy.m == NULL) {
+		nic->drops[EMU_DROP_NO_BUFFER]++;
+		return;
+	}
+	if (!emu_must_split(&copy, &s->act)) {
+		finish_copy(nic, s, &copy);
+		return;
+	}
+	emu_segments_init(&segments, &copy);
+	while (emu_next_segment(nic, &segments, &segment))
+		finish_copy(nic, s, &segment);
+	rte_pktmbuf_free(copy.m);
+}
+
 static bool
 step(struct run *r, struct emu_pkt *p, const struct emu_op *op)
 {
@@ -167,6 +224,11 @@ step(struct run *r, struct emu_pkt *p, const struct emu_op *op)
 	case EMU_OP_PUSH_VLAN:
 	case EMU_OP_POP_VLAN:
 		return retag(r, p, op);
+	case EMU_OP_METER:
+		return emu_meter_run(op->meter, p) || no(r, EMU_DROP_METER);
+	case EMU_OP_SAMPLE:
+		sample(r->nic, p, op->sample);
+		return true;
 	case EMU_OP_FLAG:
 		p->flagged = true;
 		return true;

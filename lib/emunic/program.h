@@ -35,6 +35,8 @@ enum emu_opcode {
 	EMU_OP_STRIP, // arg bytes
 	EMU_OP_VXLAN_DECAP,
 	EMU_OP_ENCAP, // the arg-th
+	EMU_OP_METER, // by meter, which may drop it
+	EMU_OP_SAMPLE,
 };
 
 enum emu_how { EMU_SET, EMU_ADD, EMU_SUB };
@@ -48,7 +50,19 @@ struct emu_op {
 	uint8_t src_at; // bits that are skipped from the least significant end
 	uint8_t width;  // bits
 	uint16_t arg;
-	uint64_t value[2]; // the least significant half first
+	union {
+		uint64_t value[2]; // the least significant half first
+		struct emu_meter *meter;
+		struct emu_sample *sample;
+	};
+};
+
+// A copy of every ratio-th packet, as it is when the operation comes, and what becomes of it.
+struct emu_sample {
+	uint32_t ratio;
+	uint32_t since;        // packets since the last copy
+	struct emu_port *port; // of the rule
+	struct emu_actions act;
 };
 
 struct emu_program {
@@ -57,11 +71,17 @@ struct emu_program {
 	bool reframes;  // by a tunnel header, before which a packet must be one packet
 	uint16_t grows; // by at most so many bytes
 	struct emu_encap *encap[EMU_MAX_ENCAPS];
+	struct emu_rss_rule *rss; // where the fate is EMU_FATE_RSS
 	struct emu_op ops[];
 };
 
+struct emu_meter;
 struct emu_nic;
+struct emu_port;
+struct emu_rss_rule;
 
+// Lets go of what an operation holds.
+void emu_op_release(const struct emu_op *op);
 // Frees what the actions hold and forgets it. Their rule is in no table any more.
 void emu_actions_release(struct emu_actions *act);
 

@@ -57,8 +57,8 @@ mix(const struct emu_rss *r, unsigned int at, const void *data, unsigned int len
 }
 
 // The types that make the NIC hash the ports too, and those that make it hash the addresses.
-static bool
-wanted(const struct emu_rss *r, const union emu_key *k, bool *ports)
+bool
+emu_rss_covers(uint64_t types, const union emu_key *k, bool *ports)
 {
 	bool v4 = k->layers & EMU_L_IPV4;
 	uint64_t l3;
@@ -67,11 +67,11 @@ wanted(const struct emu_rss *r, const union emu_key *k, bool *ports)
 	if (!(k->layers & (EMU_L_IPV4 | EMU_L_IPV6)))
 		return false;
 	if (k->layers & EMU_L_TCP)
-		*ports = r->types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_TCP
-					: RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_IPV6_TCP_EX);
+		*ports = types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_TCP
+				     : RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_IPV6_TCP_EX);
 	else if (k->layers & EMU_L_UDP)
-		*ports = r->types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_UDP
-					: RTE_ETH_RSS_NONFRAG_IPV6_UDP | RTE_ETH_RSS_IPV6_UDP_EX);
+		*ports = types & (v4 ? RTE_ETH_RSS_NONFRAG_IPV4_UDP
+				     : RTE_ETH_RSS_NONFRAG_IPV6_UDP | RTE_ETH_RSS_IPV6_UDP_EX);
 	if (*ports)
 		return true;
 	l3 = v4 ? RTE_ETH_RSS_IPV4 : RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_IPV6_EX;
@@ -79,7 +79,13 @@ wanted(const struct emu_rss *r, const union emu_key *k, bool *ports)
 		l3 |= v4 ? RTE_ETH_RSS_FRAG_IPV4 : RTE_ETH_RSS_FRAG_IPV6;
 	else if (!(k->layers & (EMU_L_TCP | EMU_L_UDP)))
 		l3 |= v4 ? RTE_ETH_RSS_NONFRAG_IPV4_OTHER : RTE_ETH_RSS_NONFRAG_IPV6_OTHER;
-	return r->types & l3;
+	return types & l3;
+}
+
+uint32_t
+emu_rss_bytes(const struct emu_rss *r, const uint8_t *bytes, unsigned int n)
+{
+	return mix(r, 0, bytes, n);
 }
 
 bool
@@ -90,7 +96,7 @@ emu_rss_hash(const struct emu_rss *r, const struct emu_pkt *p, uint32_t *hash)
 	bool ports;
 	uint32_t h;
 
-	if (!wanted(r, k, &ports))
+	if (!emu_rss_covers(r->types, k, &ports))
 		return false;
 	h = mix(r, 0, k->ip_src, addr) ^ mix(r, addr, k->ip_dst, addr);
 	if (ports)

@@ -34,6 +34,11 @@ struct emu_rss {
 // NULL: the key that Microsoft's specification verifies its examples with.
 void emu_rss_set_key(struct emu_rss *r, const uint8_t *key);
 
+// True when one of types covers a packet with this key. Then *ports says whether its ports count.
+bool emu_rss_covers(uint64_t types, const union emu_key *k, bool *ports);
+// The hash of n bytes (at most EMU_RSS_BYTES).
+uint32_t emu_rss_bytes(const struct emu_rss *r, const uint8_t *bytes, unsigned int n);
+
 // True with the hash when one of the types in force covers the packet.
 bool emu_rss_hash(const struct emu_rss *r, const struct emu_pkt *p, uint32_t *hash);
 

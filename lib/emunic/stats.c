@@ -166,6 +166,7 @@ static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_MBOX_MALFORMED] = "mbox_malformed",
 	[EMU_DROP_NO_BUFFER] = "no_buffer",
 	[EMU_DROP_PORT_STOP] = "port_stop",
+	[EMU_DROP_METER] = "meter",
 	[EMU_DROP_TTL] = "ttl",
 	[EMU_DROP_EDIT] = "edit",
 };

@@ -26,6 +26,13 @@ static const struct emu_support rows[] = {
 	{ACTION(QUEUE), EMU_ON_INGRESS | EMU_ON_TRANSFER,
 		"a receive queue of the port; in a transfer rule, behind the action that names a "
 		"VF, one of the VF"},
+	{ACTION(RSS), EMU_ON_INGRESS,
+		"toeplitz, symmetric_toeplitz, simple_xor; IP, TCP and UDP types (0: all); a key "
+		"of 40 bytes, or the port's; up to 256 queues; outermost headers"},
+	{ACTION(METER), EMU_ON_ALL, "of rte_mtr; what its policy drops is dropped by name"},
+	{ACTION(SAMPLE), EMU_ON_ALL,
+		"every ratio-th packet; the copy may be marked and edited, and has to go to a "
+		"port, a queue or RSS"},
 	{ACTION(REPRESENTED_PORT), EMU_ON_TRANSFER, "out by the wire or a VF"},
 	{ACTION(PORT_REPRESENTOR), EMU_ON_TRANSFER, "to an ethdev of the NIC"},
 	{ACTION(PORT_ID), EMU_ON_TRANSFER, "the older name of REPRESENTED_PORT"},

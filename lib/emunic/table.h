@@ -41,6 +41,7 @@ enum emu_fate {
 	EMU_FATE_SIDE,  // transfer: out by the wire or a VF
 	EMU_FATE_HOST,  // transfer: to a host port
 	EMU_FATE_QUEUE, // ingress: to a queue of the port
+	EMU_FATE_RSS,   // ingress: to one of several, by the program's rss
 	EMU_FATE_JUMP,  // go on in another group
 };
 

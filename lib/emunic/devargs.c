@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "devargs.h"
 
+#include "profile.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -133,6 +135,10 @@ one(struct parse *p, const char *key, const char *value)
 		return backend(p, key, value);
 	if (strcmp(key, "firmware") == 0)
 		return firmware(p, value);
+	if (strcmp(key, "profile") == 0) {
+		snprintf(a->profile, sizeof(a->profile), "%s", value);
+		return emu_profile_apply(value, &a->moods, p->why, p->why_len);
+	}
 	if (strcmp(key, "mac") == 0)
 		return mac(p, value);
 	if (strcmp(key, "mbufs") == 0)

@@ -19,6 +19,8 @@
 //   mac=XX:..:XX      address of the PF; a representor's is that plus 1 plus its VF
 //   firmware=KIND     thread (default: one that sleeps when idle), service (a DPDK service core;
 //                     where none runs, inline), inline (inside the application's bursts)
+//   profile=NAME      limits and moods of a family of NICs: connectx, e810 or 82599 (profile.h);
+//                     what stands behind it overrides them
 //   and its limits and moods (moods.h), by default none but capacity=1024
 //
 // An unknown key, a key given twice and a value out of range are errors.
@@ -26,7 +28,8 @@
 
 #define EMU_PARAM_STRING                                                                           \
 	"queues=<1-256> vfs=<0-64> representor=vf[<list>] rep_queues=<1-256> wire=[<backend>] "    \
-	"vf<N>=[<backend>] mbufs=<N> mac=<addr> firmware=thread|service|inline " EMU_MOODS_STRING
+	"vf<N>=[<backend>] mbufs=<N> mac=<addr> firmware=thread|service|inline "                   \
+	"profile=connectx|e810|82599 " EMU_MOODS_STRING
 
 enum emu_firmware_kind { EMU_FW_THREAD, EMU_FW_SERVICE, EMU_FW_INLINE };
 
@@ -38,6 +41,7 @@ struct emu_devargs {
 	uint16_t reps[EMU_MAX_VFS]; // VF numbers
 	uint32_t mbufs;
 	struct emu_moods moods;
+	char profile[16]; // empty: none
 	enum emu_firmware_kind firmware;
 	uint8_t mac[6];
 	char *backends[1 + EMU_MAX_VFS]; // texts without their brackets, owned; NULL: none

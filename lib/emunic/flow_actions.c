@@ -122,6 +122,8 @@ to_mark(struct emu_build *b)
 		return emu_build_conf(b, "MARK needs an id");
 	if (b->marked)
 		return emu_build_invalid(b, "a second MARK");
+	if (conf->id > b->port->nic->moods.mark_max)
+		return emu_build_conf(b, "MARK: the id is above what the NIC has (mark_max)");
 	if (!b->spec->transfer && b->port->no_mark)
 		return emu_build_invalid(
 			b, "MARK: delivery of marks was not negotiated (rx_metadata_negotiate)");

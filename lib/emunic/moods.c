@@ -34,6 +34,7 @@ static const struct knob {
 	{"loss", 0, 1000000, offsetof(struct emu_moods, loss)},
 	{"late", 0, 1000000, offsetof(struct emu_moods, late)},
 	{"seed", 0, INT32_MAX, offsetof(struct emu_moods, seed)},
+	{"mark_max", 0, UINT32_MAX, offsetof(struct emu_moods, mark_max)},
 	{"mbox_rate", 0, 1000000, offsetof(struct emu_moods, mbox_rate)},
 	{"remove_ms", 0, 86400000, offsetof(struct emu_moods, remove_ms)},
 };
@@ -66,6 +67,7 @@ emu_moods_init(struct emu_moods *m)
 	memset(m, 0, sizeof(*m));
 	m->capacity = 1024;
 	m->fail_errno = EIO;
+	m->mark_max = UINT32_MAX;
 	m->mbox_rate = 100;
 }
 

@@ -35,6 +35,7 @@
 //   loss=N           of a million packets on the wire, both ways, so many are lost,
 //   late=N             and so many come after the one that follows them;
 //   seed=N             by this sequence, which begins anew at every change of a mood
+//   mark_max=N       the greatest id that MARK takes; above it the rule is refused
 //   mbox_rate=N      messages a second that a VF may send to its PF (mailbox.h); 0: no limit
 //   remove_ms=N      the device is gone N milliseconds from now, as if pulled out of its slot: its
 //                    ports raise RTE_ETH_EVENT_INTR_RMV; there is no way back; 0: it stays
@@ -54,7 +55,7 @@
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
 	"refuse=item.<name>+action.<name>|none link_down=<side>+<side>|none "                      \
 	"stall=pf.rx<N>+rep<N>.tx<N>|none rate=<side>:<Mbit/s>|none loss=<ppm> late=<ppm> "        \
-	"seed=<N> mbox_rate=<N> remove_ms=<N>"
+	"seed=<N> mark_max=<N> mbox_rate=<N> remove_ms=<N>"
 
 struct emu_moods {
 	uint32_t capacity;
@@ -73,6 +74,7 @@ struct emu_moods {
 	uint32_t loss;
 	uint32_t late;
 	uint32_t seed;
+	uint32_t mark_max;
 	uint32_t mbox_rate;
 	uint32_t remove_ms;
 	uint64_t refuse[2]; // items, actions; bit i: of the i-th row of support.h

@@ -147,6 +147,8 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	rte_tel_data_add_dict_string(d, "nic", nic->name);
 	rte_tel_data_add_dict_int(d, "port", port_id);
 	rte_tel_data_add_dict_int(d, "vfs", nic->args.vfs);
+	rte_tel_data_add_dict_string(
+		d, "profile", nic->args.profile[0] != '\0' ? nic->args.profile : "none");
 	rte_tel_data_add_dict_string(d, "firmware", emu_firmware_runs(nic));
 	rte_tel_data_add_dict_int(d, "rules", n_rules);
 	rte_tel_data_add_dict_int(d, "rules_transfer", n_transfer);

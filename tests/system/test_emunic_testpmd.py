@@ -452,6 +452,7 @@ WRONG = [
     ('wire=[nonsense]', 'nonsense'),
     ('wire=[replay,file=/does/not/exist]', '/does/not/exist'),
     ('mac=ff:ff:ff:ff:ff:ff', 'expected a unicast address'),
+    ('profile=cx9', 'profile=cx9: expected connectx, e810 or 82599'),
     ('firmware=fast', 'expected thread, service or inline'),
     ('capacity=0', 'expected a number from 1 to 1048576'),
     ('loss=2000000', 'loss=2000000: expected a number from 0 to 1000000'),

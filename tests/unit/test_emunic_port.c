@@ -372,6 +372,74 @@ test_many_queues(void **state)
 		assert_int_equal(rte_mempool_in_use_count(pools[i]), 0);
 }
 
+static struct rte_flow_error error;
+
+// A rule on all of one UDP port, with two actions before the queue.
+static int
+try_rule(bool dst, enum rte_flow_action_type first, const void *conf)
+{
+	const struct rte_flow_attr attr = {.ingress = 1};
+	const struct rte_flow_item_udp spec = {
+		.hdr.src_port = dst ? 0 : RTE_BE16(7), .hdr.dst_port = dst ? RTE_BE16(7) : 0};
+	const struct rte_flow_item_udp mask = {.hdr.src_port = dst ? 0 : RTE_BE16(0xffff),
+		.hdr.dst_port = dst ? RTE_BE16(0xffff) : 0};
+	const struct rte_flow_item pattern[] = {
+		{.type = RTE_FLOW_ITEM_TYPE_UDP, .spec = &spec, .mask = &mask},
+		{.type = RTE_FLOW_ITEM_TYPE_END},
+	};
+	const struct rte_flow_action actions[] = {
+		{.type = first, .conf = conf},
+		{.type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &(struct rte_flow_action_queue){0}},
+		{.type = RTE_FLOW_ACTION_TYPE_END},
+	};
+
+	return rte_flow_create(0, &attr, pattern, actions, &error) != NULL ? 0 : -rte_errno;
+}
+
+static void
+open_profile(const char *args)
+{
+	assert_int_equal(rte_vdev_init("net_emunic0", args), 0);
+	start_port(0, 1, 0);
+}
+
+static void
+close_profile(void)
+{
+	assert_int_equal(rte_eth_dev_stop(0), 0);
+	assert_int_equal(rte_vdev_uninit("net_emunic0"), 0);
+}
+
+// Profiles refuse what their NICs do not take, and what stands behind them holds.
+static void
+test_profiles(void **state)
+{
+	struct rte_flow_action_mark mark = {.id = 0xffffef};
+
+	open_profile("profile=82599");
+	assert_int_equal(try_rule(false, RTE_FLOW_ACTION_TYPE_COUNT, NULL), -ENOTSUP);
+	assert_non_null(strstr(error.message, "refuse=action.count"));
+	assert_int_equal(try_rule(false, RTE_FLOW_ACTION_TYPE_MARK, &mark), 0);
+	assert_int_equal(try_rule(true, RTE_FLOW_ACTION_TYPE_MARK, &mark), -ENOSPC);
+	assert_int_equal(xstat("nic_rules_capacity"), 1024);
+	close_profile();
+	open_profile("profile=82599,masks=2,refuse=none");
+	assert_int_equal(try_rule(false, RTE_FLOW_ACTION_TYPE_COUNT, NULL), 0);
+	assert_int_equal(try_rule(true, RTE_FLOW_ACTION_TYPE_COUNT, NULL), 0);
+	close_profile();
+	open_profile("profile=connectx");
+	assert_int_equal(try_rule(false, RTE_FLOW_ACTION_TYPE_MARK, &mark), 0);
+	mark.id++;
+	assert_int_equal(try_rule(true, RTE_FLOW_ACTION_TYPE_MARK, &mark), -EINVAL);
+	assert_non_null(strstr(error.message, "mark_max"));
+	close_profile();
+	open_profile("profile=e810");
+	assert_int_equal(xstat("nic_rules_capacity"), 15360);
+	assert_int_equal(try_rule(false, RTE_FLOW_ACTION_TYPE_FLAG, NULL), -ENOTSUP);
+	close_profile();
+	assert_int_not_equal(rte_vdev_init("net_emunic0", "profile=x520"), 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -385,6 +453,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_queue_rate),
 		cmocka_unit_test(test_vf_rate),
 		cmocka_unit_test(test_many_queues),
+		cmocka_unit_test(test_profiles),
 	};
 
 	return run_nic_tests(argv[0], tests, RTE_DIM(tests));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "impl.h"
+#include "tree.h"
 
 void
 rules_set_ref(struct rules_set *s)
@@ -15,8 +16,7 @@ rules_set_put(struct rules_set *s)
 {
 	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	for (unsigned i = 0; i < RULES_TABLES; i++)
-		rules_table_put(s->tables[i]);
+	rules_mem_gone(s->mem, &s->live);
 	free(s);
 }
 
@@ -26,10 +26,10 @@ rules_set_fields(const struct rules_set *s)
 	return s->fields;
 }
 
-static void
+static inline void
 append(struct rules_result *out, const struct flow_actions *actions)
 {
-	for (unsigned i = 0; i < actions->n && actions->list[i].type != FLOW_ACT_GOTO; i++) {
+	for (unsigned i = 0; i < actions->n; i++) {
 		if (out->actions.n == FLOW_ACTIONS_MAX)
 			out->too_long = true;
 		else
@@ -49,11 +49,11 @@ take(const struct rules_table *t, const struct rule *first, struct rules_result 
 {
 	if (first == NULL) {
 		out->no_rule = drops(&t->fallback);
-		append(out, &t->fallback);
+		append(out, &t->other);
 		return t->go_to;
 	}
-	out->rule[out->n++] = first->e.id;
-	append(out, &first->e.actions);
+	out->rule[out->n++] = first->id;
+	append(out, &first->actions);
 	return first->go_to;
 }
 
@@ -91,7 +91,7 @@ lookup_all(const struct rules_set *s, const struct flow_key *key, struct rules_r
 				*(n == RULES_DEPTH ? &out->too_long : &out->no_rule) = true;
 			continue;
 		}
-		rules_table_reach(t, key, &r);
+		rules_table_reach(s->find, t, key, &r);
 		fields |= r.fields;
 		todo |= r.tables;
 		reached(depth, r.tables, depth[i]);
@@ -104,6 +104,16 @@ lookup_all(const struct rules_set *s, const struct flow_key *key, struct rules_r
 		n++;
 	}
 	return fields;
+}
+
+static const struct rule *
+first_of(const struct rules_set *s, const struct rules_table *t, const struct flow_key *key)
+{
+	const struct rule *rule = NULL;
+
+	if (t->sure != NULL)
+		s->find->first(t->sure, &key, 1, &rule);
+	return rule;
 }
 
 static void
@@ -122,47 +132,102 @@ lookup_one(const struct rules_set *s, const struct flow_key *key, struct rules_r
 			out->no_rule = true;
 			return;
 		}
-		table = take(t, rules_space_first(t->sure, key), out);
+		table = take(t, first_of(s, t, key), out);
 	}
 }
 
-void
-rules_lookup(const struct rules_set *s, const struct flow_key *key, struct rules_result *out)
+static void
+clear(struct rules_result *out)
 {
 	out->actions.n = 0;
 	out->n = 0;
 	out->no_rule = false;
 	out->too_long = false;
 	out->fields = 0;
+}
+
+void
+rules_lookup(const struct rules_set *s, const struct flow_key *key, struct rules_result *out)
+{
+	clear(out);
 	if (s->fields == 0)
 		lookup_one(s, key, out);
 	else
 		out->fields = lookup_all(s, key, out);
 }
 
+// Keys on their way through the tables.
+struct burst {
+	uint16_t n;
+	uint8_t at[RULES_BURST];    // which of them go on
+	uint8_t depth[RULES_BURST]; // tables seen
+	int table[RULES_BURST];
+};
+
+// All keys that are in table t.
+static uint64_t
+burst_table(const struct rules_set *s, int t, struct burst *b, const struct flow_key *const *keys,
+	struct rules_result *out)
+{
+	const struct rule *rule[RULES_BURST] = {NULL};
+	const struct flow_key *in[RULES_BURST];
+	uint64_t next = 0;
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		if (b->table[i] != t)
+			continue;
+		if (b->depth[i]++ == RULES_DEPTH) {
+			out[i].too_long = true;
+			continue;
+		}
+		if (s->tables[t] == NULL) {
+			out[i].no_rule = true;
+			continue;
+		}
+		b->at[n] = (uint8_t)i;
+		in[n++] = keys[i];
+	}
+	if (n > 0 && s->tables[t]->sure != NULL)
+		s->find->first(s->tables[t]->sure, in, n, rule);
+	for (uint16_t i = 0; i < n; i++) {
+		int to = take(s->tables[t], rule[i], &out[b->at[i]]);
+
+		b->table[b->at[i]] = to;
+		if (to >= 0)
+			next |= 1ULL << to;
+	}
+	return next;
+}
+
 void
 rules_lookup_burst(const struct rules_set *s, const struct flow_key *const *keys, uint16_t n,
 	struct rules_result *out)
 {
-	for (uint16_t i = 0; i < n; i++)
-		rules_lookup(s, keys[i], &out[i]);
+	for (uint16_t from = 0; from < n; from += RULES_BURST) {
+		struct burst b = {.n = n - from < RULES_BURST ? n - from : RULES_BURST};
+		uint64_t todo = 1;
+
+		for (uint16_t i = from; i < from + b.n; i++) {
+			if (s->fields == 0)
+				clear(&out[i]);
+			else
+				rules_lookup(s, keys[i], &out[i]);
+		}
+		if (s->fields != 0)
+			continue;
+		for (; todo != 0; todo &= todo - 1) {
+			int t = __builtin_ctzll(todo);
+
+			todo |= burst_table(s, t, &b, keys + from, out + from);
+		}
+	}
 }
 
 void
 rules_set_stats_get(const struct rules_set *s, struct rules_set_stats *out)
 {
-	*out = (struct rules_set_stats){.rules = s->rules, .memory = sizeof(*s)};
-	for (unsigned i = 0; i < RULES_TABLES; i++) {
-		const struct rules_table *t = s->tables[i];
-
-		if (t == NULL)
-			continue;
-		out->tables++;
-		out->subtables += t->sure->n_subtables;
-		out->memory += sizeof(*t) + t->sure->memory + t->n * sizeof(struct rule);
-		if (t->loose == NULL)
-			continue;
-		out->subtables += t->loose->n_subtables;
-		out->memory += t->loose->memory;
-	}
+	*out = (struct rules_set_stats){.rules = s->rules, .trees = s->trees, .memory = s->memory};
+	for (unsigned i = 0; i < RULES_TABLES; i++)
+		out->tables += s->tables[i] != NULL;
 }

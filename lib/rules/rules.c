@@ -3,8 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
-#include "impl.h"
+#include <arpa/inet.h>
+
+#include "tree.h"
+
+#define FIELDS 5     // per-packet fields
+#define EDITS_PART 4 // more edits at once than a part of the table: it is built anew
+#define EDITS_MIN 16
+#define GROWN 4 // times of what a table was built for: likewise
+
+struct edit {
+	struct rule *rule;
+	bool add;
+};
 
 struct writer_table {
 	struct rule **list;
@@ -13,6 +24,11 @@ struct writer_table {
 	bool sorted;
 	bool changed; // since the last commit
 	struct flow_actions fallback;
+	uint32_t reads[FIELDS]; // entries that read each of the per-packet fields
+	// Edits since the last commit, and how many of them the spaces have seen.
+	struct edit *edits;
+	uint32_t n_edits, edits_cap, applied;
+	struct rules_space *sure, *loose;
 	struct rules_table *frozen; // of the last commit
 };
 
@@ -20,32 +36,50 @@ struct rules {
 	uint32_t max_rules;
 	uint32_t count;
 	uint64_t seq; // of the next rule
-	uint64_t seed;
+	struct rules_mem *mem;
 	struct rule **by_id;
 	struct writer_table *tables; // RULES_TABLES; sorted by whoever looks at them in order
 };
 
-struct rule *
-rule_new(const struct rules_entry *e)
+// A mask of a port that a range can say.
+static bool
+port_range(uint16_t key_be, uint16_t mask_be, struct flow_range *r)
 {
-	struct rule *rule = malloc(sizeof(*rule));
+	uint16_t free_bits = (uint16_t)~ntohs(mask_be);
+
+	if (mask_be == 0 || (free_bits & (free_bits + 1)) != 0 || r->lo != 0 || r->hi != UINT16_MAX)
+		return false;
+	r->lo = ntohs(key_be);
+	r->hi = r->lo | free_bits;
+	return true;
+}
+
+static struct rule *
+rule_new(struct rules_mem *m, const struct rules_entry *e)
+{
+	struct rule *rule = rules_mem_get(m, sizeof(*rule));
+	struct flow_key key, mask;
 
 	if (rule == NULL)
 		return NULL;
 	rule->e = *e;
 	flow_match_normalise(&rule->e.match);
 	rule->fields = flow_match_fields(&rule->e.match);
-	rule->go_to = rules_go_to(&rule->e.actions);
-	rule->pos = 0;
-	atomic_init(&rule->refs, 1);
+	rule->id = e->id;
+	rule->go_to = (int16_t)rules_go_to(&rule->e.actions);
+	rule->actions = e->actions;
+	rule->actions.n -= rule->go_to >= 0; // it is the last one
+	key = rule->e.match.key;
+	mask = rule->e.match.mask;
+	flow_key_keep(&key, 0);
+	flow_key_keep(&mask, 0);
+	memcpy(rule->key, &key, sizeof(key));
+	memcpy(rule->mask, &mask, sizeof(mask));
+	rule->sport = rule->e.match.sport;
+	rule->dport = rule->e.match.dport;
+	rule->sport_only = port_range(key.l4_src, mask.l4_src, &rule->sport);
+	rule->dport_only = port_range(key.l4_dst, mask.l4_dst, &rule->dport);
 	return rule;
-}
-
-void
-rule_put(struct rule *rule)
-{
-	if (atomic_fetch_sub_explicit(&rule->refs, 1, memory_order_acq_rel) == 1)
-		free(rule);
 }
 
 struct rules *
@@ -56,12 +90,14 @@ rules_new(uint32_t max_rules)
 	if (r == NULL)
 		return NULL;
 	r->max_rules = max_rules;
-	r->seed = sl_hash_seed();
-	r->by_id = calloc(max_rules > 0 ? max_rules : 1, sizeof(*r->by_id));
+	r->mem = rules_mem_new();
+	r->by_id = calloc(max_rules > 0 ? max_rules : 1, sizeof(struct rule *));
 	r->tables = calloc(RULES_TABLES, sizeof(*r->tables));
-	if (r->by_id == NULL || r->tables == NULL) {
+	if (r->mem == NULL || r->by_id == NULL || r->tables == NULL) {
 		free(r->by_id);
 		free(r->tables);
+		if (r->mem != NULL)
+			rules_mem_drop(r->mem);
 		free(r);
 		return NULL;
 	}
@@ -73,12 +109,17 @@ rules_free(struct rules *r)
 {
 	if (r == NULL)
 		return;
-	for (unsigned t = 0; t < RULES_TABLES; t++) {
-		for (uint32_t i = 0; i < r->tables[t].n; i++)
-			rule_put(r->tables[t].list[i]);
-		free(r->tables[t].list);
-		rules_table_put(r->tables[t].frozen);
+	for (unsigned i = 0; i < RULES_TABLES; i++) {
+		struct writer_table *t = &r->tables[i];
+
+		rules_space_retire(r->mem, t->sure);
+		rules_space_retire(r->mem, t->loose);
+		if (t->frozen != NULL)
+			rules_mem_retire(r->mem, &t->frozen->obj);
+		free(t->list);
+		free(t->edits);
 	}
+	rules_mem_drop(r->mem);
 	free(r->tables);
 	free(r->by_id);
 	free(r);
@@ -124,28 +165,44 @@ rules_table_default(
 	return 0;
 }
 
-static int
-list_add(struct writer_table *t, struct rule *rule)
+static bool
+make_room(struct writer_table *t)
 {
 	if (t->n == t->cap) {
 		uint32_t cap = t->cap > 0 ? t->cap * 2 : 16;
 		struct rule **list = realloc(t->list, cap * sizeof(struct rule *));
 
 		if (list == NULL)
-			return -ENOMEM;
+			return false;
 		t->list = list;
 		t->cap = cap;
 	}
-	t->sorted = t->n == 0 || (t->sorted && t->list[t->n - 1]->order < rule->order);
-	rule->pos = t->n;
-	t->list[t->n++] = rule;
+	if (t->n_edits == t->edits_cap) {
+		uint32_t cap = t->edits_cap > 0 ? t->edits_cap * 2 : 16;
+		struct edit *edits = realloc(t->edits, cap * sizeof(*edits));
+
+		if (edits == NULL)
+			return false;
+		t->edits = edits;
+		t->edits_cap = cap;
+	}
+	return true;
+}
+
+static void
+note_edit(struct writer_table *t, struct rule *rule, bool add)
+{
+	t->edits[t->n_edits++] = (struct edit){.rule = rule, .add = add};
 	t->changed = true;
-	return 0;
+	for (unsigned f = 0; f < FIELDS; f++)
+		if (rule->fields & 1u << f)
+			t->reads[f] += add ? 1u : UINT32_MAX;
 }
 
 int
 rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err)
 {
+	struct writer_table *t;
 	struct rule *rule;
 	int rc = check(e->table, &e->actions, err);
 
@@ -156,14 +213,17 @@ rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err)
 			e->id, r->max_rules);
 	if (r->by_id[e->id] != NULL)
 		return sl_err_set(err, EEXIST, NULL, "rule %u is there already", e->id);
-	rule = rule_new(e);
-	if (rule != NULL) // priority first, then age
-		rule->order = (uint64_t)(RULES_PRIORITY_MAX - e->priority) << 48 |
-			      (r->seq++ & (UINT64_MAX >> 16));
-	if (rule == NULL || list_add(&r->tables[e->table], rule) < 0) {
-		free(rule);
+	t = &r->tables[e->table];
+	rule = make_room(t) ? rule_new(r->mem, e) : NULL;
+	if (rule == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "rule %u: out of memory", e->id);
-	}
+	// Priority first, then age.
+	rule->order = (uint64_t)(RULES_PRIORITY_MAX - e->priority) << 48 |
+		      (r->seq++ & (UINT64_MAX >> 16));
+	t->sorted = t->n == 0 || (t->sorted && t->list[t->n - 1]->order < rule->order);
+	rule->pos = t->n;
+	t->list[t->n++] = rule;
+	note_edit(t, rule, true);
 	r->by_id[e->id] = rule;
 	r->count++;
 	return 0;
@@ -178,16 +238,17 @@ rules_del(struct rules *r, uint32_t id)
 	if (rule == NULL)
 		return -ENOENT;
 	t = &r->tables[rule->e.table];
+	if (!make_room(t))
+		return -ENOMEM;
 	t->n--;
 	if (rule->pos != t->n) {
 		t->list[rule->pos] = t->list[t->n];
 		t->list[rule->pos]->pos = rule->pos;
 		t->sorted = false;
 	}
-	t->changed = true;
+	note_edit(t, rule, false);
 	r->by_id[id] = NULL;
 	r->count--;
-	rule_put(rule);
 	return 0;
 }
 
@@ -235,50 +296,107 @@ rules_each(const struct rules *r, rules_each_fn fn, void *ctx)
 	}
 }
 
-// Freezes what changed. A table that was frozen is done, so a later call goes on where an earlier
-// one ran out of memory.
 static bool
-freeze(struct rules *r)
+build_anew(struct rules *r, struct writer_table *t)
 {
-	for (unsigned i = 0; i < RULES_TABLES; i++) {
-		struct writer_table *t = &r->tables[i];
-		struct rules_table *frozen = NULL;
+	sort(t);
+	if (!rules_space_build(r->mem, t->list, t->n, false, &t->sure) ||
+		!rules_space_build(r->mem, t->list, t->n, true, &t->loose))
+		return false;
+	for (uint32_t i = t->applied; i < t->n_edits; i++)
+		if (!t->edits[i].add)
+			rules_mem_retire(r->mem, &t->edits[i].rule->obj);
+	return true;
+}
 
-		if (!t->changed)
-			continue;
-		sort(t);
-		if (t->n > 0 || t->fallback.n > 0) {
-			frozen = rules_table_build(t->list, t->n, &t->fallback, r->seed);
-			if (frozen == NULL)
+static bool
+grown(const struct rules_space *s)
+{
+	return s != NULL && (s->n > GROWN * s->built || s->edits > GROWN * s->n) &&
+	       s->edits > EDITS_MIN;
+}
+
+// An edit that ran out of memory is made again by the next commit.
+static bool
+apply(struct rules *r, struct writer_table *t)
+{
+	if (t->n_edits - t->applied > EDITS_MIN + t->n / EDITS_PART || grown(t->sure) ||
+		grown(t->loose))
+		return build_anew(r, t);
+	for (; t->applied < t->n_edits; t->applied++) {
+		struct rule *rule = t->edits[t->applied].rule;
+		struct rules_space **space = rule->fields != 0 ? &t->loose : &t->sure;
+
+		if (t->edits[t->applied].add) {
+			if (!rules_space_add(r->mem, space, rule))
 				return false;
+			continue;
 		}
-		rules_table_put(t->frozen);
-		t->frozen = frozen;
-		t->changed = false;
+		if (!rules_space_del(r->mem, space, rule))
+			return false;
+		rules_mem_retire(r->mem, &rule->obj);
 	}
 	return true;
 }
 
+static bool
+freeze(struct rules *r, struct writer_table *t)
+{
+	struct rules_table *frozen = NULL;
+
+	if (!apply(r, t))
+		return false;
+	t->applied = t->n_edits = 0;
+	if (t->n > 0 || t->fallback.n > 0) {
+		frozen = rules_mem_get(r->mem, sizeof(*frozen));
+		if (frozen == NULL)
+			return false;
+		frozen->n = t->n;
+		frozen->fallback = t->fallback;
+		frozen->go_to = rules_go_to(&t->fallback);
+		frozen->other = t->fallback;
+		frozen->other.n -= frozen->go_to >= 0;
+		frozen->sure = t->sure;
+		frozen->loose = t->loose;
+		for (unsigned f = 0; f < FIELDS; f++)
+			frozen->fields |= t->reads[f] > 0 ? 1u << f : 0;
+	}
+	if (t->frozen != NULL)
+		rules_mem_retire(r->mem, &t->frozen->obj);
+	t->frozen = frozen;
+	t->changed = false;
+	return true;
+}
+
+// A table that was frozen is done, so a later call goes on where an earlier one ran out of memory.
 struct rules_set *
 rules_commit(struct rules *r)
 {
-	struct rules_set *s = malloc(sizeof(*s));
+	struct rules_set *s = calloc(1, sizeof(*s));
 
-	if (s == NULL || !freeze(r)) {
-		free(s);
+	if (s == NULL)
 		return NULL;
+	for (unsigned i = 0; i < RULES_TABLES; i++) {
+		if (r->tables[i].changed && !freeze(r, &r->tables[i])) {
+			free(s);
+			return NULL;
+		}
 	}
 	atomic_init(&s->refs, 1);
-	s->fields = 0;
+	s->mem = r->mem;
+	s->find = rules_find_best();
 	s->rules = r->count;
 	for (unsigned i = 0; i < RULES_TABLES; i++) {
-		struct rules_table *t = r->tables[i].frozen;
+		const struct rules_table *t = r->tables[i].frozen;
 
 		s->tables[i] = t;
 		if (t == NULL)
 			continue;
-		atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
 		s->fields |= t->fields;
+		s->trees += (t->sure != NULL ? t->sure->groups : 0) +
+			    (t->loose != NULL ? t->loose->groups : 0);
 	}
+	s->memory = sizeof(*s) + rules_mem_used(r->mem);
+	rules_mem_commit(r->mem, &s->live);
 	return s;
 }

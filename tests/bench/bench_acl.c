@@ -12,6 +12,8 @@
 #include <rte_ip.h>
 #include <rte_memory.h>
 
+#include "laps.h"
+
 #define BURST 32
 #define BUILD_MAX (1UL << 30) // bytes that a build may take
 
@@ -123,21 +125,30 @@ build(const struct rules_entry *rules, uint32_t n)
 	return ctx;
 }
 
-static uint32_t
-classify(struct rte_acl_ctx *ctx, const struct tuple *tuples, uint32_t n, uint32_t lookups,
-	uint32_t *results)
+static double
+classify(struct rte_acl_ctx *ctx, const struct tuple *tuples, uint32_t n, uint32_t lookups)
 {
+	struct laps laps = laps_start(lookups / LAPS_MIN);
 	const uint8_t *data[BURST];
-	uint32_t done = 0;
+	uint32_t results[BURST];
 
-	for (uint32_t at = 0; done < lookups; done += BURST) {
-		for (unsigned i = 0; i < BURST; i++) {
-			data[i] = (const uint8_t *)&tuples[at];
-			at = at + 1 < n ? at + 1 : 0;
+	for (unsigned lap = 0; lap < LAPS_MIN; lap++) {
+		uint32_t at = 0;
+
+		for (uint32_t part = 0; part < laps.parts; part++) {
+			uint64_t start = rte_rdtsc_precise();
+
+			for (uint32_t done = 0; done < LAPS_PART; done += BURST) {
+				for (unsigned i = 0; i < BURST; i++) {
+					data[i] = (const uint8_t *)&tuples[at];
+					at = at + 1 < n ? at + 1 : 0;
+				}
+				rte_acl_classify(ctx, data, results, BURST, 1);
+			}
+			laps_part(&laps, part, start);
 		}
-		rte_acl_classify(ctx, data, results, BURST, 1);
 	}
-	return done;
+	return laps_cycles(&laps);
 }
 
 double
@@ -146,9 +157,8 @@ bench_acl_cycles(const struct rules_entry *rules, uint32_t n_rules,
 {
 	struct tuple *tuples = calloc(n_headers, sizeof(*tuples));
 	struct rte_acl_ctx *ctx = build(rules, n_rules);
-	uint32_t results[BURST], wrong = 0;
+	uint32_t results[1], wrong = 0;
 	double cycles = -1;
-	uint64_t start;
 
 	if (ctx == NULL || tuples == NULL)
 		goto out;
@@ -169,9 +179,7 @@ bench_acl_cycles(const struct rules_entry *rules, uint32_t n_rules,
 	}
 	if (wrong > 0)
 		fprintf(stderr, "rte_acl: %u results differ\n", wrong);
-	start = rte_rdtsc_precise();
-	cycles = classify(ctx, tuples, n_headers, lookups, results);
-	cycles = (double)(rte_rdtsc_precise() - start) / cycles;
+	cycles = classify(ctx, tuples, n_headers, lookups);
 out:
 	rte_acl_free(ctx);
 	free(tuples);

@@ -252,7 +252,7 @@ test_sets_live_on(void **state)
 	rules_set_stats_get(first, &a);
 	rules_set_stats_get(second, &b);
 	assert_memory_equal(&a, &b, sizeof(a));
-	assert_int_equal(a.subtables, 1);
+	assert_int_equal(a.trees, 1);
 	rules_set_ref(first);
 	rules_set_put(first);
 	assert_int_equal(rules_del(r, 1), 0);

@@ -82,13 +82,28 @@ static bool
 silent(const struct offload *o, const struct of_flow *f)
 {
 	return (f->gone && !f->side[OFFLOAD_IN].has_entry) ||
-	       o->now - f->last_ns >= o->cfg.idle_ms * SL_NS_PER_MS;
+	       o->now - f->last_ns >= offload_idle(o);
 }
 
 static struct of_verdict
 on_host(uint8_t host, uint8_t reason)
 {
 	return (struct of_verdict){.path = host, .host = host, .reason = reason};
+}
+
+// An entry of the embedded switch saves all of the host's work: every flow is worth one that is
+// free, and one that another has if that one is worth less, which is serve.c's to find out. Who has
+// one keeps it until then.
+static uint8_t
+eswitch_worth(const struct offload *o, const struct of_flow *f)
+{
+	bool has = f->side[OFFLOAD_IN].has_entry;
+
+	if (silent(o, f) && (!has || o->cfg.idle_ms))
+		return OFFLOAD_R_LIGHT;
+	if (!has && f->hint <= 0 && offload_rate(f, o->now) < o->cfg.eswitch_min_bps)
+		return OFFLOAD_R_LIGHT;
+	return OFFLOAD_R_NONE;
 }
 
 // What keeps a flow that comes in by a NIC out of hardware altogether.
@@ -107,6 +122,8 @@ in_reason(struct offload *o, const struct of_flow *f, enum level level, enum lev
 		return OFFLOAD_R_DEPENDS;
 	if (f->d.seen == OFFLOAD_SEEN_ALL)
 		return OFFLOAD_R_EXTENSION;
+	if (through_eswitch(o, f))
+		return eswitch_worth(o, f);
 	if (silent(o, f))
 		return OFFLOAD_R_LIGHT;
 	if (level == LIGHT && raw > LIGHT && !pinned(f))
@@ -152,7 +169,7 @@ decide_in(struct offload *o, struct of_flow *f)
 	if (stays_on_nic(f) && !pinned(f)) {
 		why = eswitch_reason(o, f);
 		v.path = OFFLOAD_ESWITCH;
-		if (why == OFFLOAD_R_NONE && ring && !d->share)
+		if (why == OFFLOAD_R_NONE && ring && !d->share && level > LIGHT)
 			v.host = OFFLOAD_RING;
 		if (why == OFFLOAD_R_NONE)
 			return v;

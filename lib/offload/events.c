@@ -37,6 +37,7 @@ redecide(struct offload *o, struct of_flow *f, const struct offload_decision *d)
 		return;
 	}
 	f->d = *d;
+	in->yields = false;
 	// Whether the rule that is being made follows the old or the new decision is not known.
 	if (in->state == OFFLOAD_ST_INSTALLING && in->sig != offload_sig(f, in->path))
 		in->sig = 0;
@@ -62,8 +63,9 @@ rank_changed(struct offload *o, struct of_flow *f)
 	for (i = 0; i < 2; i++) {
 		struct of_side *s = &f->side[i];
 
+		s->yields = false;
 		if (s->wait_in)
-			offload_heap_change(s->wait_in, &s->wait, offload_rank(f));
+			offload_heap_change(s->wait_in, &s->wait, offload_worth(f, o->now));
 	}
 	offload_todo(o, f, OF_DIRTY);
 }
@@ -88,6 +90,7 @@ offload_flow_report(struct offload *o, const struct flow_key *key, uint8_t worke
 	struct of_flow *f = offload_table_find(o, key);
 
 	o->now = sl_now(o->clock);
+	o->reports++;
 	if (!f) {
 		f = offload_table_add(o, key, worker, d);
 		if (!f)

@@ -30,7 +30,7 @@ explain_light(
 	uint64_t rate = info->rate_fast_bps > info->rate_slow_bps ? info->rate_fast_bps
 								  : info->rate_slow_bps;
 
-	if (silent_ms >= o->cfg.idle_ms)
+	if (silent_ms * SL_NS_PER_MS >= offload_idle(o))
 		snprintf(buf, len, "idle: no packet for %llu ms", (unsigned long long)silent_ms);
 	else
 		snprintf(buf, len, "light: %llu bit/s is below %llu", (unsigned long long)rate,

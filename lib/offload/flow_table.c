@@ -106,8 +106,7 @@ may_leave(const struct offload *o, const struct of_flow *f)
 	if (f->order_tick == o->tick)
 		return false;
 	for (i = 0; i < 2; i++) {
-		if (f->side[i].state == OFFLOAD_ST_WANTED &&
-			o->now - f->last_ns < o->cfg.idle_ms * SL_NS_PER_MS)
+		if (f->side[i].state == OFFLOAD_ST_WANTED && o->now - f->last_ns < offload_idle(o))
 			return false;
 	}
 	return true;
@@ -122,7 +121,8 @@ make_room(struct offload *o)
 
 	TAILQ_FOREACH(f, &o->host, lru)
 	{
-		if (may_leave(o, f) && (!least || offload_rank(f) < offload_rank(least)))
+		if (may_leave(o, f) &&
+			(!least || offload_worth(f, o->now) < offload_worth(least, o->now)))
 			least = f;
 		if (++looks == LEAVE_LOOK)
 			break;

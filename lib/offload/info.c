@@ -142,6 +142,7 @@ bool
 offload_nic_stats_get(const struct offload *o, uint16_t nic, struct offload_nic_stats *out)
 {
 	const struct of_nic *n;
+	uint32_t id;
 	uint16_t i;
 
 	memset(out, 0, sizeof(*out));
@@ -154,6 +155,12 @@ offload_nic_stats_get(const struct offload *o, uint16_t nic, struct offload_nic_
 	out->waiting = n->wait.n;
 	for (i = 0; i < n->ports; i++)
 		out->waiting += n->port[i].wait[OFFLOAD_RX].n + n->port[i].wait[OFFLOAD_TX].n;
+	for (id = 0; id < o->cfg.flows_max; id++) {
+		const struct of_flow *f = o->flows[id];
+
+		out->waiting += f && f->d.in.nic == nic && f->side[OFFLOAD_IN].yields &&
+				f->side[OFFLOAD_IN].state == OFFLOAD_ST_WANTED;
+	}
 	return true;
 }
 

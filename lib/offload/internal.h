@@ -25,16 +25,20 @@
 // Thread safety: owner thread only.
 
 #define OF_NEVER UINT32_MAX
-#define OF_CLEARLY 0.26303 // log2(1.2): what a flow must be better by to replace another
-#define OF_FAST_S 0.2      // half-lives
+#define OF_CLEARLY 1.2 // what a flow must be worth more to replace another
+#define OF_FAST_S 0.2  // half-lives
 #define OF_SLOW_S 5.0
-#define OF_HINT_BONUS 4.0               // a raised flow ranks like one of 16 times its rate
+#define OF_SCALES 5
+#define OF_FAST 0 // indices of the two that people see
+#define OF_SLOW 2
+#define OF_HINT_FACTOR 16.0             // a raised flow is worth what one of 16 times its rate is
 #define OF_SHAPES 64                    // refused shapes that a NIC remembers
 #define OF_FORGET_NS (60 * SL_NS_PER_S) // a silent software flow is known for this long
 #define OF_PROBE_NS (5 * SL_NS_PER_S)   // pause between tries at a larger table
 #define OF_BACKOFF_MS 100               // first pause after a transient failure, doubled up to
 #define OF_BACKOFF_MAX_MS 10000
 #define OF_TEXT_MAX 96
+#define OF_POOL 32 // residents that may have to go next
 
 struct of_flow;
 struct of_side;
@@ -69,11 +73,12 @@ struct of_side {
 	uint8_t want;   // best path that it may have
 	bool moving;    // OF_HOLD_NEXT or the entry is kept for its next place
 	bool has_entry;
-	bool resend;                   // a REMOVE failed, to be given again at retry_ns
-	bool fresh;                    // waits, and was not looked at yet
-	uint8_t fails;                 // transient failures in a row
-	uint16_t nic;                  // of entry and rule
-	uint16_t charged_vm;           // for the entry
+	bool resend;         // a REMOVE failed, to be given again at retry_ns
+	bool fresh;          // waits, and was not looked at yet
+	bool yields;         // wants an entry and beats nobody: waits again with its next report
+	uint8_t fails;       // transient failures in a row
+	uint16_t nic;        // of entry and rule
+	uint16_t charged_vm; // for the entry
 	struct offload_queue_id queue; // that the rule steers to; nic OFFLOAD_NONE: none
 	uint32_t reasons_ever;
 	uint32_t resident; // index in the NIC's residents, OF_NEVER: none
@@ -107,7 +112,8 @@ struct of_flow {
 	uint32_t order_tick; // of its last order
 	uint32_t reasons_ever;
 	uint64_t first_ns, last_ns, rate_ns;
-	double fast, slow; // decayed bytes at rate_ns
+	double sum[OF_SCALES]; // decayed bytes at rate_ns
+	uint64_t all_packets, all_bytes;
 	uint64_t packets[OFFLOAD_PATHS], bytes[OFFLOAD_PATHS];
 	struct of_side side[2];
 	TAILQ_ENTRY(of_flow) lru;
@@ -139,6 +145,18 @@ struct of_nic {
 	bool limit_known, table_wanted;
 	uint32_t limit, probe_step;
 	uint64_t probe_ns; // last lesson about the limit
+	uint64_t count_ns;
+	uint32_t count_at;             // resident whose counter is read next
+	struct of_side *pool[OF_POOL]; // the least residents that were seen lately
+	double pool_worth[OF_POOL];
+	uint32_t n_pool;
+	uint64_t pool_ns, wanted_ns; // next refreshed; an entry was wanted last
+	double least;                // worth of the least that may go, 0: there is room
+	double entry_worth;          // of flows when they get an entry, smoothed
+	double op_ns;                // what one operation takes, smoothed
+	double op_least_ns;          // when nothing else is under way
+	bool steady;                 // the window has met its bound
+	double window;               // orders that may be under way at a time
 	uint32_t entries, inflight, leaving, promised;
 	struct of_side **residents;
 	uint32_t n_residents, cap_residents;
@@ -168,6 +186,8 @@ struct offload {
 	struct of_heap timers;
 	struct of_nic nic[OFFLOAD_NICS_MAX];
 	uint32_t next_nic; // whom the tick serves first
+	uint32_t reports;  // since the last round
+	double load_bar;   // bytes a second below which reports are too many to be heard
 	struct of_orders orders;
 	uint32_t *vm_entries;   // by VM
 	uint16_t *vm_exclusive; // by VM
@@ -186,6 +206,15 @@ offload_in_hardware(uint8_t path)
 	return path >= OFFLOAD_SHARED_QUEUE;
 }
 
+#define OF_IDLE_MS 2000     // where the configuration leaves it to us
+#define OF_RESIDENCY_MS 200 // on a queue
+
+static inline uint64_t
+offload_idle(const struct offload *o)
+{
+	return (o->cfg.idle_ms ? o->cfg.idle_ms : OF_IDLE_MS) * SL_NS_PER_MS;
+}
+
 static inline uint16_t
 offload_vm(const struct offload_decision *d)
 {
@@ -197,8 +226,9 @@ void offload_traits_add(struct of_flow *f, uint64_t now, uint32_t packets, uint6
 uint64_t offload_rate_fast(const struct of_flow *f, uint64_t now); // bit/s
 uint64_t offload_rate_slow(const struct of_flow *f, uint64_t now);
 uint64_t offload_rate(const struct of_flow *f, uint64_t now); // the greater of the two
-// The order of flows by rate and hint; comparable at any time, since all decay alike.
-double offload_rank(const struct of_flow *f);
+// What an entry for it is worth: bytes a second that it is expected to carry, raised or lowered by
+// its hint. Falls until the next packet comes.
+double offload_worth(const struct of_flow *f, uint64_t now);
 
 // flow_table.c
 int offload_table_init(struct offload *o);
@@ -245,6 +275,19 @@ const struct of_shape *offload_shape_refused(
 	const struct offload *o, uint16_t nic, const struct of_flow *f, uint8_t path);
 void offload_shape_refuse(
 	struct of_nic *n, const struct of_flow *f, uint8_t path, int errno_, const char *text);
+
+// capacity.c
+void offload_capacity_init(struct of_nic *n);
+void offload_load_tick(struct offload *o);
+void offload_capacity_tick(struct offload *o, struct of_nic *n);
+// One operation was answered that was given out at since_ns.
+void offload_capacity_answer(struct offload *o, struct of_nic *n, uint64_t since_ns);
+void offload_capacity_entered(struct of_nic *n, double worth); // a flow of that worth
+bool offload_capacity_room(const struct offload *o, const struct of_nic *n);
+void offload_pool_forget(struct of_nic *n, const struct of_side *s);
+// The resident that is worth least and may go; NULL: none.
+struct of_side *offload_pool_least(struct offload *o, struct of_nic *n);
+uint64_t offload_residency(const struct offload *o, const struct of_side *s); // ns
 
 // decide.c
 struct of_verdict {

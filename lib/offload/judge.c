@@ -28,7 +28,7 @@ aspire(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t path)
 static bool
 resident_long(const struct offload *o, const struct of_side *s)
 {
-	return o->now - s->since_ns >= o->cfg.residency_ms * SL_NS_PER_MS;
+	return o->now - s->since_ns >= offload_residency(o, s);
 }
 
 // A flow alone on a queue is not heavy any more: it joins others, or goes to the host when someone
@@ -140,7 +140,9 @@ judge_host(struct offload *o, struct of_flow *f, struct of_side *s, const struct
 		return offload_order_host(o, f, s, v->host, NULL);
 	}
 	offload_timer(o, s, 0);
-	if (s->state != OFFLOAD_ST_WANTED || !s->wait_in) {
+	if (s->yields && s->state == OFFLOAD_ST_WANTED)
+		return offload_order_host(o, f, s, v->host, NULL);
+	if (s->state != OFFLOAD_ST_WANTED) {
 		offload_set_state(o, s, OFFLOAD_ST_WANTED);
 		offload_set_reason(o, f, s, OFFLOAD_R_BUDGET);
 		s->fresh = true;

@@ -64,6 +64,7 @@ offload_nic_add(struct offload *o, uint16_t nic, const struct offload_nic_cfg *c
 	n->cfg_limit = n->limit = cfg->rule_limit;
 	n->limit_known = cfg->rule_limit > 0;
 	n->probe_step = 1;
+	offload_capacity_init(n);
 	n->ports = cfg->ports;
 	n->port = calloc(cfg->ports, sizeof(*n->port));
 	if (!n->port)
@@ -190,6 +191,7 @@ offload_resident_del(struct of_nic *n, struct of_side *s)
 
 	if (s->resident == OF_NEVER)
 		return;
+	offload_pool_forget(n, s);
 	last = n->residents[--n->n_residents];
 	n->residents[s->resident] = last;
 	last->resident = s->resident;

@@ -51,7 +51,7 @@ void
 offload_wait_join(struct offload *o, struct of_flow *f, struct of_side *s)
 {
 	struct of_heap *heap = heap_for(o, f, s);
-	double rank = offload_rank(f);
+	double rank = offload_worth(f, o->now);
 
 	if (s->wait_in == heap) {
 		if (s->wait.key != rank)

@@ -297,8 +297,8 @@ offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind, uint16
 			*busy |= s->state == OFFLOAD_ST_REMOVING;
 			continue;
 		}
-		rank = offload_rank(offload_flow_of(s));
-		if (o->now - s->since_ns >= o->cfg.residency_ms * SL_NS_PER_MS &&
+		rank = offload_worth(offload_flow_of(s), o->now);
+		if (o->now - s->since_ns >= offload_residency(o, s) &&
 			(!least || rank < least_rank)) {
 			least = s;
 			least_rank = rank;

@@ -13,11 +13,10 @@
 
 #define LOOKS 16
 #define SAMPLES 4
-#define ROUND 4096 // looks at one NIC in all
-#define SAMPLE_RESIDENTS 16
+#define ROUND 4096   // looks at one NIC in all
 #define SAMPLE_VM 64 // when only one VM's are asked for
 
-enum outcome { DONE, BLOCKED, NO_ORDERS };
+enum outcome { DONE, BLOCKED, YIELDED, NO_ORDERS };
 
 static enum outcome
 blocked(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason)
@@ -31,23 +30,24 @@ blocked(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason)
 	return BLOCKED;
 }
 
+// Of a VM that has used up what it may have: its own ones only.
 static struct of_side *
-weakest_resident(struct offload *o, struct of_nic *n, uint16_t vm)
+weakest_of_vm(struct offload *o, struct of_nic *n, uint16_t vm)
 {
-	unsigned tries = vm == OFFLOAD_NONE ? SAMPLE_RESIDENTS : SAMPLE_VM;
+	unsigned tries = SAMPLE_VM;
 	struct of_side *least = NULL;
-	double least_rank = 0;
+	double least_worth = 0;
 
 	while (n->n_residents && tries--) {
 		struct of_side *s = n->residents[sl_rng_below(&o->rng, n->n_residents)];
-		double rank;
+		double worth;
 
-		if (s->state != OFFLOAD_ST_PLACED || (vm != OFFLOAD_NONE && s->charged_vm != vm))
+		if (s->state != OFFLOAD_ST_PLACED || s->charged_vm != vm)
 			continue;
-		rank = offload_rank(offload_flow_of(s));
-		if (!least || rank < least_rank) {
+		worth = offload_worth(offload_flow_of(s), o->now);
+		if (!least || worth < least_worth) {
 			least = s;
-			least_rank = rank;
+			least_worth = worth;
 		}
 	}
 	return least;
@@ -56,8 +56,9 @@ weakest_resident(struct offload *o, struct of_nic *n, uint16_t vm)
 static bool
 may_replace(const struct offload *o, const struct of_flow *f, struct of_side *resident)
 {
-	return resident && o->now - resident->since_ns >= o->cfg.residency_ms * SL_NS_PER_MS &&
-	       offload_rank(f) > offload_rank(offload_flow_of(resident)) + OF_CLEARLY;
+	return resident && o->now - resident->since_ns >= offload_residency(o, resident) &&
+	       offload_worth(f, o->now) >
+		       offload_worth(offload_flow_of(resident), o->now) * OF_CLEARLY;
 }
 
 // No entry is left for f. Entries that are on their way out are promised, one to each flow in order
@@ -73,13 +74,16 @@ want_entry(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_sid
 		n->promised++;
 		return blocked(o, f, s, reason);
 	}
-	out = weakest_resident(o, n, vm);
+	out = vm == OFFLOAD_NONE ? offload_pool_least(o, n) : weakest_of_vm(o, n, vm);
 	if (may_replace(o, f, out)) {
 		if (!offload_order_remove(o, offload_flow_of(out), out, reason))
 			return NO_ORDERS;
 		n->promised++;
+		return blocked(o, f, s, reason);
 	}
-	return blocked(o, f, s, reason);
+	blocked(o, f, s, reason);
+	s->yields = true;
+	return YIELDED;
 }
 
 // No queue is left for f, which is heavy or pinned: the weakest owner of one may have to go.
@@ -171,7 +175,7 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 		if (!a)
 			return want_queue(o, f, s, reason);
 	}
-	if (n->inflight >= 2 * o->cfg.orders_per_tick)
+	if (!offload_capacity_room(o, n))
 		return blocked(o, f, s, OFFLOAD_R_BUDGET);
 	if (placed)
 		return offload_order_move(o, f, s, got, a, OFFLOAD_R_NONE) ? DONE : NO_ORDERS;
@@ -182,6 +186,7 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 	if (o->orders.n == o->orders.max)
 		return NO_ORDERS;
 	offload_entry_take(o, f, s, n->nic);
+	offload_capacity_entered(n, offload_worth(f, o->now));
 	if (a)
 		offload_queue_hold(o, s, OF_HOLD_PLACE, a, got);
 	s->want = got;
@@ -242,7 +247,7 @@ serve_one(struct offload *o, struct of_nic *n, struct of_side *s, struct of_side
 
 	offload_wait_leave(s);
 	outcome = serve_side(o, n, s);
-	if (outcome == DONE)
+	if (outcome == DONE || outcome == YIELDED)
 		return true;
 	heap->blocked++;
 	s->stash_heap = heap;

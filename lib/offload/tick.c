@@ -29,7 +29,7 @@ find_idle(struct offload *o)
 	unsigned looks;
 
 	for (looks = 0; looks < IDLE_LOOKS && (f = TAILQ_FIRST(&o->kept)); looks++) {
-		if (o->now - f->last_ns < o->cfg.idle_ms * SL_NS_PER_MS)
+		if (o->now - f->last_ns < offload_idle(o))
 			return;
 		offload_touch(o, f);
 		offload_todo(o, f, OF_DIRTY);
@@ -39,8 +39,7 @@ find_idle(struct offload *o)
 static bool
 done_with(const struct offload *o, const struct of_flow *f)
 {
-	return !f->kept && f->order_tick != o->tick &&
-	       (f->gone || o->now - f->last_ns >= OF_FORGET_NS);
+	return !f->kept && f->order_tick != o->tick && o->now - f->last_ns >= OF_FORGET_NS;
 }
 
 static void
@@ -57,7 +56,7 @@ judge_todo(struct offload *o)
 		f->dirty = OF_CLEAN;
 		if (done_with(o, f)) {
 			offload_forget(o, f);
-		} else if (f->gone && !f->kept) {
+		} else if (f->gone && !f->kept && f->order_tick == o->tick) {
 			f->dirty = OF_DIRTY; // its last order has to be carried out first
 			TAILQ_INSERT_TAIL(&again, f, todo);
 		}
@@ -87,6 +86,7 @@ offload_tick(struct offload *o, struct offload_order *out, uint32_t max)
 		max = o->cfg.orders_per_tick;
 	o->now = sl_now(o->clock);
 	o->tick++;
+	offload_load_tick(o);
 	expire_timers(o);
 	find_idle(o);
 	// A flood of small changes must not keep waiting flows out for good.
@@ -99,6 +99,7 @@ offload_tick(struct offload *o, struct offload_order *out, uint32_t max)
 		if (!n)
 			continue;
 		offload_limit_probe(o, n);
+		offload_capacity_tick(o, n);
 		offload_serve(o, n);
 	}
 	o->next_nic = (o->next_nic + 1) % OFFLOAD_NICS_MAX;

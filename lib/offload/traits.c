@@ -1,46 +1,82 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Decayed rates. A flow keeps, for each of two half-lives, the sum of its bytes, each weighed by
-// how often the half-life has passed since; sum * ln 2 / half-life is its rate. All sums decay by
-// the same factor, so the order of two flows changes only when one of them has a packet: their rank
-// is the logarithm of the sum, moved to one point in time.
+// Decayed rates, and what an entry for a flow is worth.
+//
+// A flow keeps, for each of some half-lives, the sum of its bytes, each weighed by how often the
+// half-life has passed since; sum * ln 2 / half-life is its rate on that scale. What a flow will
+// send soon is best guessed from the scale on which it is busiest: the short one for a flow that
+// has just become busy, the long ones for a flow that sends a little again and again. Three things
+// keep the maximum over the scales honest: few packets prove little, a young flow's long sums are
+// taken for its age, and silence that is long for this flow says that it has ended.
 #include <math.h>
 
 #include "internal.h"
 
-static double
-decay(uint64_t from, uint64_t to, double half_s)
+#define YOUNG_NS (100 * SL_NS_PER_MS)
+#define LATE_GAPS 8.0
+
+static const double half_s[OF_SCALES] = {OF_FAST_S, 1.0, OF_SLOW_S, 60.0, 600.0};
+
+// By how much each sum has fallen. One exponential and some products: each half-life is a multiple
+// of the one before.
+static void
+decays(uint64_t from, uint64_t to, double *d)
 {
-	return to > from ? exp2(-(double)(to - from) / 1e9 / half_s) : 1.0;
+	double x = to > from ? exp2(-(double)(to - from) / 1e9 / half_s[OF_SCALES - 1]) : 1.0, y;
+
+	d[4] = x; // 600 s
+	y = x * x;
+	d[3] = x = y * y * y * y * y; // 60 s
+	y = x * x;
+	y *= y;
+	d[2] = x = y * y * y; // 5 s
+	y = x * x;
+	d[1] = x = y * y * x; // 1 s
+	y = x * x;
+	d[0] = y * y * x; // 0.2 s
 }
 
 void
 offload_traits_add(struct of_flow *f, uint64_t now, uint32_t packets, uint64_t bytes)
 {
-	f->fast = f->fast * decay(f->rate_ns, now, OF_FAST_S) + (double)bytes;
-	f->slow = f->slow * decay(f->rate_ns, now, OF_SLOW_S) + (double)bytes;
+	double d[OF_SCALES];
+	int i;
+
+	decays(f->rate_ns, now, d);
+	for (i = 0; i < OF_SCALES; i++)
+		f->sum[i] = f->sum[i] * d[i] + (double)bytes;
+	f->all_packets += packets;
+	f->all_bytes += bytes;
 	f->rate_ns = now;
 	if (packets)
 		f->last_ns = now;
 }
 
-static uint64_t
-rate(double sum, uint64_t from, uint64_t now, double half_s)
+// Bytes a second.
+static double
+rate(const struct of_flow *f, uint64_t now, int scale)
 {
-	double bps = sum * decay(from, now, half_s) * M_LN2 / half_s * 8;
+	double d[OF_SCALES];
 
-	return bps < 1e18 ? (uint64_t)bps : (uint64_t)1e18;
+	decays(f->rate_ns, now, d);
+	return f->sum[scale] * d[scale] * M_LN2 / half_s[scale];
+}
+
+static uint64_t
+bits(double bytes)
+{
+	return bytes < 1e17 ? (uint64_t)(bytes * 8) : (uint64_t)1e18;
 }
 
 uint64_t
 offload_rate_fast(const struct of_flow *f, uint64_t now)
 {
-	return rate(f->fast, f->rate_ns, now, OF_FAST_S);
+	return bits(rate(f, now, OF_FAST));
 }
 
 uint64_t
 offload_rate_slow(const struct of_flow *f, uint64_t now)
 {
-	return rate(f->slow, f->rate_ns, now, OF_SLOW_S);
+	return bits(rate(f, now, OF_SLOW));
 }
 
 uint64_t
@@ -51,10 +87,37 @@ offload_rate(const struct of_flow *f, uint64_t now)
 	return fast > slow ? fast : slow;
 }
 
-double
-offload_rank(const struct of_flow *f)
+// An estimate from n packets is off by about 1 / sqrt(n) of itself: that much is taken off, so that
+// one packet does not beat a flow that is known.
+static double
+sure(double n)
 {
-	double sum = f->fast > 1e-6 ? f->fast : 1e-6;
+	return 1 - 1 / sqrt(1 + n);
+}
 
-	return log2(sum) + (double)f->rate_ns / 1e9 / OF_FAST_S + f->hint * OF_HINT_BONUS;
+double
+offload_worth(const struct of_flow *f, uint64_t now)
+{
+	double d[OF_SCALES], a[OF_SCALES], most = 0, packet, late;
+	int i;
+
+	if (f->all_packets == 0)
+		return 0;
+	decays(f->rate_ns, now, d);
+	// A young flow's sums have not seen a whole half-life: they are taken for what they have.
+	decays(f->first_ns, now + YOUNG_NS, a);
+	packet = (double)f->all_bytes / (double)f->all_packets;
+	for (i = 0; i < OF_SCALES; i++) {
+		double sum = f->sum[i] * d[i];
+		double r = sum * M_LN2 / half_s[i] / (1 - a[i]) * sure(sum / packet);
+
+		if (r > most)
+			most = r;
+	}
+	if (most <= 0)
+		return 0;
+	// Silent for much longer than its packets are apart: it has probably ended.
+	late = (double)(now - f->last_ns) / 1e9 * most / packet / LATE_GAPS;
+	most /= 1 + late * late;
+	return f->hint > 0 ? most * OF_HINT_FACTOR : f->hint < 0 ? most / OF_HINT_FACTOR : most;
 }

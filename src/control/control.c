@@ -157,7 +157,7 @@ stop_datapath(struct control *c)
 static int
 start_offload(struct control *c, struct sl_err *err)
 {
-	const struct offload_cfg cfg = offload_run_cfg(c);
+	const struct offload_cfg cfg = offload_run_cfg(c->cfg, c->n_workers);
 
 	if (offload_new(&cfg, &c->clock, &c->offload) != 0)
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");

@@ -160,6 +160,7 @@ dp_new(const struct dp_datapath_cfg *cfg, struct dp_datapath **out, struct sl_er
 	if (dp == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "no memory for the packet path");
 	dp->cfg = *cfg;
+	memset(dp->bar, 0xff, sizeof(dp->bar)); // nobody has told any
 	dp->hz = rte_get_tsc_hz();
 	dp->us_cycles = dp->hz / 1000000;
 	dp->tick_cycles = (uint64_t)((__uint128_t)dp->hz * DP_TICK_NS / 1000000000);

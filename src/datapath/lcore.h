@@ -54,6 +54,7 @@ struct lcore_report {
 	uint64_t packets;
 	uint64_t bytes;
 	uint32_t tick; // free slots: the next free one
+	uint32_t rate;
 };
 
 // Packets for another worker, gathered in one loop.
@@ -176,6 +177,7 @@ struct dp_datapath {
 	struct dp_worker *worker[DP_WORKERS_MAX];
 	struct lcore_link link[DP_WORKERS_MAX][DP_WORKERS_MAX]; // [from][to]
 	_Atomic uint64_t storm_next[DP_VPORTS_MAX];             // meter_gcra
+	_Atomic uint32_t bar[DP_VPORTS_MAX];                    // dp_report_bar, by vport
 };
 
 static inline void

@@ -28,6 +28,13 @@ dp_events_get(struct dp_datapath *dp, struct dp_event *out, unsigned n)
 	return got;
 }
 
+void
+dp_report_bar(struct dp_datapath *dp, uint16_t vport, uint32_t bytes)
+{
+	if (atomic_load_explicit(&dp->bar[vport], memory_order_relaxed) != bytes)
+		atomic_store_explicit(&dp->bar[vport], bytes, memory_order_relaxed);
+}
+
 bool
 dp_inject(struct dp_datapath *dp, uint16_t worker, struct rte_mbuf *m, uint16_t origin)
 {

@@ -48,7 +48,6 @@ adopt(struct dp_worker *w, const struct dp_snapshot *s)
 	if (s->gen != w->snap_gen || w->gen == 0)
 		w->gen++;
 	w->snap_gen = s->gen;
-	w->report_rate = s->report_rate;
 	w->move_at = 0;
 	memset(w->rxq, 0, sizeof(w->rxq));
 	adopt_outputs(w, s);

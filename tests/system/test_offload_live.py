@@ -77,7 +77,7 @@ def finish(switch):
 
 
 def test_every_place(switch):
-    s = switch(HASH, capacity=60)
+    s = switch(HASH, capacity=60, offload={'min_bps': '80k'})
     generate(s, 300, 20000)
 
     def carried():

@@ -285,7 +285,7 @@ rig_new(const char *json)
 	assert_int_equal(macs_new(c), 0);
 	assert_int_equal(placements_new(c), 0);
 	assert_int_equal(mover_new(&c->mover), 0);
-	oc = offload_run_cfg(c);
+	oc = offload_run_cfg(c->cfg, c->n_workers);
 	assert_int_equal(offload_new(&oc, &c->clock, &c->offload), 0);
 	for (i = 0; i < c->cfg->n_nics; i++)
 		played_nic(c, i);

@@ -59,6 +59,7 @@ w_cfg(void)
 		.heavy_bps = 50 * MBIT,
 		.light_bps = 20 * MBIT,
 		.min_bps = 1 * MBIT,
+		.eswitch_min_bps = 1 * MBIT,
 		.idle_ms = 2000,
 		.residency_ms = 500,
 		.shared_flows = 4,

@@ -155,7 +155,7 @@ test_eswitch(void **state)
 	atomic_store(&driver.bytes, 6000);
 	atomic_store(&driver.undo_outcome, OFFLOAD_TRANSIENT);
 	c->cfg->offload.enabled = false;
-	oc = offload_run_cfg(c);
+	oc = offload_run_cfg(c->cfg, c->n_workers);
 	offload_reconfigure(c->offload, &oc);
 	offload_run_tick(c);
 	rig_answers(c);

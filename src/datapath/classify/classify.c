@@ -130,6 +130,7 @@ lookup(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **pkts, uint16_t
 	uint16_t hits = 0;
 	uint16_t k;
 
+	report_bar(w, b->origin);
 	if (likely(w->snap->sw[b->sw].fields == 0))
 		cache_lookup_burst(w->cache, b->keys, n, b->hashes, b->entries);
 	else

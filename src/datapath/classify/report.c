@@ -59,6 +59,7 @@ report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_repor
 	ev.key = e->key;
 	if (!event_put(w, &ev))
 		return false;
+	r->rate = e->rate;
 	r->packets = e->packets;
 	r->bytes = e->bytes;
 	return true;
@@ -89,11 +90,19 @@ report_first(struct dp_worker *w, struct cache_entry *e)
 	e->flags = (uint16_t)(slot + 1);
 }
 
+static void
+report_again(struct dp_worker *w, const struct cache_entry *e, struct lcore_report *r)
+{
+	if (report_flow(w, e, r, DP_EV_FLOW))
+		r->tick = w->tick;
+}
+
 void
 report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
 {
 	const struct dp_program *prog = (const void *)e->value;
 	struct lcore_report *r;
+	uint32_t since;
 
 	e->rate = decayed(e->rate, ticks);
 	if (unlikely((w->tick ^ e->last_tick) >= MAC_TICKS) && (prog->flags & DP_PROG_MAC_DEP))
@@ -104,8 +113,11 @@ report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
 	if (e->flags == 0)
 		return;
 	r = &w->reports[e->flags - 1];
-	if (w->tick - r->tick >= REPORT_TICKS && report_flow(w, e, r, DP_EV_FLOW))
-		r->tick = w->tick;
+	since = w->tick - r->tick;
+	// Below the bar it can wait; what has doubled since it was told cannot.
+	if (e->rate >= w->report_rate ? since >= REPORT_TICKS || e->rate / 2 >= r->rate
+				      : since >= REPORT_TICKS_LIGHT)
+		report_again(w, e, r);
 }
 
 void

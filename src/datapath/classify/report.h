@@ -2,6 +2,8 @@
 #ifndef SLUICE_DATAPATH_REPORT_H
 #define SLUICE_DATAPATH_REPORT_H
 
+#include <rte_common.h>
+
 #include "lcore.h"
 
 // What a worker tells control of its flows, and the flows' rate.
@@ -12,7 +14,8 @@
 // 1 + the slot of what was told. Refuses: to report more than LCORE_REPORTS flows at a time.
 // Thread safety: owner thread only.
 
-#define REPORT_TICKS 6
+#define REPORT_TICKS 6            // between two reports of a flow, 100 ms
+#define REPORT_TICKS_LIGHT 60     // of one below the bar
 #define REPORT_NO_SLOT UINT16_MAX // flags: no slot was free, again at the next tick
 
 void report_init(struct dp_worker *w);
@@ -23,6 +26,15 @@ void report_gone(void *ctx, const struct cache_entry *e);
 void report_mac(struct dp_worker *w, const struct flow_key *key, uint16_t vlan);
 // Tells the MAC table that the source of key is in use, in the VLAN that its port puts it in.
 void report_mac_used(struct dp_worker *w, const struct flow_key *key);
+
+// What flows from a vport have to reach, for the burst that follows.
+static inline void
+report_bar(struct dp_worker *w, uint16_t origin)
+{
+	uint32_t bar = atomic_load_explicit(&w->dp->bar[origin], memory_order_relaxed);
+
+	w->report_rate = RTE_MIN(bar, w->snap->report_rate);
+}
 
 // A packet of len bytes hit e.
 static inline void

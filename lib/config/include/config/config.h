@@ -146,11 +146,12 @@ struct config_switch {
 
 struct config_offload {
 	bool enabled;
-	uint64_t heavy_bps;    // a flow above this is heavy: it wants a queue of its own
-	uint64_t light_bps;    // below this it is light again (hysteresis)
-	uint64_t min_bps;      // below this a flow is not worth a table entry
-	uint32_t idle_ms;      // a placed flow without packets for this long leaves
-	uint32_t residency_ms; // a placed flow stays at least this long
+	uint64_t heavy_bps;       // a flow above this is heavy: it wants a queue of its own
+	uint64_t light_bps;       // below this it is light again (hysteresis)
+	uint64_t min_bps;         // below this a flow is not worth a queue or a ring
+	uint64_t eswitch_min_bps; // below this a flow is not worth an embedded switch's entry
+	uint32_t idle_ms;      // a placed flow without packets for this long leaves; 0: automatic
+	uint32_t residency_ms; // a placed flow stays at least this long; 0: automatic
 	uint32_t tick_ms;
 	uint16_t shared_flows;    // flows that one shared queue takes
 	uint32_t orders_per_tick; // bound on the work of a tick

@@ -208,7 +208,8 @@ struct offload_flow_info {
 struct offload_cfg {
 	bool enabled;
 	uint64_t heavy_bps, light_bps, min_bps;
-	uint32_t idle_ms, residency_ms;
+	uint64_t eswitch_min_bps;       // as min_bps, for an entry of an embedded switch
+	uint32_t idle_ms, residency_ms; // 0: the brain's to choose
 	uint16_t shared_flows;
 	uint32_t orders_per_tick;
 	uint32_t flows_max; // known flows, 64 to 2^20
@@ -305,6 +306,14 @@ uint32_t offload_tick(struct offload *o, struct offload_order *out, uint32_t max
 void offload_done(struct offload *o, uint32_t flow, enum offload_side side,
 	enum offload_outcome outcome, int errno_, const char *text, uint32_t packets,
 	uint64_t bytes);
+
+// ---- what a worker need not tell, and what a NIC has to
+//
+// The decayed byte count (half-life 0.2 s, as datapath/report.h) from which on a worker reports a
+// flow that comes in by that NIC. OFFLOAD_NONE: by no NIC.
+uint32_t offload_bar(const struct offload *o, uint16_t nic);
+// Placed flows of that NIC whose counters are to be read now. Returns how many, at most max.
+uint32_t offload_counts_due(struct offload *o, uint16_t nic, uint32_t *ids, uint32_t max);
 
 // ---- what people see
 

@@ -37,6 +37,10 @@ dp_report_rate(uint64_t bps)
 
 struct dp_datapath; // all workers and what they share
 
+// The decayed byte count from which on flows from a vport are reported, when it is below the
+// snapshot's report_rate. In force with the next burst; UINT32_MAX at first. One writer.
+void dp_report_bar(struct dp_datapath *dp, uint16_t vport, uint32_t bytes);
+
 struct dp_datapath_cfg {
 	uint16_t n_workers;
 	unsigned lcore[DP_WORKERS_MAX];

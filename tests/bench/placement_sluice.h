@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_BENCH_PLACEMENT_SLUICE_H
+#define SLUICE_BENCH_PLACEMENT_SLUICE_H
+
+#include "placement_trace.h"
+
+// sluice's own way of choosing on a trace, on simulated time: a worker's flow cache and its
+// reporting (src/datapath/report.h), its event ring, control's brain with the configuration's
+// defaults and its tick (lib/offload), and the NIC of placement_nic.h, whose counters are read
+// where the brain asks, 1 ms later. Packets of a flow whose rule is in force do not reach the
+// worker. EAL must be initialised. Thread safety: owner thread only.
+
+struct sluice_result {
+	double share;            // of all bytes that the NIC handles
+	double moves_per_s;      // insertions
+	double events_per_s;     // reports of the worker
+	double counters_per_s;   // counters read
+	double decisions_us_p99; // real time of a tick of control in which something happened
+};
+
+// 0, or -1 with a sentence on stderr.
+int sluice_run(const struct trace *t, uint32_t entries, uint16_t queues, struct sluice_result *out);
+
+#endif

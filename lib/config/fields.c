@@ -38,6 +38,68 @@ static const struct field datapath_fields[] = {
 	{.key = NULL},
 };
 
+static const char *const share_words[] = {
+	"vm", "rate-limit", "priority", "qos-class", "none", NULL};
+static const char *const hint_words[] = {"any", "raise", "lower", NULL};
+#define BPS(member) AT(config_policy, member), .min = 0, .max = UINT64_C(1) << 50, .scaled = true
+
+static const struct field policy_fields[] = {
+	{"name", FIELD_NAME, AT(config_policy, name), .required = true,
+		.help = "what `flow explain` calls it; unique"},
+	{"vm", FIELD_TEXT, AT(config_policy, vm_name), .dflt = "\"\"",
+		.help = "flows from or to this VM; empty: of any"},
+	{"port", FIELD_TEXT, AT(config_policy, port_name), .dflt = "\"\"",
+		.help = "flows that come in by this port; empty: by any"},
+	{"match", FIELD_TEXT, AT(config_policy, match_text), .dflt = "\"\"",
+		.help = "flows that a rule with this match would match, `tcp dport=443`; empty: all"},
+	{"class", FIELD_TEXT, AT(config_policy, class_name), .dflt = "\"\"",
+		.help = "flows that the rules give this class; empty: any"},
+	{"priority", FIELD_UINT, AT(config_policy, priority), .min = 0, .max = CONFIG_ANY_LEVEL,
+		.dflt = "255", .help = "flows whose class has this level; 255: any"},
+	{"hint", FIELD_ENUM, AT(config_policy, hint), .words = hint_words, .dflt = "\"any\"",
+		.help = "flows that their VM gave this hint"},
+	{"min_bps", FIELD_UINT, BPS(min_bps), .dflt = "0",
+		.help = "flows of at least this rate, until they are below three quarters of it"},
+	{"max_bps", FIELD_UINT, BPS(max_bps), .dflt = "0",
+		.help = "flows below this rate; 0: of any"},
+	{"min_limit_bps", FIELD_UINT, BPS(min_limit_bps), .dflt = "0",
+		.help = "flows that the rules limit to at least this rate; 0: limited or not"},
+	{"max_limit_bps", FIELD_UINT, BPS(max_limit_bps), .dflt = "0",
+		.help = "flows that the rules limit to at most this rate; 0: limited or not"},
+	{"places", FIELD_TEXTS, AT(config_policy, place_text[0]), .min = 1, .max = CONFIG_PLACES,
+		.count = offsetof(struct config_policy, n_places),
+		.help = "places that they may have: `eswitch`, `exclusive-queue`, `shared-queue`, "
+			"`ring`, `software`; a queue before `eswitch` is tried first; left out: all"},
+	{"share", FIELD_ENUM, AT(config_policy, share), .words = share_words, .dflt = "\"vm\"",
+		.help = "what flows of one shared queue have in common: their VM, a rate limit "
+			"within a factor of two, the level of their class, their class; none: they "
+			"share with nobody"},
+	{"heavy_bps", FIELD_UINT, BPS(heavy_bps), .dflt = "0",
+		.help = "as /offload/heavy_bps, for these flows; 0: as for all"},
+	{"light_bps", FIELD_UINT, BPS(light_bps), .dflt = "0",
+		.help = "as /offload/light_bps, for these flows; 0: as for all"},
+	{"least_bps", FIELD_UINT, BPS(least_bps), .dflt = "0",
+		.help = "below this they are not worth a place in hardware; 0: as for all"},
+	{"hints", FIELD_BOOL, AT(config_policy, hints), .dflt = "true",
+		.help = "their VMs' hints count"},
+	{"strict_order", FIELD_BOOL, AT(config_policy, strict_order), .dflt = "false",
+		.help = "no packet may be overtaken, so that they stay out of embedded switches"},
+	{"queues", FIELD_TEXT, AT(config_policy, queues_text), .dflt = "\"\"",
+		.help = "queues that they are kept to, `4-7`; empty: any"},
+	{"own_queues", FIELD_BOOL, AT(config_policy, own_queues), .dflt = "false",
+		.help = "nobody else gets those queues"},
+	{.key = NULL},
+};
+
+static const struct object_type policy_type = {"policy",
+	"A rule of the placement policy; the first that matches a flow is its rule.",
+	.fields = policy_fields};
+static const struct list_type policy_list = {
+	.array = offsetof(struct config, policies), .count = offsetof(struct config, n_policies),
+	.count_size = sizeof(((struct config *)0)->n_policies),
+	.size = sizeof(struct config_policy), .max = CONFIG_POLICIES_MAX,
+	.what = "policy rules"};
+
 static const struct field offload_fields[] = {
 	{"enabled", FIELD_BOOL, AT(config_offload, enabled), .dflt = "true",
 		.help = "move flows to hardware queues, VFs and rings at all"},
@@ -67,6 +129,8 @@ static const struct field offload_fields[] = {
 		.dflt = "64", .help = "flows that one shared queue takes"},
 	{"orders_per_tick", FIELD_UINT, AT(config_offload, orders_per_tick), .min = 1,
 		.max = 65536, .dflt = "64", .help = "most orders to the NICs in a tick"},
+	{"policy", FIELD_LIST, .list = &policy_list, .object = &policy_type,
+		.help = "rules for kinds of flows; the first that matches wins"},
 	{.key = NULL},
 };
 

@@ -134,6 +134,7 @@ parse_root(struct walk *w, const json_t *root)
 		if (w->n_faults == 0)
 			keep_vm_order(w);
 		parse_rules(w);
+		parse_policies(w);
 	}
 	return w->n_faults == 0 ? 0 : -EINVAL;
 }
@@ -270,5 +271,6 @@ config_free(struct config *cfg)
 	free(cfg->tables);
 	free(cfg->rules);
 	free(cfg->extensions);
+	free(cfg->policies);
 	free(cfg);
 }

@@ -55,5 +55,6 @@ void check_all(struct walk *w);
 void assign_port_ids(struct walk *w);
 void keep_vm_order(struct walk *w); // when all is checked, before rules name VMs
 void parse_rules(struct walk *w);
+void parse_policies(struct walk *w); // after keep_vm_order too
 
 #endif

@@ -19,12 +19,15 @@ static enum level
 level_of(struct offload *o, struct of_flow *f, enum level *raw)
 {
 	uint64_t fast = offload_rate_fast(f, o->now), rate = offload_rate(f, o->now);
+	const struct offload_policy *p = offload_policy_known(o, f);
 
-	if (fast >= o->cfg.heavy_bps)
+	if (fast >= (p && p->heavy_bps ? p->heavy_bps : o->cfg.heavy_bps))
 		f->heavy = true;
-	else if (rate < o->cfg.light_bps)
+	else if (rate < (p && p->light_bps ? p->light_bps : o->cfg.light_bps))
 		f->heavy = false;
-	*raw = f->heavy ? HEAVY : rate >= o->cfg.min_bps ? NORMAL : LIGHT;
+	*raw = f->heavy                                                      ? HEAVY
+	       : rate >= (p && p->least_bps ? p->least_bps : o->cfg.min_bps) ? NORMAL
+									     : LIGHT;
 	if (f->hint > 0 && *raw < HEAVY)
 		return *raw + 1;
 	if (f->hint < 0 && *raw > LIGHT)
@@ -45,6 +48,7 @@ stays_on_nic(const struct of_flow *f)
 static uint8_t
 eswitch_reason(struct offload *o, const struct of_flow *f)
 {
+	const struct offload_policy *p = offload_policy_known(o, f);
 	const struct of_nic *n = offload_nic(o, f->d.in.nic);
 
 	if (!n)
@@ -55,6 +59,10 @@ eswitch_reason(struct offload *o, const struct of_flow *f)
 		return OFFLOAD_R_ACTIONS;
 	if (!n->eswitch || offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_ESWITCH))
 		return OFFLOAD_R_UNSUPPORTED;
+	if (!offload_policy_allows(p, OFFLOAD_ESWITCH) ||
+		(offload_policy_prefers_queue(p) && n->mark && f->d.lane_ok && !f->d.drop &&
+			f->d.out.vport != OFFLOAD_NONE))
+		return OFFLOAD_R_POLICY;
 	return f->hint < 0 ? OFFLOAD_R_HINT : OFFLOAD_R_NONE;
 }
 
@@ -97,11 +105,15 @@ on_host(uint8_t host, uint8_t reason)
 static uint8_t
 eswitch_worth(const struct offload *o, const struct of_flow *f)
 {
+	const struct offload_policy *p = offload_policy_known(o, f);
+	uint64_t least = o->cfg.eswitch_min_bps;
 	bool has = f->side[OFFLOAD_IN].has_entry;
 
 	if (silent(o, f) && (!has || o->cfg.idle_ms))
 		return OFFLOAD_R_LIGHT;
-	if (!has && f->hint <= 0 && offload_rate(f, o->now) < o->cfg.eswitch_min_bps)
+	if (p && p->least_bps)
+		least = p->least_bps;
+	if (!has && f->hint <= 0 && offload_rate(f, o->now) < least)
 		return OFFLOAD_R_LIGHT;
 	return OFFLOAD_R_NONE;
 }
@@ -145,7 +157,33 @@ queue_reason(struct offload *o, const struct of_flow *f)
 		return OFFLOAD_R_ACTIONS;
 	if (offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_SHARED_QUEUE))
 		return OFFLOAD_R_UNSUPPORTED;
+	if (!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_SHARED_QUEUE) &&
+		!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_EXCLUSIVE_QUEUE))
+		return OFFLOAD_R_POLICY;
 	return OFFLOAD_R_NONE;
+}
+
+// A queue alone for who is heavy, else one with others, or the one of the two that the policy
+// allows. OFFLOAD_SOFTWARE: it is not heavy and may not share.
+static uint8_t
+queue_path(const struct offload *o, const struct of_flow *f, enum level level)
+{
+	const struct offload_policy *p = offload_policy_known(o, f);
+
+	if (!offload_policy_allows(p, OFFLOAD_EXCLUSIVE_QUEUE))
+		return OFFLOAD_SHARED_QUEUE;
+	if (level == HEAVY)
+		return OFFLOAD_EXCLUSIVE_QUEUE;
+	return offload_policy_allows(p, OFFLOAD_SHARED_QUEUE) ? OFFLOAD_SHARED_QUEUE
+							      : OFFLOAD_SOFTWARE;
+}
+
+// The ring unless the policy takes it away; what a rule asks for is not taken away.
+static uint8_t
+ring_host(const struct offload *o, const struct of_flow *f)
+{
+	return offload_policy_allows(offload_policy_known(o, f), OFFLOAD_RING) ? OFFLOAD_RING
+									       : OFFLOAD_SOFTWARE;
 }
 
 static struct of_verdict
@@ -170,7 +208,7 @@ decide_in(struct offload *o, struct of_flow *f)
 		why = eswitch_reason(o, f);
 		v.path = OFFLOAD_ESWITCH;
 		if (why == OFFLOAD_R_NONE && ring && !d->share && level > LIGHT)
-			v.host = OFFLOAD_RING;
+			v.host = ring_host(o, f);
 		if (why == OFFLOAD_R_NONE)
 			return v;
 		if (d->drop)
@@ -179,9 +217,11 @@ decide_in(struct offload *o, struct of_flow *f)
 	reason = queue_reason(o, f);
 	if (reason != OFFLOAD_R_NONE)
 		return on_host(v.host, reason);
-	if (ring && !d->share)
-		v.host = OFFLOAD_RING;
-	v.path = level == HEAVY && !pinned(f) ? OFFLOAD_EXCLUSIVE_QUEUE : OFFLOAD_SHARED_QUEUE;
+	v.path = pinned(f) ? OFFLOAD_SHARED_QUEUE : queue_path(o, f, level);
+	if (v.path == OFFLOAD_SOFTWARE)
+		return on_host(v.host, OFFLOAD_R_POLICY);
+	if (ring && !d->share && v.host == OFFLOAD_SOFTWARE)
+		v.host = ring_host(o, f);
 	v.reason = why != OFFLOAD_R_NONE            ? why
 		   : raw == HEAVY && level != HEAVY ? OFFLOAD_R_HINT
 						    : OFFLOAD_R_NONE;
@@ -210,7 +250,10 @@ decide_out(struct offload *o, struct of_flow *f)
 		return on_host(v.host, OFFLOAD_R_HINT);
 	if (level == LIGHT && !f->side[OFFLOAD_OUT].hold[OF_HOLD_PLACE].account)
 		return on_host(v.host, OFFLOAD_R_LIGHT);
-	v.path = level == HEAVY ? OFFLOAD_EXCLUSIVE_QUEUE : OFFLOAD_SHARED_QUEUE;
+	v.path = queue_path(o, f, level);
+	if (v.path == OFFLOAD_SOFTWARE ||
+		!offload_policy_allows(offload_policy_known(o, f), v.path))
+		return on_host(v.host, OFFLOAD_R_POLICY);
 	v.reason = raw == HEAVY && level != HEAVY ? OFFLOAD_R_HINT : OFFLOAD_R_NONE;
 	return v;
 }
@@ -218,6 +261,7 @@ decide_out(struct offload *o, struct of_flow *f)
 struct of_verdict
 offload_decide(struct offload *o, struct of_flow *f, enum offload_side side)
 {
+	(void)offload_policy_of(o, f);
 	return side == OFFLOAD_IN ? decide_in(o, f) : decide_out(o, f);
 }
 

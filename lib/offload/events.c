@@ -16,8 +16,8 @@ static bool
 same_decision(const struct offload_decision *a, const struct offload_decision *b)
 {
 	return same_end(&a->in, &b->in) && same_end(&a->out, &b->out) && a->depends == b->depends &&
-	       a->cls == b->cls && a->wants_ring == b->wants_ring && a->lane_ok == b->lane_ok &&
-	       a->eswitch_ok == b->eswitch_ok && a->drop == b->drop &&
+	       a->cls == b->cls && a->priority == b->priority && a->wants_ring == b->wants_ring &&
+	       a->lane_ok == b->lane_ok && a->eswitch_ok == b->eswitch_ok && a->drop == b->drop &&
 	       a->fragments == b->fragments && a->pinned_queue == b->pinned_queue &&
 	       a->share == b->share && a->vm_max_queues == b->vm_max_queues &&
 	       a->vm_max_entries == b->vm_max_entries && a->seen == b->seen &&
@@ -175,7 +175,8 @@ offload_hint(struct offload *o, const struct flow_key *key, int8_t hint)
 	if (!f)
 		return -ENOENT;
 	o->now = sl_now(o->clock);
-	f->hint = (int8_t)((hint > 0) - (hint < 0));
+	f->asked = (int8_t)((hint > 0) - (hint < 0));
+	(void)offload_policy_of(o, f);
 	rank_changed(o, f);
 	return 0;
 }

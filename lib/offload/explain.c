@@ -201,6 +201,10 @@ offload_explain(
 	case OFFLOAD_R_DRIVER:
 		explain_driver(o, s, buf, len);
 		break;
+	case OFFLOAD_R_POLICY:
+		snprintf(buf, len, "the policy rule \"%s\" allows it no better place",
+			offload_flow_policy(o, id) ? offload_flow_policy(o, id)->name : "?");
+		break;
 	default:
 		snprintf(buf, len, "%s", plain(s->reason));
 	}

@@ -164,6 +164,7 @@ offload_table_add(struct offload *o, const struct flow_key *key, uint8_t worker,
 	f->d = *d;
 	f->worker = worker;
 	f->reverse = OF_NEVER;
+	f->policy = OF_NO_POLICY;
 	f->order_tick = o->tick - 1;
 	f->first_ns = f->last_ns = f->rate_ns = o->now;
 	side_init(&f->side[OFFLOAD_IN], OFFLOAD_IN, o->now);

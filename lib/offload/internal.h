@@ -10,6 +10,7 @@
 #include "base/idpool.h"
 #include "base/rng.h"
 #include "offload/offload.h"
+#include "offload/policy.h"
 
 #include "heap.h"
 
@@ -38,6 +39,7 @@
 #define OF_BACKOFF_MS 100               // first pause after a transient failure, doubled up to
 #define OF_BACKOFF_MAX_MS 10000
 #define OF_TEXT_MAX 96
+#define OF_NO_POLICY UINT16_MAX
 #define OF_POOL 32 // residents that may have to go next
 
 struct of_flow;
@@ -45,6 +47,7 @@ struct of_side;
 
 struct of_account { // of one queue
 	struct offload_queue q;
+	uint32_t group;     // of the flows that share it (policy.c)
 	uint8_t leaving;    // the state that it gets when it is empty; OFFLOAD_Q_STATES: none
 	uint32_t left_tick; // when a worker last let go of it
 	TAILQ_HEAD(, of_hold) holds;
@@ -102,7 +105,9 @@ struct of_flow {
 	uint32_t hash;
 	uint32_t reverse;
 	uint8_t worker;
-	int8_t hint;
+	int8_t hint;     // that counts
+	int8_t asked;    // as it was given
+	uint16_t policy; // index of its rule, OF_NO_POLICY: none
 	bool heavy;
 	bool gone; // its worker forgot it
 	bool kept; // in the list of flows that hold something
@@ -189,6 +194,8 @@ struct offload {
 	uint32_t reports;  // since the last round
 	double load_bar;   // bytes a second below which reports are too many to be heard
 	struct of_orders orders;
+	struct offload_policy *policies;
+	uint32_t n_policies;
 	uint32_t *vm_entries;   // by VM
 	uint16_t *vm_exclusive; // by VM
 	struct offload_stats stats;
@@ -275,6 +282,15 @@ const struct of_shape *offload_shape_refused(
 	const struct offload *o, uint16_t nic, const struct of_flow *f, uint8_t path);
 void offload_shape_refuse(
 	struct of_nic *n, const struct of_flow *f, uint8_t path, int errno_, const char *text);
+
+// policy.c
+const struct offload_policy *offload_policy_of(struct offload *o, struct of_flow *f);
+const struct offload_policy *offload_policy_known(const struct offload *o, const struct of_flow *f);
+bool offload_policy_allows(const struct offload_policy *p, uint8_t path);
+bool offload_policy_prefers_queue(const struct offload_policy *p);
+bool offload_policy_queue(const struct offload *o, const struct of_flow *f, uint16_t index);
+uint32_t offload_share_group(const struct offload *o, const struct of_flow *f, uint16_t vm);
+uint32_t offload_rate_limit(const struct of_flow *f); // kbit/s of its rule, 0: none
 
 // capacity.c
 void offload_capacity_init(struct of_nic *n);

@@ -70,6 +70,16 @@ queue_leaving(const struct of_side *s, enum of_holds which)
 	return a && a->leaving != OFFLOAD_Q_STATES;
 }
 
+// The policy gives the queue to others, or keeps the flow to other ones, by now.
+static bool
+not_its_queue(const struct offload *o, const struct of_flow *f, const struct of_side *s)
+{
+	const struct of_account *a = s->hold[OF_HOLD_PLACE].account;
+	bool asked_for = s->idx == OFFLOAD_IN && f->d.pinned_queue != OFFLOAD_NONE;
+
+	return a && !asked_for && !offload_policy_queue(o, f, a->q.id.index);
+}
+
 static bool
 judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const struct of_verdict *v)
 {
@@ -77,6 +87,8 @@ judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const stru
 		return offload_order_remove(o, f, s, v->reason);
 	if (s->sig != offload_sig(f, s->path) || queue_leaving(s, OF_HOLD_PLACE))
 		return offload_order_remove(o, f, s, OFFLOAD_R_STALE);
+	if (not_its_queue(o, f, s))
+		return offload_order_remove(o, f, s, OFFLOAD_R_POLICY);
 	if (v->path == s->path)
 		return settled(o, f, s, v->path, v->reason);
 	if (v->path == OFFLOAD_ESWITCH)
@@ -180,7 +192,7 @@ judge_out(struct offload *o, struct of_flow *f)
 		return judge_host(o, f, s, &v);
 	if (!offload_in_hardware(v.path) || queue_leaving(s, OF_HOLD_PLACE) ||
 		a->q.id.nic != f->d.out.nic || a->q.id.port != f->d.out.port ||
-		a->q.worker != f->worker) {
+		a->q.worker != f->worker || not_its_queue(o, f, s)) {
 		offload_wait_leave(s);
 		if (!offload_order_host(o, f, s, v.host, NULL)) {
 			offload_set_reason(o, f, s, OFFLOAD_R_STALE);

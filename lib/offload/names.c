@@ -55,7 +55,8 @@ offload_reason_name(enum offload_reason r)
 		[OFFLOAD_R_HINT] = "hint",
 		[OFFLOAD_R_BUDGET] = "budget",
 		[OFFLOAD_R_STALE] = "stale",
-		[OFFLOAD_R_EXTENSION] = "extension"};
+		[OFFLOAD_R_EXTENSION] = "extension",
+		[OFFLOAD_R_POLICY] = "policy"};
 
 	return name_of(names, OFFLOAD_REASONS, r);
 }

@@ -48,6 +48,7 @@ offload_free(struct offload *o)
 		offload_nic_del(o, nic);
 	offload_table_fini(o);
 	offload_heap_fini(&o->timers);
+	free(o->policies);
 	free(o->vm_entries);
 	free(o->vm_exclusive);
 	free(o);

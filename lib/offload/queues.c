@@ -70,9 +70,10 @@ struct search {
 	uint8_t kind, worker;
 	uint16_t vm;
 	bool share;
+	uint32_t group;
 	unsigned assignable, free, shared;
 	struct of_account *unused; // a free one that this worker may take
-	struct of_account *mine;   // shared by this VM, with room
+	struct of_account *mine;   // shared by this group, with room
 	struct of_account *any;    // shared by any, same worker
 };
 
@@ -86,7 +87,7 @@ may_take(const struct offload *o, const struct of_account *a, uint8_t worker)
 }
 
 static void
-look(const struct offload *o, struct search *s)
+look(const struct offload *o, const struct of_flow *f, struct search *s)
 {
 	uint16_t i;
 
@@ -94,13 +95,15 @@ look(const struct offload *o, struct search *s)
 		struct of_account *a = &s->p->account[s->kind][i];
 		bool same = a->q.worker == s->worker && a->leaving == OFFLOAD_Q_STATES;
 
+		if (!offload_policy_queue(o, f, i))
+			continue;
 		if (a->q.state == OFFLOAD_Q_FREE) {
 			s->free++;
 			if (!s->unused && may_take(o, a, s->worker))
 				s->unused = a;
 		} else if (a->q.state == OFFLOAD_Q_SHARED) {
 			s->shared++;
-			if (same && a->q.vm == s->vm && a->q.flows < o->cfg.shared_flows &&
+			if (same && a->group == s->group && a->q.flows < o->cfg.shared_flows &&
 				(!s->mine || a->q.flows < s->mine->q.flows))
 				s->mine = a;
 			if (same && (!s->any || a->q.flows < s->any->q.flows))
@@ -189,11 +192,12 @@ offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s, uint
 	look_for.vm = offload_vm(&f->d);
 	if (s->idx == OFFLOAD_OUT && f->d.in.vm != OFFLOAD_NONE)
 		look_for.vm = f->d.in.vm;
+	look_for.group = offload_share_group(o, f, look_for.vm);
 	*got = OFFLOAD_SHARED_QUEUE;
 	*reason = OFFLOAD_R_NO_FREE_QUEUE;
 	if (s->idx == OFFLOAD_IN && f->d.pinned_queue != OFFLOAD_NONE)
 		return pick_pinned(o, f, &look_for);
-	look(o, &look_for);
+	look(o, f, &look_for);
 	if (want == OFFLOAD_EXCLUSIVE_QUEUE) {
 		if (s->idx == OFFLOAD_IN && f->d.out.vm != OFFLOAD_NONE &&
 			o->vm_exclusive[f->d.out.vm] >= f->d.vm_max_queues) {
@@ -208,6 +212,8 @@ offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s, uint
 		if (only_better)
 			return NULL;
 	}
+	if (!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_SHARED_QUEUE))
+		return NULL;
 	return pick_shared(&look_for);
 }
 
@@ -230,6 +236,7 @@ offload_queue_hold(struct offload *o, struct of_side *s, enum of_holds which, st
 			path == OFFLOAD_EXCLUSIVE_QUEUE ? OFFLOAD_Q_EXCLUSIVE : OFFLOAD_Q_SHARED;
 		a->q.worker = f->worker;
 		a->q.vm = vm;
+		a->group = offload_share_group(o, f, vm);
 	} else if (a->q.vm != vm) {
 		a->q.vm = OFFLOAD_NONE;
 	}

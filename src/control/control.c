@@ -161,6 +161,10 @@ start_offload(struct control *c, struct sl_err *err)
 
 	if (offload_new(&cfg, &c->clock, &c->offload) != 0)
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	if (offload_run_policy(c) != 0) {
+		offload_free(c->offload);
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	}
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 
+#include "offload/policy.h"
 #include "offload_fixture.h"
 
 #define IDS 128
@@ -223,6 +224,37 @@ op_reserve(struct model *m)
 	(void)offload_queue_reserve(m->o, q, states[below(m, 5)]);
 }
 
+// Up to three rules that say anything.
+static void
+op_policy(struct model *m)
+{
+	struct offload_policy list[3];
+	uint32_t n = below(m, 4), i, k;
+
+	for (i = 0; i < n; i++) {
+		struct offload_policy *p = &list[i];
+
+		offload_policy_init(p);
+		p->vm = below(m, 2) ? (uint16_t)(1 + below(m, 4)) : OFFLOAD_NONE;
+		p->vport = below(m, 4) ? OFFLOAD_NONE : 9;
+		p->hint = (int8_t)(below(m, 3) - 1);
+		p->min_bps = below(m, 2) ? below(m, 10) * MBIT : 0;
+		p->n_places = (uint8_t)below(m, OFFLOAD_PATHS + 1);
+		for (k = 0; k < p->n_places; k++)
+			p->places[k] = (uint8_t)below(m, OFFLOAD_PATHS);
+		p->share = (uint8_t)below(m, OFFLOAD_SHARES);
+		p->least_bps = below(m, 3) * MBIT;
+		p->no_hints = below(m, 2);
+		p->strict_order = below(m, 4) == 0;
+		if (below(m, 3) == 0) {
+			p->queue_first = (uint16_t)below(m, 6);
+			p->queue_last = (uint16_t)(p->queue_first + below(m, 3));
+			p->queues_owned = below(m, 2);
+		}
+	}
+	assert_int_equal(offload_policies_set(m->o, list, n), 0);
+}
+
 static void
 op_reconfigure(struct model *m)
 {
@@ -231,6 +263,7 @@ op_reconfigure(struct model *m)
 	m->cfg.orders_per_tick = 1 + below(m, 30);
 	m->cfg.residency_ms = below(m, 500);
 	offload_reconfigure(m->o, &m->cfg);
+	op_policy(m);
 }
 
 static void

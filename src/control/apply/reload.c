@@ -98,6 +98,8 @@ second_half(struct reload *r)
 	sl_log_set_level(c->log, r->next->log_level);
 	oc = offload_run_cfg(c->cfg, c->n_workers);
 	offload_reconfigure(c->offload, &oc);
+	if (offload_run_policy(c) != 0)
+		sl_log(c->log, SL_LOG_ERR, "out of memory: the old policy stays in force");
 	if (apply_decisions(c) != 0)
 		sl_log(c->log, SL_LOG_ERR,
 			"out of memory: the reload comes into force with the next change");

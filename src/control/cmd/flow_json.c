@@ -6,6 +6,7 @@
 
 #include "cmd/answer.h"
 #include "datapath/program.h"
+#include "offload/policy.h"
 #include "switch/rule_book.h"
 
 // The side whose state people see first: where it comes in, unless only its way out is on a NIC.
@@ -134,6 +135,7 @@ json_t *
 flow_json_full(struct control *c, const struct offload_flow_info *fi)
 {
 	json_t *o = flow_json(c, fi), *packets = json_object(), *bytes = json_object();
+	const struct offload_policy *policy;
 	char reverse[16] = "-";
 	int i;
 
@@ -153,6 +155,8 @@ flow_json_full(struct control *c, const struct offload_flow_info *fi)
 		json_string(fi->hint > 0   ? "raise"
 			    : fi->hint < 0 ? "lower"
 					   : "none"));
+	policy = offload_flow_policy(c->offload, fi->id);
+	json_object_set_new(o, "policy", policy != NULL ? json_string(policy->name) : json_null());
 	json_object_set_new(o, "reverse", json_string(reverse));
 	json_object_set_new(o, "packets_by_place", packets);
 	json_object_set_new(o, "bytes_by_place", bytes);

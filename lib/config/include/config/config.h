@@ -157,6 +157,43 @@ struct config_offload {
 	uint32_t orders_per_tick; // bound on the work of a tick
 };
 
+#define CONFIG_POLICIES_MAX 64
+#define CONFIG_PLACES 5 // numbers as enum offload_path: software, ring, shared, exclusive, eswitch
+
+enum config_share { // as enum offload_share
+	CONFIG_SHARE_VM,
+	CONFIG_SHARE_RATE_LIMIT,
+	CONFIG_SHARE_PRIORITY,
+	CONFIG_SHARE_CLASS,
+	CONFIG_SHARE_NONE
+};
+enum config_hint { CONFIG_HINT_ANY, CONFIG_HINT_RAISE, CONFIG_HINT_LOWER };
+#define CONFIG_ANY_LEVEL 255
+
+struct config_policy { // a rule of the placement policy, in the order of the file
+	char name[CONFIG_NAME_MAX];
+	// Which flows: as it was written, and as what it names turned out to be.
+	char vm_name[CONFIG_NAME_MAX], port_name[CONFIG_NAME_MAX], class_name[CONFIG_NAME_MAX];
+	char match_text[256];
+	int16_t vm, cls;  // index, -1: any
+	int32_t vport;    // id, -1: any
+	uint16_t sw;      // whose names the match uses
+	uint8_t priority; // level of the class, CONFIG_ANY_LEVEL: any
+	enum config_hint hint;
+	bool has_match;
+	struct flow_match match;
+	uint64_t min_bps, max_bps, min_limit_bps, max_limit_bps; // 0: any
+	// What holds for them.
+	uint8_t n_places; // 0: all, as usual
+	char place_text[CONFIG_PLACES][20];
+	uint8_t places[CONFIG_PLACES];
+	enum config_share share;
+	uint64_t heavy_bps, light_bps, least_bps; // 0: as for all
+	bool hints, strict_order, own_queues;
+	char queues_text[16];
+	uint16_t queue_first, queue_last; // UINT16_MAX: any
+};
+
 struct config {
 	char socket[CONFIG_PATH_MAX];
 	char socket_ro[CONFIG_PATH_MAX]; // "" : none
@@ -173,6 +210,8 @@ struct config {
 	struct config_offload offload;
 	uint8_t n_classes; // class 0 is the default; there is always one
 	struct config_class classes[CONFIG_CLASSES_MAX];
+	uint16_t n_policies;
+	struct config_policy *policies; // of the placement policy
 	uint16_t n_nics, n_switches, n_ports, n_vms, n_tables, n_extensions;
 	uint32_t n_rules;
 	struct config_nic *nics;

@@ -133,6 +133,7 @@ enum offload_reason {
 	OFFLOAD_R_BUDGET,    // the tick's bound was reached; next tick
 	OFFLOAD_R_STALE,     // the rules changed, a new decision is on its way
 	OFFLOAD_R_EXTENSION, // an extension of the switch has to be shown its packets
+	OFFLOAD_R_POLICY,    // its policy rule does not allow the place
 	OFFLOAD_REASONS
 };
 
@@ -157,6 +158,7 @@ struct offload_decision {
 	struct offload_end in, out; // out.vport OFFLOAD_NONE: dropped or several outputs
 	uint32_t depends;           // FLOW_FIELD_* the decision reads
 	uint8_t cls;                // QoS class
+	uint8_t priority;           // level of the class, 0 is served first
 	bool wants_ring;            // a rule asks for a class, ring or rate
 	bool lane_ok;               // the program runs without parsed headers
 	bool eswitch_ok;            // its actions can be said as transfer actions

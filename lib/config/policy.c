@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Rules of the placement policy: what they name is looked up once all of it is known.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "walk.h"
+
+static const char *const place_words[CONFIG_PLACES] = {
+	"software", "ring", "shared-queue", "exclusive-queue", "eswitch"};
+
+static void
+find_names(struct walk *w, struct config_policy *p)
+{
+	const struct config *cfg = w->cfg;
+	uint16_t i;
+
+	p->vm = p->cls = -1;
+	p->vport = -1;
+	for (i = 0; i < cfg->n_vms && p->vm < 0 && p->vm_name[0] != '\0'; i++)
+		p->vm = strcmp(cfg->vms[i].name, p->vm_name) == 0 ? (int16_t)i : -1;
+	for (i = 0; i < cfg->n_classes && p->cls < 0 && p->class_name[0] != '\0'; i++)
+		p->cls = strcmp(cfg->classes[i].name, p->class_name) == 0 ? (int16_t)i : -1;
+	for (i = 0; i < cfg->n_ports && p->vport < 0 && p->port_name[0] != '\0'; i++) {
+		if (strcmp(cfg->ports[i].name, p->port_name) == 0) {
+			p->vport = cfg->ports[i].id;
+			p->sw = cfg->ports[i].sw;
+		}
+	}
+	if (p->vm < 0 && p->vm_name[0] != '\0')
+		walk_fault(w, "/vm", "there is no VM \"%.40s\"", p->vm_name);
+	if (p->cls < 0 && p->class_name[0] != '\0')
+		walk_fault(w, "/class", "there is no class \"%.40s\" in /classes", p->class_name);
+	if (p->vport < 0 && p->port_name[0] != '\0')
+		walk_fault(w, "/port", "there is no port \"%.40s\"", p->port_name);
+}
+
+// Names in the match are those of the port's switch, else of the first.
+static void
+read_match(struct walk *w, struct config_policy *p)
+{
+	struct config_names ctx = {.cfg = w->cfg, .sw = p->sw};
+	struct flow_names names;
+	struct sl_err err;
+
+	if (p->match_text[0] == '\0')
+		return;
+	sl_err_init(&err);
+	config_flow_names(&ctx, &names);
+	if (w->cfg->n_switches == 0)
+		walk_fault(w, "/match", "there is no switch");
+	else if (flow_match_parse(p->match_text, &names, &p->match, &err) != 0)
+		walk_fault(w, "/match", "%s", err.text);
+	else if (flow_match_fields(&p->match) != 0)
+		walk_fault(w, "/match",
+			"dscp, ttl, tcp-flags, frag and pcp differ between packets of one flow: a "
+			"rule of the switch has to give such flows a class, and the policy names "
+			"that");
+	else
+		p->has_match = true;
+}
+
+static void
+read_places(struct walk *w, struct config_policy *p)
+{
+	unsigned i, k, seen = 0;
+
+	for (i = 0; i < p->n_places; i++) {
+		for (k = 0; k < CONFIG_PLACES && strcmp(p->place_text[i], place_words[k]) != 0; k++)
+			;
+		if (k == CONFIG_PLACES)
+			walk_fault(w, "/places",
+				"\"%.40s\" is not software, ring, shared-queue, exclusive-queue or "
+				"eswitch",
+				p->place_text[i]);
+		else if ((seen & 1u << k) != 0)
+			walk_fault(w, "/places", "\"%s\" is there twice", place_words[k]);
+		else if ((seen & 1u) != 0)
+			walk_fault(w, "/places",
+				"\"%s\" is never reached: software, before it, always has room",
+				place_words[k]);
+		else
+			seen |= 1u << k;
+		p->places[i] = (uint8_t)k;
+	}
+}
+
+static void
+read_queues(struct walk *w, struct config_policy *p)
+{
+	unsigned first, last;
+	char rest;
+
+	p->queue_first = p->queue_last = UINT16_MAX;
+	if (p->queues_text[0] == '\0') {
+		if (p->own_queues)
+			walk_fault(w, "/own_queues", "needs queues: which ones?");
+		return;
+	}
+	if (sscanf(p->queues_text, "%5u-%5u%c", &first, &last, &rest) != 2) {
+		if (sscanf(p->queues_text, "%5u%c", &first, &rest) != 1) {
+			walk_fault(w, "/queues", "\"%.40s\" is not FIRST-LAST", p->queues_text);
+			return;
+		}
+		last = first;
+	}
+	if (first > last || last > 1023)
+		walk_fault(w, "/queues", "\"%.40s\": 0 to 1023, the first not above the last",
+			p->queues_text);
+	p->queue_first = (uint16_t)first;
+	p->queue_last = (uint16_t)last;
+}
+
+static void
+check_ranges(struct walk *w, const struct config_policy *p)
+{
+	if (p->max_bps > 0 && p->max_bps <= p->min_bps)
+		walk_fault(w, "/max_bps", "is not above min_bps: no flow could match");
+	if (p->max_limit_bps > 0 && p->max_limit_bps < p->min_limit_bps)
+		walk_fault(w, "/max_limit_bps", "is below min_limit_bps: no flow could match");
+	if (p->heavy_bps > 0 && p->light_bps > p->heavy_bps)
+		walk_fault(w, "/light_bps", "is above heavy_bps");
+}
+
+void
+parse_policies(struct walk *w)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < w->cfg->n_policies; i++) {
+		struct config_policy *p = &w->cfg->policies[i];
+		size_t mark = walk_down(w, "offload");
+
+		walk_down(w, "policy");
+		walk_down_index(w, i);
+		for (k = 0; k < i; k++)
+			if (strcmp(w->cfg->policies[k].name, p->name) == 0)
+				walk_fault(w, "/name", "\"%s\" is the name of rule %u too", p->name,
+					k);
+		find_names(w, p);
+		read_match(w, p);
+		read_places(w, p);
+		read_queues(w, p);
+		check_ranges(w, p);
+		walk_up(w, mark);
+	}
+}

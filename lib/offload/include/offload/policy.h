@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_OFFLOAD_POLICY_H
+#define SLUICE_OFFLOAD_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flow/match.h"
+#include "offload/offload.h"
+
+// Policy rules: what an operator says about kinds of flows, on top of the thresholds that hold for
+// all (struct offload_cfg). The first rule that matches a flow is its rule; flows that none matches
+// are placed by the thresholds alone, which is what an empty list does with all.
+//
+// A rule matches on who the flow belongs to, on its packets, its class, its rate and its hint. It
+// says which places the flow may have, in which order they are tried, what its queue is shared by,
+// other thresholds, whether hints count, and which queues it is kept to. A queue that a rule owns
+// is taken by flows of that rule only.
+//
+// Rates have hysteresis: a rule with min_bps goes on matching a flow that it has until the flow's
+// rate is below 3/4 of it. Cost: a comparison of a key for each rule when a flow is judged.
+// Thread safety: owner thread only (control).
+
+#define OFFLOAD_POLICIES_MAX 64
+#define OFFLOAD_POLICY_NAME 32
+
+enum offload_share { // what flows of one shared queue have in common
+	OFFLOAD_SHARE_VM,
+	OFFLOAD_SHARE_RATE_LIMIT, // their rules' limits are within a factor of two
+	OFFLOAD_SHARE_PRIORITY,   // their class has one level
+	OFFLOAD_SHARE_CLASS,
+	OFFLOAD_SHARE_NONE, // nothing: a queue alone, or none
+	OFFLOAD_SHARES
+};
+
+struct offload_policy {
+	char name[OFFLOAD_POLICY_NAME];
+	// Which flows. 0, OFFLOAD_NONE, -1: of any.
+	bool has_match;
+	struct flow_match match;
+	uint16_t vm;    // at either end
+	uint16_t vport; // that it comes in by
+	int16_t cls, priority;
+	int8_t hint;                 // as the VM gave it: -1, +1; 0: any
+	uint64_t min_bps, max_bps;   // its rate, the greater of both time scales; 0: any
+	uint32_t min_kbps, max_kbps; // the limit of its rule; 0: any
+	// What holds for them.
+	uint8_t n_places;                 // 0: all, as usual
+	uint8_t places[OFFLOAD_PATHS];    // enum offload_path, the best first; software always last
+	uint8_t share;                    // enum offload_share
+	uint64_t heavy_bps, light_bps;    // 0: as for all
+	uint64_t least_bps;               // to be worth a place; 0: as for all
+	bool no_hints;                    // they do not count
+	bool strict_order;                // no embedded switch: packets could be overtaken there
+	uint16_t queue_first, queue_last; // of each port; queue_first OFFLOAD_NONE: any
+	bool queues_owned;                // nobody else may have those
+};
+
+// A rule that matches all and changes nothing.
+void offload_policy_init(struct offload_policy *p);
+// Takes a copy of n rules in place of those in force, and judges all flows again. -EINVAL: too
+// many, or a place that there is not. -ENOMEM.
+int offload_policies_set(struct offload *o, const struct offload_policy *list, uint32_t n);
+// The rule that a flow has: NULL: none, or no such flow.
+const struct offload_policy *offload_flow_policy(const struct offload *o, uint32_t id);
+// Flows that are known and have rule i.
+uint32_t offload_policy_flows(const struct offload *o, uint32_t i);
+const char *offload_share_name(enum offload_share s); // "vm", "rate-limit", ...
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "offload/policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+void
+offload_policy_init(struct offload_policy *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->vm = p->vport = OFFLOAD_NONE;
+	p->cls = p->priority = -1;
+	p->queue_first = p->queue_last = OFFLOAD_NONE;
+}
+
+int
+offload_policies_set(struct offload *o, const struct offload_policy *list, uint32_t n)
+{
+	struct offload_policy *copy = NULL;
+	uint32_t i, k;
+
+	if (n > OFFLOAD_POLICIES_MAX)
+		return -EINVAL;
+	for (i = 0; i < n; i++) {
+		if (list[i].n_places > OFFLOAD_PATHS || list[i].share >= OFFLOAD_SHARES)
+			return -EINVAL;
+		for (k = 0; k < list[i].n_places; k++)
+			if (list[i].places[k] >= OFFLOAD_PATHS)
+				return -EINVAL;
+	}
+	if (n > 0) {
+		copy = calloc(n, sizeof(*copy));
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, list, n * sizeof(*copy));
+	}
+	free(o->policies);
+	o->policies = copy;
+	o->n_policies = n;
+	for (i = 0; i < o->cfg.flows_max; i++) {
+		if (!o->flows[i])
+			continue;
+		o->flows[i]->policy = OF_NO_POLICY;
+		offload_todo(o, o->flows[i], o->flows[i]->kept ? OF_URGENT : OF_DIRTY);
+	}
+	return 0;
+}
+
+uint32_t
+offload_rate_limit(const struct of_flow *f)
+{
+	const struct flow_actions *a = &f->d.actions;
+	unsigned i;
+
+	for (i = 0; i < a->n && i < FLOW_ACTIONS_MAX; i++)
+		if (a->list[i].type == FLOW_ACT_RATE)
+			return a->list[i].rate.kbps;
+	return 0;
+}
+
+static bool
+hits(struct offload *o, const struct of_flow *f, uint32_t i)
+{
+	const struct offload_policy *p = &o->policies[i];
+	uint64_t rate, least = f->policy == i ? p->min_bps / 4 * 3 : p->min_bps;
+	uint32_t kbps;
+
+	if ((p->vm != OFFLOAD_NONE && p->vm != f->d.in.vm && p->vm != f->d.out.vm) ||
+		(p->vport != OFFLOAD_NONE && p->vport != f->d.in.vport) ||
+		(p->cls >= 0 && p->cls != f->d.cls) ||
+		(p->priority >= 0 && p->priority != f->d.priority) ||
+		(p->hint != 0 && p->hint != f->asked))
+		return false;
+	if (p->min_kbps > 0 || p->max_kbps > 0) {
+		kbps = offload_rate_limit(f);
+		if (kbps == 0 || kbps < p->min_kbps || (p->max_kbps > 0 && kbps > p->max_kbps))
+			return false;
+	}
+	if (p->has_match && !flow_match_hits(&p->match, &f->key))
+		return false;
+	if (least == 0 && p->max_bps == 0)
+		return true;
+	rate = offload_rate(f, o->now);
+	return rate >= least && (p->max_bps == 0 || rate < p->max_bps);
+}
+
+// The first rule that matches now, and what follows from it for the flow's hint.
+const struct offload_policy *
+offload_policy_of(struct offload *o, struct of_flow *f)
+{
+	const struct offload_policy *p = NULL;
+	uint32_t i;
+
+	for (i = 0; i < o->n_policies && !p; i++) {
+		if (hits(o, f, i))
+			p = &o->policies[i];
+	}
+	f->policy = p ? (uint16_t)(p - o->policies) : OF_NO_POLICY;
+	f->hint = p && p->no_hints ? 0 : f->asked;
+	return p;
+}
+
+bool
+offload_policy_allows(const struct offload_policy *p, uint8_t path)
+{
+	uint8_t i;
+
+	if (!p)
+		return true;
+	if (p->strict_order && path == OFFLOAD_ESWITCH)
+		return false;
+	if (p->share == OFFLOAD_SHARE_NONE && path == OFFLOAD_SHARED_QUEUE)
+		return false;
+	for (i = 0; i < p->n_places; i++)
+		if (p->places[i] == path)
+			return true;
+	return p->n_places == 0;
+}
+
+bool
+offload_policy_prefers_queue(const struct offload_policy *p)
+{
+	uint8_t i;
+
+	for (i = 0; p && i < p->n_places; i++) {
+		if (p->places[i] == OFFLOAD_ESWITCH)
+			return false;
+		if (offload_in_hardware(p->places[i]))
+			return true;
+	}
+	return false;
+}
+
+const struct offload_policy *
+offload_policy_known(const struct offload *o, const struct of_flow *f)
+{
+	return f->policy < o->n_policies ? &o->policies[f->policy] : NULL;
+}
+
+// Flows with one group share a queue.
+uint32_t
+offload_share_group(const struct offload *o, const struct of_flow *f, uint16_t vm)
+{
+	const struct offload_policy *p = offload_policy_known(o, f);
+	uint32_t kbps = 0, log = 0;
+
+	switch (p ? p->share : OFFLOAD_SHARE_VM) {
+	case OFFLOAD_SHARE_RATE_LIMIT:
+		for (kbps = offload_rate_limit(f); kbps > 1; kbps /= 2)
+			log++;
+		return 1u << 16 | log;
+	case OFFLOAD_SHARE_PRIORITY:
+		return 2u << 16 | f->d.priority;
+	case OFFLOAD_SHARE_CLASS:
+		return 3u << 16 | f->d.cls;
+	default:
+		return vm;
+	}
+}
+
+// May a flow be on queue `index` of a port, as the rules divide them?
+bool
+offload_policy_queue(const struct offload *o, const struct of_flow *f, uint16_t index)
+{
+	const struct offload_policy *p = offload_policy_known(o, f);
+	uint32_t i;
+
+	if (p && p->queue_first != OFFLOAD_NONE)
+		return index >= p->queue_first && index <= p->queue_last;
+	for (i = 0; i < o->n_policies; i++) {
+		const struct offload_policy *q = &o->policies[i];
+
+		if (q->queues_owned && q->queue_first != OFFLOAD_NONE && index >= q->queue_first &&
+			index <= q->queue_last)
+			return false;
+	}
+	return true;
+}
+
+const struct offload_policy *
+offload_flow_policy(const struct offload *o, uint32_t id)
+{
+	const struct of_flow *f = offload_table_get(o, id);
+
+	return f ? offload_policy_known(o, f) : NULL;
+}
+
+uint32_t
+offload_policy_flows(const struct offload *o, uint32_t i)
+{
+	uint32_t id, n = 0;
+
+	for (id = 0; id < o->cfg.flows_max; id++)
+		n += o->flows[id] && o->flows[id]->policy == i;
+	return n;
+}
+
+const char *
+offload_share_name(enum offload_share s)
+{
+	static const char *const names[] = {"vm", "rate-limit", "priority", "qos-class", "none"};
+
+	return (unsigned)s < OFFLOAD_SHARES ? names[s] : "?";
+}

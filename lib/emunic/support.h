@@ -79,6 +79,9 @@ const struct emu_support *emu_support_action(unsigned int i);
 // The number of the row of a type, or -1 when it is not supported.
 int emu_support_find(bool action, int type);
 
+// The text of config/EMUNIC.md, to be freed; NULL when memory ends.
+char *emu_support_page(void);
+
 // "an ingress", "an ingress or egress", ... for messages.
 const char *emu_domains_text(uint8_t domains);
 

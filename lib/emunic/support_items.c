@@ -31,7 +31,7 @@
 	}
 
 // has_vlan, has_more_vlan and has_frag_ext are bit fields: their bytes are those of the compilers
-// that DPDK knows, on little-endian machines (test_emunic_items looks).
+// that DPDK knows, on little-endian machines (test_emunic_support looks).
 static const struct emu_item_field eth[] = {
 	EXACT("dst", rte_flow_item_eth, hdr.dst_addr, KEY(dst)),
 	EXACT("src", rte_flow_item_eth, hdr.src_addr, KEY(src)),

@@ -310,7 +310,8 @@ put_layer(uint8_t *p, const struct layer *l, const uint8_t *payload, unsigned in
 		put16(ip + 42, l->frag);
 		end = put_l4(ip + (ext ? 48 : 40), l);
 	}
-	memcpy(end, payload, n);
+	if (n > 0)
+		memcpy(end, payload, n);
 	end += n;
 	if (l->l3 == L3_V4) {
 		memcpy(ip, (uint8_t[2]){0x45, l->tos}, 2);
@@ -429,7 +430,7 @@ ask_l2(struct gen *g, const struct layer *like)
 		add_item(g, RTE_FLOW_ITEM_TYPE_ETH);
 		ask_field(g, W_DST, 5, 1, like->dst, false);
 		ask_field(g, W_SRC, 11, 1, like->src, false);
-		ask_flag(g, W_VLAN, 16, 0);
+		ask_flag(g, W_VLAN, 14, 0);
 	}
 	if (draw(3) > 0 && like->n_vlans == 0)
 		return;

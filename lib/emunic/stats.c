@@ -307,6 +307,9 @@ walk(struct walk *w, struct emu_port *port)
 		put(w, nic->eswitch_packets, "nic_eswitch_packets");
 		put(w, nic->eswitch_bytes, "nic_eswitch_bytes");
 		put(w, nic->wire.late, "nic_wire_late");
+		put(w, nic->thread_runs, "nic_firmware_thread");
+		put(w, nic->service_added && !nic->run_inline, "nic_firmware_service");
+		put(w, nic->run_inline, "nic_firmware_inline");
 		put(w, nic->rules.n_rules, "nic_rules");
 		put(w, nic->n_transfer, "nic_rules_transfer");
 		put(w, nic->moods.capacity, "nic_rules_capacity");

@@ -483,6 +483,8 @@ def test_firmware_kinds(pmd, firmware):
     x = settled(t, lambda x: x['wire_finished'] and x['nic_held'] == 0)
     assert_balanced(x)
     assert x['nic_sent_host'] + x['nic_drop_rx_missed'] == 3000
+    runs = [k for k in ('thread', 'service', 'inline') if x[f'nic_firmware_{k}']]
+    assert runs == ['thread' if firmware == 'thread' else 'inline']
 
 
 def telemetry(prefix, command):

@@ -214,6 +214,9 @@ offload_bar(const struct offload *o, uint16_t nic)
 
 	if (!o->cfg.enabled)
 		return UINT32_MAX;
+	// What a rule finds worth a place has to be told, whatever holds for the others.
+	if (o->n_policies > 0 && bar > (double)o->policy_least_bps / 8)
+		bar = (double)o->policy_least_bps / 8;
 	if (n && n->present && !n->gone && n->eswitch) {
 		if (least < n->least * OF_CLEARLY)
 			least = n->least * OF_CLEARLY;

@@ -152,6 +152,12 @@ offload_nic_stats_get(const struct offload *o, uint16_t nic, struct offload_nic_
 	*out = n->stats;
 	out->entries = n->entries;
 	out->limit = n->limit_known ? n->limit : 0;
+	out->op_us = (uint32_t)(n->op_ns / 1e3);
+	out->op_least_us = (uint32_t)(n->op_least_ns / 1e3);
+	out->window = (uint32_t)n->window;
+	out->under_way = n->inflight;
+	out->shapes_refused = n->n_shapes;
+	out->to_beat_bps = (uint64_t)(n->least * OF_CLEARLY * 8);
 	out->waiting = n->wait.n;
 	for (i = 0; i < n->ports; i++)
 		out->waiting += n->port[i].wait[OFFLOAD_RX].n + n->port[i].wait[OFFLOAD_TX].n;

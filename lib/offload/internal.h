@@ -196,8 +196,9 @@ struct offload {
 	struct of_orders orders;
 	struct offload_policy *policies;
 	uint32_t n_policies;
-	uint32_t *vm_entries;   // by VM
-	uint16_t *vm_exclusive; // by VM
+	uint64_t policy_least_bps; // least of the rules' own thresholds
+	uint32_t *vm_entries;      // by VM
+	uint16_t *vm_exclusive;    // by VM
 	struct offload_stats stats;
 };
 

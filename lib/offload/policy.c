@@ -40,6 +40,10 @@ offload_policies_set(struct offload *o, const struct offload_policy *list, uint3
 	free(o->policies);
 	o->policies = copy;
 	o->n_policies = n;
+	o->policy_least_bps = UINT64_MAX;
+	for (i = 0; i < n; i++)
+		if (copy[i].least_bps > 0 && copy[i].least_bps < o->policy_least_bps)
+			o->policy_least_bps = copy[i].least_bps;
 	for (i = 0; i < o->cfg.flows_max; i++) {
 		if (!o->flows[i])
 			continue;

@@ -15,7 +15,7 @@ struct sluice_result {
 	double moves_per_s;      // insertions
 	double events_per_s;     // reports of the worker
 	double counters_per_s;   // counters read
-	double decisions_us_p99; // real time of a tick of control in which something happened
+	double decisions_us_p99; // processor time of a tick of control in which something happened
 };
 
 // 0, or -1 with a sentence on stderr.

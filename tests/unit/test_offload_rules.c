@@ -234,7 +234,9 @@ test_thresholds(void **state)
 	p.least_bps = 1;
 	p.heavy_bps = 50000;
 	p.light_bps = 20000;
+	assert_true(offload_bar(w->o, OFFLOAD_NONE) > 1000);
 	put(w, &p, 1);
+	assert_int_equal(offload_bar(w->o, OFFLOAD_NONE), 1); // workers tell of such flows
 	w_run(w, 3000);
 	w_expect(w, a, OFFLOAD_IN, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
 	w_expect(w, b, OFFLOAD_IN, OFFLOAD_SOFTWARE, OFFLOAD_ST_SOFTWARE, OFFLOAD_R_LIGHT);

@@ -28,7 +28,7 @@ nic_json(struct control *c, const struct nic *nic)
 {
 	struct free_ctx f = {.nic = nic->index};
 	struct offload_nic_stats st = {0};
-	json_t *refused = json_object();
+	json_t *refused = json_object(), *learned;
 	int i;
 
 	offload_nic_stats_get(c->offload, nic->index, &st);
@@ -38,13 +38,17 @@ nic_json(struct control *c, const struct nic *nic)
 			json_object_set_new(refused, offload_reason_name(i),
 				json_integer((json_int_t)st.refused[i]));
 	}
-	return json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so}", "nic", nic->name,
+	learned = json_pack("{si si si si si sI}", "op_us", (int)st.op_us, "op_alone_us",
+		(int)st.op_least_us, "window", (int)st.window, "under_way", (int)st.under_way,
+		"shapes_refused", (int)st.shapes_refused, "to_beat_bps",
+		(json_int_t)st.to_beat_bps);
+	return json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so}", "nic", nic->name,
 		"driver", nic->driver, "ops", nic->ops->name, "mark", nic->mark, "eswitch",
 		nic->eswitch, "tried", nic->tried, "rules", (int)st.entries, "rule_limit",
 		st.limit == 0 ? json_null() : json_integer(st.limit), "queues", (int)f.total,
 		"queues_free", (int)f.free, "waiting", (int)st.waiting, "installed",
 		(json_int_t)st.installed, "removed", (json_int_t)st.removed, "moves_eswitch",
-		(json_int_t)st.moves_eswitch, "refused", refused);
+		(json_int_t)st.moves_eswitch, "refused", refused, "learned", learned);
 }
 
 COMMAND(cmd_offload_status)

@@ -329,6 +329,11 @@ struct offload_nic_stats {
 	uint32_t entries; // table entries in use by placements
 	uint32_t limit;   // known or learned, 0: none seen yet
 	uint32_t waiting; // flows that want an entry or a queue
+	// What was learned of it: the time that an operation takes (smoothed; alone), how many
+	// may be under way at a time, rule shapes that it refuses, and the worth (bit/s) that a
+	// flow has to beat to get an entry (0: there is room).
+	uint32_t op_us, op_least_us, window, under_way, shapes_refused;
+	uint64_t to_beat_bps;
 	uint64_t installed, removed, refused[OFFLOAD_REASONS]; // refused: flow sides that ever were
 	uint64_t moves_eswitch; // moves to or from eswitch: packets that the host held may have
 				// been overtaken

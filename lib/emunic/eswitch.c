@@ -213,12 +213,7 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + 4], void *));
 		p->m = mbufs[i];
 		p->meta = host ? sent_meta(p->m) : 0;
-		memset(p->tag, 0, sizeof(p->tag));
-		p->marked = false;
-		p->flagged = false;
-		p->hashed = false;
-		p->color = RTE_COLOR_GREEN;
-		p->steered = false;
+		memset((char *)p + EMU_PKT_FRESH, 0, EMU_PKT_KNOWN - EMU_PKT_FRESH);
 		p->vf_queue = EMU_NO_QUEUE;
 		if (host && (p->m->ol_flags & RTE_MBUF_F_TX_VLAN) && !emu_vlan_insert(nic, &p->m))
 			emu_drop(nic, EMU_DROP_NO_BUFFER, p->m);

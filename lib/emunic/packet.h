@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct emu_table;
@@ -105,7 +106,8 @@ struct emu_pkt {
 	const struct emu_table *split;
 	uint32_t mark;
 	uint32_t hash;
-	uint32_t meta;          // what SET_META wrote, or the application that sent it
+	uint32_t meta; // what SET_META wrote, or the application that sent it
+	// From here to l4_len all is zero when a packet enters (EMU_PKT_FRESH).
 	uint32_t tag[EMU_TAGS]; // what SET_TAG wrote
 	uint8_t marked;
 	uint8_t flagged; // by FLAG
@@ -122,6 +124,9 @@ struct emu_pkt {
 	uint16_t inner_at; // where the frame or packet in its tunnel begins; 0: there is none
 	uint16_t vf_queue; // that a rule chose, or EMU_NO_QUEUE
 };
+#define EMU_PKT_FRESH offsetof(struct emu_pkt, tag)
+#define EMU_PKT_KNOWN offsetof(struct emu_pkt, l4_len)
+static_assert(EMU_PKT_KNOWN - EMU_PKT_FRESH == 24, "two stores make a packet fresh");
 
 // Copies n bytes at off of the packet to out; false when it ends before. Headers are read this way
 // because they may be cut into segments, and at any address.

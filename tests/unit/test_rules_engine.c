@@ -402,8 +402,8 @@ static void
 test_model(void **state)
 {
 	(void)state;
-	run_model(21, 1000);
-	run_model(22, 1000);
+	run_model(21, 2500);
+	run_model(22, 2500);
 }
 
 int

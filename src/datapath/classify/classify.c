@@ -73,7 +73,8 @@ set_program(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct dp_progr
 }
 
 struct dp_miss *
-classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *key, uint64_t hash)
+classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *key, uint64_t hash,
+	const struct rules_result *rules)
 {
 	struct dp_miss *ms;
 	bool keep;
@@ -85,7 +86,7 @@ classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *ke
 			return ms;
 	}
 	ms = &b->miss[b->n_miss++];
-	keep = decide(w, key, &ms->program, &ms->direct);
+	keep = decide(w, key, rules, &ms->program, &ms->direct);
 	ms->key = keep ? key : NULL;
 	ms->hash = hash;
 	ms->packets = 0;
@@ -94,9 +95,10 @@ classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *ke
 }
 
 static void
-miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, uint32_t len)
+miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, uint32_t len,
+	const struct rules_result *rules)
 {
-	struct dp_miss *ms = classify_miss(w, b, &b->keys[k], b->hashes[k]);
+	struct dp_miss *ms = classify_miss(w, b, &b->keys[k], b->hashes[k], rules);
 
 	ms->packets++;
 	ms->bytes += len;
@@ -124,23 +126,40 @@ stale(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 	set_program(w, b, b->at[k], &ms->program, &ms->direct);
 }
 
+// What the rules say of all keys that the cache does not have, in order. Returns how many.
+static __attribute__((noinline)) uint16_t
+ask_rules(struct dp_worker *w, const struct dp_burst *b, uint16_t n, struct rules_result *rules)
+{
+	const struct flow_key *keys[DP_BURST];
+	uint16_t k, asked = 0;
+
+	for (k = 0; k < n; k++)
+		if (b->entries[k] == NULL)
+			keys[asked++] = &b->keys[k];
+	rules_lookup_burst(w->snap->sw[b->sw].rules, keys, asked, rules);
+	return asked;
+}
+
 static void
 lookup(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint16_t hits = 0;
+	struct rules_result rules[DP_BURST];
+	uint16_t hits = 0, asked = 0, told = 0;
 	uint16_t k;
 
 	report_bar(w, b->origin);
-	if (likely(w->snap->sw[b->sw].fields == 0))
-		cache_lookup_burst(w->cache, b->keys, n, b->hashes, b->entries);
-	else
+	if (unlikely(w->snap->sw[b->sw].fields != 0))
 		fields_lookup(w, b, n);
+	else if (unlikely(cache_lookup_burst(w->cache, b->keys, n, b->hashes, b->entries) !=
+			  (1ULL << n) - 1))
+		asked = ask_rules(w, b, n, rules);
 	for (k = 0; k < n; k++) {
 		struct cache_entry *e = b->entries[k];
 		uint32_t len = pkts[k]->pkt_len;
 
 		if (unlikely(e == NULL)) {
-			miss(w, b, k, len);
+			miss(w, b, k, len, told < asked ? &rules[told] : NULL);
+			told++;
 			continue;
 		}
 		hits++;

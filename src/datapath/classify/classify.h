@@ -13,16 +13,17 @@ void classify(struct dp_worker *w, struct dp_burst *b);
 void classify_keep(struct dp_worker *w, struct dp_burst *b);
 
 // The decision for a key that the cache does not have, made once for all of the burst that have it.
-struct dp_miss *classify_miss(
-	struct dp_worker *w, struct dp_burst *b, const struct flow_key *key, uint64_t hash);
+struct dp_miss *classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *key,
+	uint64_t hash, const struct rules_result *rules);
 
 // lane.c: gives marked packets their program; the rest goes into pkts and b->at. Returns how many.
 uint16_t lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **rest);
 
 // decide.c: compiles, and stores what has to be stored. False: the decision is good for this packet
 // alone, its list is in *direct.
-bool decide(struct dp_worker *w, const struct flow_key *key, struct dp_program *prog,
-	struct flow_actions *direct);
+// rules: as of dp_compile_by.
+bool decide(struct dp_worker *w, const struct flow_key *key, const struct rules_result *rules,
+	struct dp_program *prog, struct flow_actions *direct);
 // Decides an entry anew, keeping what control gave it.
 bool decide_again(struct dp_worker *w, struct cache_entry *e, struct dp_program *prog,
 	struct flow_actions *direct);

@@ -9,13 +9,13 @@
 #define ANY_RING (DP_PROG_RING | DP_PROG_HOST_RING)
 
 bool
-decide(struct dp_worker *w, const struct flow_key *key, struct dp_program *prog,
-	struct flow_actions *direct)
+decide(struct dp_worker *w, const struct flow_key *key, const struct rules_result *rules,
+	struct dp_program *prog, struct flow_actions *direct)
 {
 	struct dp_verdict verdict;
 	int number;
 
-	dp_compile(w->snap, key, prog, &verdict);
+	dp_compile_by(w->snap, key, rules, prog, &verdict);
 	if ((prog->flags & DP_PROG_MAC_DEP) && (likely(w->tracing == NULL) || !trace_is_dry(w))) {
 		if (verdict.learn)
 			report_mac(w, key, verdict.learn_vlan);
@@ -61,7 +61,7 @@ decide_again(struct dp_worker *w, struct cache_entry *e, struct dp_program *prog
 {
 	const struct dp_program *old = (const void *)e->value;
 	uint8_t host = old->flags & DP_PROG_LINGER ? old->next_flags : old->flags;
-	bool keep = decide(w, &e->key, prog, direct);
+	bool keep = decide(w, &e->key, NULL, prog, direct);
 
 	prog->txq = old->flags & DP_PROG_LINGER ? old->next_txq : old->txq;
 	prog->flags |= host & DP_PROG_HOST_RING;

@@ -13,7 +13,7 @@ fields_of(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 	struct flow_actions direct;
 
 	if (e == NULL)
-		return classify_miss(w, b, &b->bare[k], b->hashes[k])->program.fields;
+		return classify_miss(w, b, &b->bare[k], b->hashes[k], NULL)->program.fields;
 	prog = (void *)e->value;
 	if (unlikely(e->gen != w->gen)) {
 		lcore_add(&w->counters.stale, 1);

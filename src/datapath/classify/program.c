@@ -236,28 +236,31 @@ count_rules(struct compile *c, const struct rules_result *r)
 }
 
 static void
-decide(struct compile *c)
+decide(struct compile *c, const struct rules_result *r)
 {
-	struct rules_result r;
+	struct rules_result own;
 	unsigned i;
 
-	rules_lookup(c->sw->rules, c->key, &r);
-	c->verdict->depends = r.fields;
-	c->prog->fields = r.fields & FLOW_FIELD_ALL;
-	count_rules(c, &r);
-	if (r.too_long) {
+	if (r == NULL) {
+		rules_lookup(c->sw->rules, c->key, &own);
+		r = &own;
+	}
+	c->verdict->depends = r->fields;
+	c->prog->fields = r->fields & FLOW_FIELD_ALL;
+	count_rules(c, r);
+	if (r->too_long) {
 		drop(c, DP_DROP_ACTIONS);
 		return;
 	}
-	if (r.actions.n == 0) {
-		drop(c, r.no_rule ? DP_DROP_NO_RULE : DP_DROP_RULE);
+	if (r->actions.n == 0) {
+		drop(c, r->no_rule ? DP_DROP_NO_RULE : DP_DROP_RULE);
 		return;
 	}
-	c->why = r.no_rule ? DP_DROP_NO_RULE : DP_DROP_RULE;
+	c->why = r->no_rule ? DP_DROP_NO_RULE : DP_DROP_RULE;
 	if (c->key->eth_dst[0] & 1)
 		c->prog->flags |= DP_PROG_STORM;
-	for (i = 0; i < r.actions.n && r.actions.list[i].type != FLOW_ACT_DROP; i++)
-		one_action(c, &r.actions.list[i]);
+	for (i = 0; i < r->actions.n && r->actions.list[i].type != FLOW_ACT_DROP; i++)
+		one_action(c, &r->actions.list[i]);
 	if (c->from->storm_pps == 0)
 		c->prog->flags &= (uint8_t)~DP_PROG_STORM;
 	finish(c);
@@ -274,6 +277,13 @@ passes_egress(struct compile *c)
 void
 dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct dp_program *prog,
 	struct dp_verdict *verdict)
+{
+	dp_compile_by(s, key, NULL, prog, verdict);
+}
+
+void
+dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
+	const struct rules_result *rules, struct dp_program *prog, struct dp_verdict *verdict)
 {
 	struct compile c = {.s = s, .key = key, .prog = prog, .verdict = verdict};
 
@@ -302,7 +312,7 @@ dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct dp_pr
 	else if (c.sw->ext != NULL && !extend_ingress(c.sw->ext, key, prog, verdict))
 		drop(&c, DP_DROP_EXTENSION);
 	else
-		decide(&c);
+		decide(&c, rules);
 	if (c.sw->ext != NULL && !passes_egress(&c))
 		drop(&c, DP_DROP_EXTENSION);
 }

@@ -90,4 +90,9 @@ struct dp_verdict {
 void dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct dp_program *prog,
 	struct dp_verdict *verdict);
 
+// The same where the rules were asked already: rules is what rules_lookup says of the key in its
+// switch, NULL: not asked yet.
+void dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
+	const struct rules_result *rules, struct dp_program *prog, struct dp_verdict *verdict);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include <rte_bitops.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>

@@ -6,6 +6,8 @@
 
 #include <netinet/in.h>
 
+#include <rte_version.h>
+
 #include "base/hash.h"
 
 // What each item matches: all of the fields that a key identifies a flow by. A tag is matched by
@@ -34,12 +36,23 @@ static const struct rte_flow_item_ipv4 ipv4_mask = {
 	.hdr.src_addr = RTE_BE32(0xffffffff),
 	.hdr.dst_addr = RTE_BE32(0xffffffff),
 };
+#define SIXTEEN_ONES                                                                               \
+	{                                                                                          \
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,      \
+			0xff, 0xff, 0xff                                                           \
+	}
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 11, 0, 0)
+#define WHOLE_ADDRESS                                                                              \
+	{                                                                                          \
+		.a = SIXTEEN_ONES                                                                  \
+	}
+#else
+#define WHOLE_ADDRESS SIXTEEN_ONES
+#endif
 static const struct rte_flow_item_ipv6 ipv6_mask = {
 	.hdr.proto = 0xff,
-	.hdr.src_addr = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		0xff, 0xff, 0xff, 0xff},
-	.hdr.dst_addr = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		0xff, 0xff, 0xff, 0xff},
+	.hdr.src_addr = WHOLE_ADDRESS,
+	.hdr.dst_addr = WHOLE_ADDRESS,
 };
 static const struct rte_flow_item_tcp tcp_mask = {
 	.hdr.src_port = RTE_BE16(0xffff),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include <rte_bitops.h>
 #include <rte_common.h>
 #include <rte_malloc.h>
 

@@ -290,8 +290,8 @@ add_ipv6(struct maker *m, const struct control_vport *from, uint8_t proto)
 	ip->vtc_flow = rte_cpu_to_be_32(6u << 28 | (uint32_t)m->key->dscp << 22);
 	ip->hop_limits = m->mask->ttl != 0 ? m->key->ttl : 64;
 	ip->proto = proto;
-	take_address(ip->src_addr, m->key->src, m->mask->src, from, FLOW_L3_IPV6, 1);
-	take_address(ip->dst_addr, m->key->dst, m->mask->dst, NULL, FLOW_L3_IPV6, 2);
+	take_address((uint8_t *)&ip->src_addr, m->key->src, m->mask->src, from, FLOW_L3_IPV6, 1);
+	take_address((uint8_t *)&ip->dst_addr, m->key->dst, m->mask->dst, NULL, FLOW_L3_IPV6, 2);
 	add_l4(m, proto);
 	ip->payload_len = rte_cpu_to_be_16((uint16_t)(m->p->len - at - sizeof(*ip)));
 	set_checksum(proto, m->p->bytes + at + sizeof(*ip), m->p->len - at - sizeof(*ip), ip, true);

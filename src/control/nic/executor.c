@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <rte_lcore.h>
+#include <rte_thread.h>
+#include <rte_version.h>
 
 struct job_list {
 	struct nic_job *head, **tail;
@@ -78,8 +80,8 @@ run_job(const struct nic_ops *ops, struct nic_job *job)
 	}
 }
 
-static void *
-executor_main(void *arg)
+static void
+executor_loop(void *arg)
 {
 	struct nic_executor *e = arg;
 	const uint64_t one = 1;
@@ -100,8 +102,39 @@ executor_main(void *arg)
 			continue; // the counter is at its limit: control is awake already
 	}
 	pthread_mutex_unlock(&e->lock);
+}
+
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
+static uint32_t
+executor_main(void *arg)
+{
+	executor_loop(arg);
+	return 0;
+}
+
+static int
+thread_create(struct nic_executor *e, const char *name)
+{
+	rte_thread_t id = {0};
+	int rc = rte_thread_create_control(&id, name, executor_main, e);
+
+	e->thread = (pthread_t)id.opaque_id;
+	return rc;
+}
+#else
+static void *
+executor_main(void *arg)
+{
+	executor_loop(arg);
 	return NULL;
 }
+
+static int
+thread_create(struct nic_executor *e, const char *name)
+{
+	return rte_ctrl_thread_create(&e->thread, name, NULL, executor_main, e);
+}
+#endif
 
 int
 nic_executor_new(
@@ -120,7 +153,7 @@ nic_executor_new(
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->work, NULL);
 	snprintf(thread_name, sizeof(thread_name), "flow-%s", name);
-	rc = rte_ctrl_thread_create(&e->thread, thread_name, NULL, executor_main, e);
+	rc = thread_create(e, thread_name);
 	if (rc != 0) {
 		pthread_cond_destroy(&e->work);
 		pthread_mutex_destroy(&e->lock);

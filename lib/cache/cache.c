@@ -7,7 +7,9 @@
 
 #include "base/rng.h"
 #include "cache_impl.h"
+#include "lookup_wide.h"
 
+#define CACHE_L3_NOBODY 0xff // no FLOW_L3_*
 #define CACHE_SIZE_MIN 64
 #define CACHE_SIZE_MAX (1u << 26)
 // An entry goes to its second bucket when the first one has that many and the second one fewer.
@@ -19,7 +21,7 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 {
 	struct sl_rng rng = {.state = seed};
 	struct cache_memory mem;
-	size_t entries_at, buckets_at, len;
+	size_t nobody_at, entries_at, buckets_at, len;
 	uint32_t n_buckets;
 	struct cache *c;
 
@@ -28,7 +30,8 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 	size = RTE_ALIGN_CEIL(size, CACHE_WAYS);
 	// 1.75 to 3.5 slots for each entry.
 	n_buckets = rte_align32pow2((size + size / 2 + size / 4) / CACHE_WAYS);
-	entries_at = RTE_ALIGN_CEIL(sizeof(*c), 128);
+	nobody_at = RTE_ALIGN_CEIL(sizeof(*c), 128);
+	entries_at = nobody_at + sizeof(struct cache_entry);
 	buckets_at = entries_at + (size_t)size * sizeof(struct cache_entry);
 	len = buckets_at + (size_t)n_buckets * sizeof(struct cache_bucket);
 	if (cache_memory_take(&mem, len, socket_id) < 0)
@@ -36,6 +39,9 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 	c = mem.data;
 	c->mem = mem;
 	c->entries = (struct cache_entry *)((char *)mem.data + entries_at);
+	c->nobody = (struct cache_entry *)((char *)mem.data + nobody_at);
+	c->nobody->key.l3 = CACHE_L3_NOBODY;
+	c->wide = lookup_wide_here();
 	c->buckets = (struct cache_bucket *)((char *)mem.data + buckets_at);
 	c->bucket_mask = n_buckets - 1;
 	for (unsigned i = 0; i < RTE_DIM(c->secret.add); i++)
@@ -92,6 +98,7 @@ leave(struct cache *c, struct cache_bucket *b, unsigned slot)
 	if (home != b)
 		home->moved--;
 	b->used &= (uint8_t) ~(1u << slot);
+	e->key.l3 = CACHE_L3_NOBODY; // it may be a candidate between two stages of a look-up
 	e->packets = c->free_head;
 	c->free_head = b->idx[slot];
 	c->stats.used--;

@@ -3,6 +3,7 @@
 #define SLUICE_CACHE_IMPL_H
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -39,6 +40,8 @@ struct cache {
 	struct cache_bucket *buckets;
 	struct cache_entry *entries;
 	uint64_t bucket_mask;
+	struct cache_entry *nobody; // the candidate of those that have none: its key is nobody's
+	bool wide;                  // lookup_wide.h
 	cache_evict_fn evict;
 	void *evict_ctx;
 	uint32_t fresh;       // entries from here on were never used

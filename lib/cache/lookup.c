@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
-#include "cache_impl.h"
+#include "lookup_wide.h"
 
 static struct cache_entry *
 find_in(const struct cache *c, const struct cache_bucket *b, const struct flow_key *key,
@@ -42,12 +43,6 @@ settle(const struct cache *c, const struct flow_key *keys, const uint64_t *hashe
 {
 	uint64_t hits = 0;
 
-	for (uint64_t m = todo; m != 0; m &= m - 1) {
-		uint64_t hash = hashes[__builtin_ctzll(m)];
-
-		if (cache_first(c, hash)->moved != 0)
-			rte_prefetch0(cache_second(c, hash));
-	}
 	for (; todo != 0; todo &= todo - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(todo);
 
@@ -57,41 +52,72 @@ settle(const struct cache *c, const struct flow_key *keys, const uint64_t *hashe
 	return hits;
 }
 
-// The packets whose first candidate is it.
-static uint64_t
-burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes,
-	struct cache_entry **out)
+void
+cache_hash_burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes)
 {
-	uint64_t hits = 0, none = 0, bit;
 	uint16_t i;
 
+	if (c->wide) {
+		lookup_wide_hash(c, keys, n, hashes);
+		return;
+	}
 	for (i = 0; i < n; i++) {
 		hashes[i] = cache_hash(&c->secret, &keys[i]);
 		rte_prefetch0(cache_first(c, hashes[i]));
 	}
-	for (i = 0, bit = 1; i < n; i++, bit += bit) {
+}
+
+void
+cache_find_burst(
+	const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out)
+{
+	uint16_t i;
+
+	if (c->wide) {
+		lookup_wide_find(c, hashes, n, out);
+		return;
+	}
+	for (i = 0; i < n; i++) {
 		const struct cache_bucket *b = cache_first(c, hashes[i]);
 		uint32_t m = cache_candidates(b, cache_sig(hashes[i]));
+		struct cache_entry *e;
 
-		// No candidate: any entry does, its comparison will not count.
-		none |= m == 0 ? bit : 0;
-		out[i] = &c->entries[b->idx[__builtin_ctz(m | 1u << (CACHE_WAYS - 1))]];
-		rte_prefetch0(out[i]);
-		rte_prefetch0(&out[i]->packets);
+		if (unlikely(m == 0)) {
+			if (b->moved != 0)
+				rte_prefetch0(cache_second(c, hashes[i]));
+			out[i] = c->nobody;
+			continue;
+		}
+		e = &c->entries[b->idx[__builtin_ctz(m)]];
+		rte_prefetch0(e);
+		rte_prefetch0(&e->packets);
+		out[i] = e;
 	}
-	for (i = 0, bit = 1; i < n; i++, bit += bit)
-		hits |= cache_key_equal(&out[i]->key, &keys[i]) ? bit : 0;
-	return hits & ~none;
+}
+
+uint64_t
+cache_match_burst(const struct cache *c, const struct flow_key *keys, const uint64_t *hashes,
+	uint16_t n, struct cache_entry **out)
+{
+	uint64_t all = n < 64 ? (1ULL << n) - 1 : UINT64_MAX;
+	uint64_t hits = 0, bit;
+	uint16_t i;
+
+	if (c->wide)
+		hits = all & ~lookup_wide_match(keys, n, out);
+	else
+		for (i = 0, bit = 1; i < n; i++, bit += bit)
+			hits |= cache_key_equal(&out[i]->key, &keys[i]) ? bit : 0;
+	if (unlikely(hits != all))
+		hits |= settle(c, keys, hashes, out, all & ~hits);
+	return hits;
 }
 
 uint64_t
 cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes,
 	struct cache_entry **out)
 {
-	uint64_t all = n < 64 ? (1ULL << n) - 1 : UINT64_MAX;
-	uint64_t hits = burst(c, keys, n, hashes, out);
-
-	if (unlikely(hits != all))
-		hits |= settle(c, keys, hashes, out, all & ~hits);
-	return hits;
+	cache_hash_burst(c, keys, n, hashes);
+	cache_find_burst(c, hashes, n, out);
+	return cache_match_burst(c, keys, hashes, n, out);
 }

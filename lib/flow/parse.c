@@ -15,9 +15,9 @@
 #include <rte_common.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
-#include <rte_prefetch.h>
 
 #include "parse_general.h"
+#include "parse_wide.h"
 
 // The fast path composes the key as eight words in registers and stores each once, so that a
 // look-up that loads them as words right afterwards is not held up by narrower stores. The words:
@@ -38,7 +38,8 @@ static_assert(offsetof(struct flow_key, proto) == 58 && offsetof(struct flow_key
 		      offsetof(struct flow_key, frag) == 63,
 	"word 7");
 
-#define PREFETCH_AHEAD 4
+// Those that parse_wide leaves out.
+#define PER_PACKET (FLOW_FIELD_DSCP | FLOW_FIELD_TTL | FLOW_FIELD_TCP_FLAGS)
 #define BE_IPV4 RTE_STATIC_BSWAP16(RTE_ETHER_TYPE_IPV4)
 #define BE_IPV6 RTE_STATIC_BSWAP16(RTE_ETHER_TYPE_IPV6)
 #define BE_VLAN RTE_STATIC_BSWAP16(RTE_ETHER_TYPE_VLAN)
@@ -104,7 +105,7 @@ parse_want(uint16_t switch_id, uint16_t vport, uint32_t fields)
 		.vport = vport,
 		.word7_mask = mask};
 #ifdef __SSSE3__
-	want.bare = !(fields & (FLOW_FIELD_DSCP | FLOW_FIELD_TTL | FLOW_FIELD_TCP_FLAGS));
+	want.bare = !(fields & PER_PACKET);
 	want.tail = _mm_set_epi64x(
 		(long long)(vport | FLOW_L3_IPV4 << 24), (long long)((uint64_t)switch_id << 48));
 #endif
@@ -336,20 +337,40 @@ flow_parse(const struct rte_mbuf *m, uint16_t switch_id, uint16_t vport, uint32_
 	return parse_mbuf(m, &want, key, off);
 }
 
-void
+// The packets of todo, one by one. True: one of them had a fault.
+static bool
+parse_each(struct rte_mbuf *const *pkts, uint64_t todo, const struct parse_want *want,
+	struct flow_key *keys, struct flow_offsets *offs, uint8_t *faults)
+{
+	struct flow_offsets unwanted;
+	bool any = false;
+
+	for (; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(todo);
+
+		faults[i] = (uint8_t)parse_mbuf(
+			pkts[i], want, &keys[i], offs != NULL ? &offs[i] : &unwanted);
+		any |= faults[i] != FLOW_OK;
+	}
+	return any;
+}
+
+bool
 flow_parse_burst(struct rte_mbuf *const *pkts, uint16_t n, uint16_t switch_id, uint16_t vport,
 	uint32_t fields, struct flow_key *keys, struct flow_offsets *offs, uint8_t *faults)
 {
-	struct parse_want want = parse_want(switch_id, vport, fields);
-	uint16_t i;
+	const struct parse_want want = parse_want(switch_id, vport, fields);
+	const struct parse_wide_want wide = {
+		.switch_id = switch_id, .vport = vport, .vlan_mask = want.vlan_mask};
+	uint64_t todo = n < 64 ? (1ULL << n) - 1 : UINT64_MAX;
 
-	for (i = 0; i < n && i < PREFETCH_AHEAD; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], const void *));
-	for (i = 0; i < n; i++) {
-		if (i + PREFETCH_AHEAD < n)
-			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], const void *));
-		faults[i] = (uint8_t)parse_mbuf(pkts[i], &want, &keys[i], &offs[i]);
+	memset(faults, FLOW_OK, n);
+	if (offs == NULL && !(fields & PER_PACKET) && parse_wide_here()) {
+		todo = parse_wide_burst(pkts, n, &wide, keys);
+		if (likely(todo == 0))
+			return false;
 	}
+	return parse_each(pkts, todo, &want, keys, offs, faults);
 }
 
 const char *

@@ -30,6 +30,7 @@
 #define LCORE_EVENTS 8192
 #define LCORE_INJECT 256
 #define LCORE_REPORTS 65535 // flows that can be reported at a time, at most
+#define LCORE_DECAY 384     // nothing is left of a rate after that many ticks, 32 half-lives
 #define LCORE_ORIGINATED (DP_VPORTS_MAX - 1)
 
 struct dp_store;   // store.h
@@ -81,7 +82,12 @@ struct dp_burst {
 	uint16_t origin;
 	uint16_t sw;
 	uint16_t n_miss;
-	bool injected; // originated, not received
+	bool injected;    // originated, not received
+	bool one_segment; // each packet is one segment
+	bool plain;       // and none asks for an offload
+	bool same;        // all have the program prog[0], a lane's
+	uint64_t flags;   // of the packets, together
+	uint32_t bytes;
 	struct rte_mbuf **pkts;
 	const struct dp_program *prog[DP_BURST];   // NULL: the packet is gone (dropped)
 	const struct flow_actions *list[DP_BURST]; // GENERAL
@@ -89,7 +95,7 @@ struct dp_burst {
 	bool by_ring[DP_BURST];
 	// Of the packets that are parsed, in order; at[]: their place in the burst.
 	uint8_t at[DP_BURST];
-	struct flow_key keys[DP_BURST];
+	alignas(64) struct flow_key keys[DP_BURST];
 	struct flow_offsets offs[DP_BURST];
 	uint64_t hashes[DP_BURST];
 	struct cache_entry *entries[DP_BURST];
@@ -113,8 +119,11 @@ struct dp_worker {
 	bool store_full; // to be started anew after the burst
 	uint32_t tick;
 	uint32_t report_rate;
-	uint64_t now;       // cycles, at the start of the burst
-	uint64_t next_tick; // cycles
+	uint32_t decay[LCORE_DECAY]; // of a rate, by ticks, in 2^-31
+	uint64_t now;                // cycles, at the start of the loop
+	bool busy;                   // the last loop found something
+	bool timed;                  // `now` was read
+	uint64_t next_tick;          // cycles
 	uint32_t expire_credit;
 	uint32_t expire_per_tick; // buckets
 	uint64_t empty;           // loops in a row that found nothing

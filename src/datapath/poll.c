@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "poll.h"
 
+#include <rte_prefetch.h>
+
 #include "act/act.h"
+#include "act/offload.h"
 #include "classify/classify.h"
 #include "extend/extend.h"
 #include "trace/trace.h"
@@ -15,31 +18,66 @@ drop_all(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origi
 		lcore_drop(w, pkts[i], origin, DP_DROP_NO_RULE);
 }
 
-// The stages. origin < DP_VPORTS_MAX.
-static void
-handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin, bool injected)
+// What the packets are together; their first bytes are on the way meanwhile.
+static inline void
+look_over(struct dp_burst *b)
 {
-	const struct dp_vport *v = w->snap->vport[origin];
-	struct dp_burst *b = &w->burst;
+	uint64_t flags = 0;
+	uint32_t bytes = 0, segs = 0;
+	uint16_t i;
 
-	if (unlikely(w->tracing != NULL) && trace_split(w, pkts, n, origin))
+	for (i = 0; i < b->n; i++) {
+		const struct rte_mbuf *m = b->pkts[i];
+
+		rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
+		flags |= m->ol_flags;
+		bytes += m->pkt_len;
+		segs |= m->nb_segs;
+	}
+	b->flags = flags;
+	b->bytes = bytes;
+	b->one_segment = segs == 1;
+}
+
+// What the device says becomes what is still to be done.
+static void
+take_flags(struct dp_burst *b)
+{
+	uint64_t flags = 0;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		uint64_t one = offload_from_rx(b->pkts[i]->ol_flags);
+
+		b->pkts[i]->ol_flags = one;
+		flags |= one;
+	}
+	b->flags = flags;
+}
+
+// The stages. b: n, origin below DP_VPORTS_MAX, pkts and what look_over says.
+static void
+handle(struct dp_worker *w, struct dp_burst *b)
+{
+	const struct dp_vport *v = w->snap->vport[b->origin];
+
+	if (unlikely(w->tracing != NULL) && trace_split(w, b->pkts, b->n, b->origin))
 		return;
 	if (unlikely(v == NULL || v->sw >= w->snap->n_switches)) {
-		drop_all(w, pkts, n, origin);
+		drop_all(w, b->pkts, b->n, b->origin);
 		return;
 	}
-	b->n = n;
-	b->pkts = pkts;
-	b->origin = origin;
 	b->sw = v->sw;
-	b->injected = injected;
-	classify(w, b);
-	if (unlikely(w->tracing != NULL) && trace_rest(w, b))
-		return;
-	if (unlikely(w->snap->sw[b->sw].ext != NULL))
-		extend_burst(w, b);
-	act(w, b);
-	classify_keep(w, b);
+	b->plain = b->one_segment && (b->flags & OFFLOAD_REQUESTS) == 0;
+	if (classify(w, b)) {
+		if (unlikely(w->tracing != NULL) && trace_rest(w, b))
+			return;
+		// A lane that takes the burst as a whole is none of theirs.
+		if (unlikely(w->snap->sw[b->sw].ext != NULL) && !b->same)
+			extend_burst(w, b);
+		act(w, b);
+		classify_keep(w, b);
+	}
 	lcore_free_flush(w);
 }
 
@@ -49,16 +87,20 @@ handle_received(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **
 	struct dp_port_worker *pw = p->worker[w->id];
 	uint16_t origin = lcore_origin(p->vport);
 	struct dp_vport_counters *from = &w->vports[origin];
-	uint64_t bytes = 0;
-	uint16_t i;
+	struct dp_burst *b = &w->burst;
 
-	for (i = 0; i < n; i++)
-		bytes += pkts[i]->pkt_len;
+	b->n = n;
+	b->pkts = pkts;
+	b->origin = origin;
+	b->injected = false;
+	look_over(b);
+	if (unlikely(b->flags & ~OFFLOAD_RX_KEEP) && p->rx_device_flags)
+		take_flags(b);
 	lcore_add(&from->received, n);
-	lcore_add(&from->received_bytes, bytes);
+	lcore_add(&from->received_bytes, b->bytes);
 	lcore_add(&pw->rx_packets, n);
-	lcore_add(&pw->rx_bytes, bytes);
-	handle(w, pkts, n, origin, false);
+	lcore_add(&pw->rx_bytes, b->bytes);
+	handle(w, b);
 }
 
 static inline uint16_t
@@ -181,7 +223,7 @@ poll_inject(struct dp_worker *w)
 		origin = lcore_origin(lcore_packet(w, m)->origin);
 		lcore_add(&w->vports[origin].originated, 1);
 		m->ol_flags &= ~(uint64_t)RTE_MBUF_F_RX_FDIR_ID;
-		handle(w, &m, 1, origin, true);
+		poll_handle(w, &m, 1, origin, true);
 		all++;
 	}
 	return all;
@@ -190,5 +232,12 @@ poll_inject(struct dp_worker *w)
 void
 poll_handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin, bool injected)
 {
-	handle(w, pkts, n, origin, injected);
+	struct dp_burst *b = &w->burst;
+
+	b->n = n;
+	b->pkts = pkts;
+	b->origin = origin;
+	b->injected = injected;
+	look_over(b);
+	handle(w, b);
 }

@@ -85,7 +85,6 @@ one_loop(struct dp_worker *w)
 {
 	uint64_t found = 0;
 
-	w->now = rte_rdtsc();
 	look_at_snapshot(w);
 	found += obey_orders(w);
 	found += poll_queues(w);
@@ -103,23 +102,35 @@ one_loop(struct dp_worker *w)
 	return found != 0;
 }
 
+// The cycle counter is read once in a loop, since that costs as much as a packet: what a loop took
+// is counted when the next one begins.
+static void
+count_loop(struct dp_worker *w)
+{
+	uint64_t now = rte_rdtsc();
+	uint64_t took = now - w->now;
+
+	w->now = now;
+	if (unlikely(!w->timed)) {
+		w->timed = true;
+		return;
+	}
+	lcore_add(&w->counters.total_cycles, took);
+	if (w->busy)
+		lcore_add(&w->counters.busy_cycles, took);
+}
+
 bool
 dp_worker_once(struct dp_worker *w)
 {
-	uint64_t start = rte_rdtsc(), took;
-	bool found;
-
-	if (atomic_load_explicit(&w->dp->snapshot, memory_order_acquire) == NULL)
+	if (unlikely(atomic_load_explicit(&w->dp->snapshot, memory_order_acquire) == NULL))
 		return false;
-	found = one_loop(w);
-	took = rte_rdtsc() - start;
+	count_loop(w);
+	w->busy = one_loop(w);
 	lcore_add(&w->counters.loops, 1);
-	lcore_add(&w->counters.total_cycles, took);
-	if (found)
-		lcore_add(&w->counters.busy_cycles, took);
-	else
+	if (!w->busy)
 		lcore_add(&w->counters.empty_loops, 1);
-	return found;
+	return w->busy;
 }
 
 static void
@@ -127,12 +138,10 @@ nap(struct dp_worker *w, uint64_t naps)
 {
 	uint64_t us = RTE_MIN(NAP_MIN_US + naps, (uint64_t)NAP_MAX_US);
 	struct timespec ts = {.tv_nsec = (long)us * 1000};
-	uint64_t start = rte_rdtsc();
 
 	dp_worker_offline(w);
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 	lcore_add(&w->counters.naps, 1);
-	lcore_add(&w->counters.total_cycles, rte_rdtsc() - start);
 }
 
 int

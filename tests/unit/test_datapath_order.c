@@ -238,7 +238,7 @@ static void
 arrive(void *ctx)
 {
 	struct steering *s = ctx;
-	unsigned n = sl_rng_below(&s->rng, 40);
+	unsigned n = sl_rng_below(&s->rng, DP_BURST + DP_BURST / 4);
 
 	for (; n > 0 && s->next < s->end; n--) {
 		if (s->next == s->switch_at)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "act/act.h"
 
+#include "act/act_out.h"
+
 #include "datapath/meter.h"
 #include "act/edit.h"
 #include "act/general.h"
@@ -8,37 +10,14 @@
 #include "act/offload.h"
 #include "extend/extend.h"
 #include "out/output.h"
-#include "out/tx.h"
 
 #define STORM_BURST_PART 10 // of a second's packets may come at once
 
-// Neighbours with one program.
-struct act_run {
-	const struct dp_program *prog;
-	uint32_t packets;
-	uint32_t bytes;
-};
-
+// What is counted for a burst: by place, `other` that are not software.
 struct act_places {
 	uint32_t packets[DP_PATHS];
 	uint32_t bytes[DP_PATHS];
 };
-
-static inline void
-count_rules(struct dp_worker *w, uint16_t sw, const struct act_run *run)
-{
-	struct dp_count *rules = atomic_load_explicit(&w->rules[sw], memory_order_relaxed);
-	unsigned i;
-
-	if (unlikely(rules == NULL))
-		return;
-	for (i = 0; i < run->prog->n_rules; i++) {
-		struct dp_count *c = &rules[run->prog->rule[i]];
-
-		lcore_add(&c->packets, run->packets);
-		lcore_add(&c->bytes, run->bytes);
-	}
-}
 
 // Rates of the rules and the storm limit of the port. False: the packet was dropped.
 static bool
@@ -88,65 +67,114 @@ act_slow(struct dp_worker *w, struct dp_burst *b, uint16_t i)
 		output(w, m, b->origin, &way);
 }
 
-// The common case: one output, straight into a transmit buffer of this worker.
-static inline bool
-act_fast(struct dp_worker *w, const struct dp_burst *b, uint16_t i)
+// All packets of the burst have one plain program.
+static bool
+act_same(struct dp_worker *w, const struct dp_burst *b)
 {
-	const struct dp_program *prog = b->prog[i];
-	struct rte_mbuf *m = b->pkts[i];
-	const struct lcore_out *o;
+	struct dp_count *rules = atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed);
+	struct dp_vport_counters *from = &w->vports[b->origin];
+	const struct dp_program *prog = b->prog[0];
+	const struct lcore_out *o = &w->out[prog->out];
+	struct act_out out = {.vport = DP_NONE};
+	uint32_t longest = 0;
+	uint16_t i;
 
-	if (unlikely(prog->kind != DP_PROG_OUTPUT || prog->vlan_op != DP_VLAN_KEEP ||
-		     (prog->flags & (DP_PROG_STORM | DP_PROG_RATED)) || b->by_ring[i] ||
-		     prog->txq != DP_TXQ_OWN))
+	for (i = 0; i < b->n; i++)
+		longest = RTE_MAX(longest, b->pkts[i]->pkt_len);
+	if (o->own == NULL || longest > o->max_len)
 		return false;
-	o = &w->out[prog->out];
-	if (unlikely(o->own == NULL || m->pkt_len > o->max_len || m->nb_segs != 1 ||
-		     (m->ol_flags & OFFLOAD_REQUESTS)))
-		return false;
-	tx_add(w, o->own, m, b->origin);
+	for (i = 0; i < b->n; i++)
+		act_out_add(w, &out, b->origin, prog->out, b->pkts[i]);
+	act_out_close(w, &out, b->origin);
+	if (likely(rules != NULL))
+		act_count_rules(rules, prog, b->n, b->bytes);
+	if (likely(!b->injected)) {
+		lcore_add(&from->path_packets[b->path[0]], b->n);
+		lcore_add(&from->path_bytes[b->path[0]], b->bytes);
+	}
 	return true;
+}
+
+// To be handled one by one after all.
+static void
+spread(struct dp_burst *b)
+{
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		b->prog[i] = b->prog[0];
+		b->path[i] = b->path[0];
+		b->by_ring[i] = false;
+	}
+}
+
+static void
+count_places(struct dp_worker *w, const struct dp_burst *b, const struct act_places *places)
+{
+	struct dp_vport_counters *from = &w->vports[b->origin];
+	unsigned i;
+
+	if (unlikely(b->injected))
+		return;
+	for (i = 0; i < DP_PATHS; i++) {
+		if (places->packets[i] == 0)
+			continue;
+		lcore_add(&from->path_packets[i], places->packets[i]);
+		lcore_add(&from->path_bytes[i], places->bytes[i]);
+	}
+}
+
+static void
+act_each(struct dp_worker *w, struct dp_burst *b)
+{
+	struct dp_count *rules = atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed);
+	const bool simple = b->plain && rules != NULL;
+	struct act_out out = {.vport = DP_NONE};
+	struct act_places places = {0};
+	uint32_t packets = 0, bytes = 0;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		const struct dp_program *prog = b->prog[i];
+		struct rte_mbuf *m = b->pkts[i];
+		uint32_t len;
+
+		if (unlikely(prog == NULL))
+			continue;
+		len = m->pkt_len;
+		if (unlikely(b->path[i] != DP_PATH_SOFTWARE)) {
+			places.packets[b->path[i]]++;
+			places.bytes[b->path[i]] += len;
+		} else {
+			packets++;
+			bytes += len;
+		}
+		if (likely(rules != NULL))
+			act_count_rules(rules, prog, 1, len);
+		if (likely(simple && act_is_plain(prog) && !b->by_ring[i] &&
+			    act_out_add(w, &out, b->origin, prog->out, m)))
+			continue;
+		act_out_close(w, &out, b->origin);
+		if (prog->kind == DP_PROG_DROP)
+			lcore_drop(w, m, b->origin, prog->drop);
+		else
+			act_slow(w, b, i);
+	}
+	act_out_close(w, &out, b->origin);
+	places.packets[DP_PATH_SOFTWARE] = packets;
+	places.bytes[DP_PATH_SOFTWARE] = bytes;
+	count_places(w, b, &places);
 }
 
 void
 act(struct dp_worker *w, struct dp_burst *b)
 {
-	struct dp_vport_counters *from = &w->vports[b->origin];
-	struct act_places places = {0};
-	struct act_run run = {0};
-	uint16_t i;
-
-	for (i = 0; i < b->n; i++) {
-		const struct dp_program *prog = b->prog[i];
-		uint32_t len;
-
-		if (unlikely(prog == NULL))
-			continue;
-		len = b->pkts[i]->pkt_len;
-		if (prog != run.prog) {
-			if (run.prog != NULL)
-				count_rules(w, b->sw, &run);
-			run = (struct act_run){.prog = prog};
-		}
-		run.packets++;
-		run.bytes += len;
-		places.packets[b->path[i]]++;
-		places.bytes[b->path[i]] += len;
-		if (likely(act_fast(w, b, i)))
-			continue;
-		if (prog->kind == DP_PROG_DROP)
-			lcore_drop(w, b->pkts[i], b->origin, prog->drop);
-		else
-			act_slow(w, b, i);
+	if (b->same) {
+		if (likely(act_same(w, b)))
+			return;
+		spread(b);
 	}
-	if (run.prog != NULL)
-		count_rules(w, b->sw, &run);
-	for (i = 0; i < DP_PATHS && !b->injected; i++) {
-		if (places.packets[i] == 0)
-			continue;
-		lcore_add(&from->path_packets[i], places.packets[i]);
-		lcore_add(&from->path_bytes[i], places.bytes[i]);
-	}
+	act_each(w, b);
 }
 
 void

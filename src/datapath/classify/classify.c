@@ -4,14 +4,35 @@
 #include <string.h>
 
 #include "act/offload.h"
+#include "act/plain.h"
 #include "classify/fields.h"
 #include "classify/report.h"
 #include "classify/store.h"
 
-// Takes packets with a fault or an impossible request out of what goes on. Returns how many do.
-static __attribute__((noinline)) uint16_t
-drop_faults(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **pkts, uint16_t n,
-	const uint8_t *faults)
+// A group of packets goes through one stage at a time: what a stage prefetches arrives while other
+// groups are worked on.
+#define GROUP 16
+#define SPECIAL_FLAGS (DP_PROG_RING | DP_PROG_HOST_RING | DP_PROG_LINGER)
+
+// clang-format off
+static const uint8_t in_order[64] = {
+	 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15,
+	16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+	32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+	48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+// clang-format on
+
+// The stages of a look-up, over a burst or a part of it.
+struct looked_up {
+	struct rte_mbuf **pkts; // of those that are parsed
+	uint16_t n;
+	bool fault; // one of them has one
+	uint8_t faults[DP_BURST];
+};
+
+// Takes packets with a fault or an impossible request out of what goes on.
+static __attribute__((noinline)) void
+drop_faults(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
 {
 	static const uint8_t name[FLOW_FAULTS] = {
 		[FLOW_FAULT_RUNT] = DP_DROP_RUNT,
@@ -24,52 +45,87 @@ drop_faults(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **pkts, uin
 	};
 	uint16_t i, good = 0;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < l->n; i++) {
 		enum dp_drop why = DP_DROP_MALFORMED_OFFLOAD;
+		struct rte_mbuf *m = l->pkts[i];
 
-		if (faults[i] == FLOW_OK &&
-			(!(pkts[i]->ol_flags & OFFLOAD_REQUESTS) ||
-				offload_settle(pkts[i], &b->keys[i], &b->offs[i]))) {
+		if (l->faults[i] == FLOW_OK &&
+			(!(m->ol_flags & OFFLOAD_REQUESTS) ||
+				offload_settle(m, &b->keys[i], &b->offs[i]))) {
 			b->keys[good] = b->keys[i];
-			pkts[good] = pkts[i];
+			b->hashes[good] = b->hashes[i];
+			b->entries[good] = b->entries[i];
+			l->pkts[good] = m;
 			b->at[good++] = b->at[i];
 			continue;
 		}
-		if (faults[i] != FLOW_OK)
-			why = name[faults[i]];
+		if (l->faults[i] != FLOW_OK)
+			why = name[l->faults[i]];
 		b->prog[b->at[i]] = NULL;
-		lcore_drop(w, pkts[i], b->origin, why);
+		lcore_drop(w, m, b->origin, why);
 	}
-	return good;
+	l->n = good;
 }
 
-static uint16_t
-parse(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **pkts, uint16_t n, uint64_t flags)
+// Parse and look-up, group by group: while the keys of one are made, the buckets of the one before
+// and the entries of the one before that arrive.
+static void
+stages(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
 {
-	uint8_t faults[DP_BURST];
-	uint8_t any = 0;
-	uint16_t i;
+	const struct dp_switch *sw = &w->snap->sw[b->sw];
+	struct flow_offsets *offs = b->flags & OFFLOAD_REQUESTS ? b->offs : NULL;
+	const struct cache *c = w->cache;
+	uint16_t n = l->n, at;
 
-	flow_parse_burst(pkts, n, w->snap->sw[b->sw].id, b->origin, w->snap->sw[b->sw].fields,
-		b->keys, b->offs, faults);
-	for (i = 0; i < n; i++)
-		any |= faults[i];
-	if (unlikely(any != FLOW_OK || (flags & OFFLOAD_REQUESTS)))
-		n = drop_faults(w, b, pkts, n, faults);
-	return n;
+	for (at = 0; at < n + 2 * GROUP; at += GROUP) {
+		if (at < n) {
+			uint16_t some = RTE_MIN(GROUP, n - at);
+
+			l->fault |= flow_parse_burst(&l->pkts[at], some, sw->id, b->origin,
+				sw->fields, &b->keys[at], offs != NULL ? &offs[at] : NULL,
+				&l->faults[at]);
+			cache_hash_burst(c, &b->keys[at], some, &b->hashes[at]);
+		}
+		if (at >= GROUP && at - GROUP < n)
+			cache_find_burst(c, &b->hashes[at - GROUP], RTE_MIN(GROUP, n + GROUP - at),
+				&b->entries[at - GROUP]);
+		if (at >= 2 * GROUP)
+			cache_match_burst(c, &b->keys[at - 2 * GROUP], &b->hashes[at - 2 * GROUP],
+				RTE_MIN(GROUP, n + 2 * GROUP - at), &b->entries[at - 2 * GROUP]);
+	}
 }
 
+// The keys alone: where decisions depend on fields the look-up is another one (fields.h).
+static void
+parse(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
+{
+	const struct dp_switch *sw = &w->snap->sw[b->sw];
+
+	l->fault = flow_parse_burst(
+		l->pkts, l->n, sw->id, b->origin, sw->fields, b->keys, b->offs, l->faults);
+}
+
+static void
+set_special(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct dp_program *prog,
+	const struct flow_actions *direct)
+{
+	if (prog->flags & DP_PROG_LINGER)
+		decide_linger(w, prog);
+	b->by_ring[i] = (prog->flags & (DP_PROG_RING | DP_PROG_HOST_RING)) != 0;
+	if (b->by_ring[i])
+		b->path[i] = DP_PATH_RING;
+	if (prog->kind == DP_PROG_GENERAL)
+		b->list[i] = direct != NULL ? direct : dp_store_get(w->store, prog->actions);
+}
+
+// path and by_ring are 0 before.
 static inline void
 set_program(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct dp_program *prog,
 	const struct flow_actions *direct)
 {
 	b->prog[i] = prog;
-	if (unlikely(prog->flags & DP_PROG_LINGER))
-		decide_linger(w, prog);
-	b->by_ring[i] = (prog->flags & (DP_PROG_RING | DP_PROG_HOST_RING)) != 0;
-	b->path[i] = b->by_ring[i] ? DP_PATH_RING : DP_PATH_SOFTWARE;
-	if (unlikely(prog->kind == DP_PROG_GENERAL))
-		b->list[i] = direct != NULL ? direct : dp_store_get(w->store, prog->actions);
+	if (unlikely((prog->flags & SPECIAL_FLAGS) != 0 || prog->kind == DP_PROG_GENERAL))
+		set_special(w, b, i, prog, direct);
 }
 
 struct dp_miss *
@@ -126,6 +182,17 @@ stale(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 	set_program(w, b, b->at[k], &ms->program, &ms->direct);
 }
 
+static bool
+any_missing(const struct dp_burst *b, uint16_t n)
+{
+	uint16_t k;
+
+	for (k = 0; k < n; k++)
+		if (b->entries[k] == NULL)
+			return true;
+	return false;
+}
+
 // What the rules say of all keys that the cache does not have, in order. Returns how many.
 static __attribute__((noinline)) uint16_t
 ask_rules(struct dp_worker *w, const struct dp_burst *b, uint16_t n, struct rules_result *rules)
@@ -140,23 +207,25 @@ ask_rules(struct dp_worker *w, const struct dp_burst *b, uint16_t n, struct rule
 	return asked;
 }
 
+// Each packet but those of done gets the program of its entry, or of a decision.
 static void
-lookup(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **pkts, uint16_t n)
+take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l, uint64_t done)
 {
 	struct rules_result rules[DP_BURST];
 	uint16_t hits = 0, asked = 0, told = 0;
 	uint16_t k;
 
-	report_bar(w, b->origin);
-	if (unlikely(w->snap->sw[b->sw].fields != 0))
-		fields_lookup(w, b, n);
-	else if (unlikely(cache_lookup_burst(w->cache, b->keys, n, b->hashes, b->entries) !=
-			  (1ULL << n) - 1))
-		asked = ask_rules(w, b, n, rules);
-	for (k = 0; k < n; k++) {
+	if (w->snap->sw[b->sw].fields == 0 && any_missing(b, l->n))
+		asked = ask_rules(w, b, l->n, rules);
+	for (k = 0; k < l->n; k++) {
 		struct cache_entry *e = b->entries[k];
-		uint32_t len = pkts[k]->pkt_len;
+		uint32_t len = l->pkts[k]->pkt_len;
 
+		if (done & 1ULL << k) {
+			b->prog[b->at[k]] = NULL;
+			hits++;
+			continue;
+		}
 		if (unlikely(e == NULL)) {
 			miss(w, b, k, len, told < asked ? &rules[told] : NULL);
 			told++;
@@ -170,28 +239,60 @@ lookup(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **pkts, uint16_t
 			stale(w, b, k);
 	}
 	lcore_add(&w->counters.hits, hits);
-	lcore_add(&w->counters.misses, n - hits);
+	lcore_add(&w->counters.misses, l->n - hits);
 }
 
-void
+bool
 classify(struct dp_worker *w, struct dp_burst *b)
 {
 	struct rte_mbuf *rest[DP_BURST];
-	uint64_t flags = 0;
-	uint16_t i, n = b->n;
+	struct looked_up l;
+	bool looked_up = false;
+	uint64_t done = 0;
 
+	l.pkts = b->pkts;
+	l.n = b->n;
+	l.fault = false;
 	b->n_miss = 0;
-	for (i = 0; i < b->n; i++) {
-		flags |= b->pkts[i]->ol_flags;
-		rest[i] = b->pkts[i];
-		b->at[i] = (uint8_t)i;
+	b->same = false;
+	report_bar(w, b->origin);
+	if (unlikely(b->flags & RTE_MBUF_F_RX_FDIR_ID)) {
+		if (w->tracing == NULL && lane_same(w, b))
+			return true;
+		l.pkts = rest;
+		l.n = lane_split(w, b, rest);
+		if (l.n == 0)
+			return true;
 	}
-	if (unlikely(flags & RTE_MBUF_F_RX_FDIR_ID))
-		n = lane_split(w, b, rest);
-	if (n == 0)
-		return;
-	n = parse(w, b, rest, n, flags);
-	lookup(w, b, rest, n);
+	if (unlikely(w->snap->sw[b->sw].fields != 0)) {
+		parse(w, b, &l);
+	} else {
+		stages(w, b, &l);
+		looked_up = true;
+	}
+	if (likely(l.pkts == b->pkts)) {
+		if (likely(b->plain && !l.fault && looked_up && w->tracing == NULL)) {
+			done = act_plain(w, b);
+			if (likely(done == UINT64_MAX >> (64 - b->n))) {
+				lcore_add(&w->counters.hits, b->n);
+				return false;
+			}
+		}
+		memcpy(b->at, in_order, sizeof(b->at));
+		memset(b->path, DP_PATH_SOFTWARE, sizeof(b->path));
+		memset(b->by_ring, 0, sizeof(b->by_ring));
+	}
+	if (unlikely(l.fault || (b->flags & OFFLOAD_REQUESTS))) {
+		if (l.pkts == b->pkts) { // which stays as it is
+			memcpy(rest, b->pkts, sizeof(*rest) * b->n);
+			l.pkts = rest;
+		}
+		drop_faults(w, b, &l);
+	}
+	if (!looked_up)
+		fields_lookup(w, b, l.n);
+	take_programs(w, b, &l, done);
+	return true;
 }
 
 void

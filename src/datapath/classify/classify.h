@@ -8,7 +8,8 @@
 // else by parse, cache and, where the cache has nothing or something stale, a decision.
 // Thread safety: owner thread only.
 
-void classify(struct dp_worker *w, struct dp_burst *b);
+// False: that was all, act_plain has done the rest.
+bool classify(struct dp_worker *w, struct dp_burst *b);
 // After the burst was handled: its new decisions enter the cache.
 void classify_keep(struct dp_worker *w, struct dp_burst *b);
 
@@ -16,6 +17,9 @@ void classify_keep(struct dp_worker *w, struct dp_burst *b);
 struct dp_miss *classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *key,
 	uint64_t hash, const struct rules_result *rules);
 
+// lane.c: the burst is of one live lane whose packets need nothing but its program: takes it as a
+// whole (b->same), or false.
+bool lane_same(struct dp_worker *w, struct dp_burst *b);
 // lane.c: gives marked packets their program; the rest goes into pkts and b->at. Returns how many.
 uint16_t lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **rest);
 

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "classify/classify.h"
+
+#include <string.h>
+
+#include "act/act.h"
 #include "act/offload.h"
 #include "out/output.h"
 #include "out/ring.h"
@@ -78,12 +82,54 @@ lane_take(struct dp_worker *w, struct dp_burst *b, uint16_t i, const struct dp_l
 		b->prog[i] = &lane->before;
 }
 
+// Neither a mark nor a packet differs from the first one.
+static bool
+one_mark(const struct dp_burst *b)
+{
+	uint32_t mark = b->pkts[0]->hash.fdir.hi, other = 0;
+	uint64_t all = RTE_MBUF_F_RX_FDIR_ID;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		all &= b->pkts[i]->ol_flags;
+		other |= b->pkts[i]->hash.fdir.hi ^ mark;
+	}
+	return all != 0 && other == 0;
+}
+
+bool
+lane_same(struct dp_worker *w, struct dp_burst *b)
+{
+	uint32_t mark = b->pkts[0]->hash.fdir.hi;
+	const struct dp_lane *lane;
+	struct dp_count *count;
+	uint16_t i;
+
+	if (!b->plain || !one_mark(b))
+		return false;
+	lane = lane_of(w, b, mark);
+	if (lane == NULL || lane->was_ring || lane->moved || !act_is_plain(&lane->program))
+		return false;
+	for (i = 0; i < b->n; i++)
+		b->pkts[i]->ol_flags &= ~(uint64_t)RTE_MBUF_F_RX_FDIR_ID;
+	count = &w->lanes[mark & LANE_INDEX_MASK];
+	lcore_add(&count->packets, b->n);
+	lcore_add(&count->bytes, b->bytes);
+	lcore_add(&w->counters.lane_hits, b->n);
+	b->same = true;
+	b->prog[0] = &lane->program;
+	b->path[0] = lane->path;
+	return true;
+}
+
 uint16_t
 lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **rest)
 {
 	uint16_t n = 0, hits = 0, stale = 0;
 	uint16_t i;
 
+	memset(b->path, DP_PATH_SOFTWARE, sizeof(b->path));
+	memset(b->by_ring, 0, sizeof(b->by_ring));
 	for (i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
 		const struct dp_lane *lane = NULL;

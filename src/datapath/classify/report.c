@@ -9,7 +9,6 @@
 #include "classify/vlan.h"
 
 #define HALF_LIFE 12
-#define MAC_TICKS 64 // about a second
 
 static bool
 event_put(struct dp_worker *w, const struct dp_event *ev)
@@ -23,24 +22,17 @@ event_put(struct dp_worker *w, const struct dp_event *ev)
 void
 report_init(struct dp_worker *w)
 {
+	// 2^16 * 2^(-i/12)
+	static const uint32_t factor[HALF_LIFE] = {
+		65536, 61858, 58386, 55109, 52016, 49097, 46341, 43740, 41285, 38968, 36781, 34716};
 	uint32_t i;
 
 	for (i = 0; i < w->n_reports; i++)
 		w->reports[i].tick = i + 1;
 	w->reports_free = 0;
-}
-
-static uint32_t
-decayed(uint32_t rate, uint32_t ticks)
-{
-	// 2^16 * 2^(-i/12)
-	static const uint32_t factor[HALF_LIFE] = {
-		65536, 61858, 58386, 55109, 52016, 49097, 46341, 43740, 41285, 38968, 36781, 34716};
-	uint32_t halves = ticks / HALF_LIFE;
-
-	if (halves >= 32)
-		return 0;
-	return (uint32_t)((uint64_t)rate * factor[ticks % HALF_LIFE] >> 16) >> halves;
+	for (i = 0; i < LCORE_DECAY - 1; i++)
+		w->decay[i] = factor[i % HALF_LIFE] << 15 >> i / HALF_LIFE;
+	w->decay[i] = 0;
 }
 
 static bool
@@ -104,10 +96,9 @@ report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
 	struct lcore_report *r;
 	uint32_t since;
 
-	e->rate = decayed(e->rate, ticks);
-	if (unlikely((w->tick ^ e->last_tick) >= MAC_TICKS) && (prog->flags & DP_PROG_MAC_DEP))
+	if (unlikely((w->tick ^ (w->tick - ticks)) >= REPORT_MAC_TICKS) &&
+		(prog->flags & DP_PROG_MAC_DEP))
 		report_mac_used(w, &e->key);
-	e->last_tick = w->tick;
 	if (e->flags == REPORT_NO_SLOT)
 		e->flags = 0;
 	if (e->flags == 0)

@@ -16,9 +16,11 @@
 
 #define REPORT_TICKS 6            // between two reports of a flow, 100 ms
 #define REPORT_TICKS_LIGHT 60     // of one below the bar
+#define REPORT_MAC_TICKS 64       // about a second: so often the MAC table hears of a source
 #define REPORT_NO_SLOT UINT16_MAX // flags: no slot was free, again at the next tick
 
 void report_init(struct dp_worker *w);
+// e's packet is its first one in this tick; ticks since the last one. Its rate has decayed.
 void report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks);
 void report_first(struct dp_worker *w, struct cache_entry *e);
 // An entry leaves the cache (cache_evict_fn, ctx is the worker).
@@ -36,6 +38,21 @@ report_bar(struct dp_worker *w, uint16_t origin)
 	w->report_rate = RTE_MIN(bar, w->snap->report_rate);
 }
 
+// What is left of a rate after so many ticks.
+static inline uint32_t
+report_decayed(const struct dp_worker *w, uint32_t rate, uint32_t ticks)
+{
+	return (uint32_t)((uint64_t)rate * w->decay[RTE_MIN(ticks, LCORE_DECAY - 1u)] >> 31);
+}
+
+static inline void
+report_new_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
+{
+	e->rate = report_decayed(w, e->rate, ticks);
+	e->last_tick = w->tick;
+	report_tick(w, e, ticks);
+}
+
 // A packet of len bytes hit e.
 static inline void
 report_packet(struct dp_worker *w, struct cache_entry *e, uint32_t len)
@@ -46,7 +63,7 @@ report_packet(struct dp_worker *w, struct cache_entry *e, uint32_t len)
 	e->packets++;
 	e->bytes += len;
 	if (unlikely(ticks != 0))
-		report_tick(w, e, ticks);
+		report_new_tick(w, e, ticks);
 	rate = e->rate + len;
 	e->rate = likely(rate >= len) ? rate : UINT32_MAX;
 	if (unlikely(e->flags == 0 && e->rate >= w->report_rate))

@@ -10,8 +10,11 @@
 void tx_flush(struct dp_worker *w, struct dp_txbuf *b);
 void tx_flush_all(struct dp_worker *w);
 
+// n packets of one origin were put behind those of b, which has room for them: bytes of them, mem
+// of buffer memory.
 static inline void
-tx_add(struct dp_worker *w, struct dp_txbuf *b, struct rte_mbuf *m, uint16_t origin)
+tx_added(struct dp_worker *w, struct dp_txbuf *b, uint16_t origin, uint16_t n, uint32_t bytes,
+	uint64_t mem)
 {
 	struct dp_txrun *run;
 
@@ -26,13 +29,19 @@ tx_add(struct dp_worker *w, struct dp_txbuf *b, struct rte_mbuf *m, uint16_t ori
 	else
 		run--;
 	b->n_runs = (uint16_t)(run - b->run + 1);
-	run->n++;
-	run->bytes += m->pkt_len;
-	b->mem += likely(m->nb_segs == 1) ? m->buf_len : lcore_mem(m);
-	b->pkts[b->n++] = m;
-	if (unlikely(b->n == DP_TXBUF)) {
+	run->n = (uint16_t)(run->n + n);
+	run->bytes += bytes;
+	b->mem += mem;
+	b->n = (uint16_t)(b->n + n);
+	if (unlikely(b->n == DP_TXBUF))
 		tx_flush(w, b);
-	}
+}
+
+static inline void
+tx_add(struct dp_worker *w, struct dp_txbuf *b, struct rte_mbuf *m, uint16_t origin)
+{
+	b->pkts[b->n] = m;
+	tx_added(w, b, origin, 1, m->pkt_len, likely(m->nb_segs == 1) ? m->buf_len : lcore_mem(m));
 }
 
 #endif

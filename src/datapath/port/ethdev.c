@@ -9,7 +9,6 @@
 
 #include "datapath/port.h"
 #include "memory.h"
-#include "act/offload.h"
 
 struct ethdev_port {
 	_Atomic bool up;
@@ -19,12 +18,7 @@ struct ethdev_port {
 static uint16_t
 ethdev_rx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint16_t got = rte_eth_rx_burst(p->ethdev, queue, pkts, n);
-	uint16_t i;
-
-	for (i = 0; i < got; i++)
-		pkts[i]->ol_flags = offload_from_rx(pkts[i]->ol_flags);
-	return got;
+	return rte_eth_rx_burst(p->ethdev, queue, pkts, n);
 }
 
 static uint16_t
@@ -130,6 +124,7 @@ dp_port_ethdev(uint16_t ethdev, uint16_t n_rxq, uint16_t n_txq, struct dp_port *
 	if (rte_eth_tx_queue_info_get(ethdev, 0, &txq) == 0)
 		((struct ethdev_port *)p->priv)->tx_desc = txq.nb_desc;
 	p->ops = &ethdev_ops;
+	p->rx_device_flags = true;
 	p->vport = DP_NONE;
 	p->nic = DP_NONE;
 	p->ethdev = ethdev;

@@ -4,7 +4,7 @@
 
 // Sizes of the packet path. Thread safety: any thread (constants).
 
-#define DP_BURST 32 // packets of one receive burst
+#define DP_BURST 64 // packets of one receive burst
 #define DP_WORKERS_MAX 16
 #define DP_VPORTS_MAX 256
 #define DP_PORTS_MAX 512

@@ -71,7 +71,8 @@ struct dp_port {
 	uint16_t mtu;
 	_Atomic uint64_t tx_offloads; // RTE_ETH_TX_OFFLOAD_* that tx can be given; the rest is
 				      // finished in software; follows the guest at a vhost port
-	bool lro;                     // may hand in whole segmentation-offload packets
+	bool rx_device_flags; // packets come with what the device says of them (RTE_MBUF_F_RX_*)
+	bool lro;             // may hand in whole segmentation-offload packets
 	bool tso_sum_len; // with a segmentation request the pseudo header's sum holds the length
 			  // (virtio's way); false: it does not (DPDK's)
 	char name[64];

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CACHE_LOOKUP_WIDE_H
+#define SLUICE_CACHE_LOOKUP_WIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache_impl.h"
+
+// The stages of a look-up for CPUs with AVX-512, where a key is one register: half the
+// instructions, the same results. Thread safety: owner thread only.
+
+// Does this CPU have it?
+bool lookup_wide_here(void);
+
+// Only where lookup_wide_here().
+void lookup_wide_hash(
+	const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes);
+void lookup_wide_find(
+	const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out);
+// A bit for each candidate that is not it.
+uint64_t lookup_wide_match(const struct flow_key *keys, uint16_t n, struct cache_entry *const *e);
+
+#endif

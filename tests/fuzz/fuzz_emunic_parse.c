@@ -70,7 +70,8 @@ go_on(struct emu_pkt *p, const struct emu_rss *rss, bool host)
 		return;
 	emu_verify_sums(p, all);
 	if ((p->l4_sum || p->ip_sum) && !p->gso &&
-		emu_is_own(p->m, p->l2_len + p->l3_len + p->l4_len) && emu_fill_sums(p, p->m))
+		emu_is_own(p->m, p->l2_len + p->l3_len + p->l4_len) && emu_fill_sums(p, p->m) &&
+		p->l4_sum)
 		emu_leave_sums(p, p->m);
 }
 

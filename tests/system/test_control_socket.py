@@ -240,6 +240,11 @@ ARGUMENTS = {
     'rule add': ['tcp dport=7777', 'drop', '--name', 'live', '--wait'],
     'rule del': ['live'],
     'flow explain': ['port=src'],
+    'extension add': ['tally', 'sluice_ext_ports.so', '--wait'],
+    'extension move': ['tally'],
+    'extension remove': ['tally', '--wait'],
+    'trace packet': ['src', 'udp ip_dst=10.0.1.1'],
+    'trace live': ['--count', '1'],
     'log level': ['debug'],
     'help': ['flow', 'list'],
 }
@@ -268,7 +273,8 @@ def test_every_command_of_help_against_a_live_switch(work, sluiced):
     assert {'status', 'flow explain', 'ring list', 'shutdown'} <= set(names)
     names = [n for n in names if n not in SELF and n != 'shutdown'] + ['shutdown']
     for name in names:
-        words = [*name.split(), *(ARGUMENTS.get(name) or ([flow] if name == 'flow show' else []))]
+        flow_named = [flow] if name in ('flow show', 'trace flow') else []
+        words = [*name.split(), *ARGUMENTS.get(name, flow_named)]
         if name != 'shutdown':
             table = switch.ctl(*words)
             assert not table.lstrip().startswith('{') or name.startswith('config'), (name, table)
@@ -285,6 +291,10 @@ def undo(switch, name):
         switch.call('rule del', rule='live')
     elif name == 'rule del':
         switch.call('rule add', match='any', actions='drop', name='live')
+    elif name == 'extension add':
+        switch.call('extension remove', name='tally')
+    elif name == 'extension remove':
+        switch.call('extension add', name='tally', path='sluice_ext_ports.so')
     elif name == 'port attach':
         switch.call('port detach', port='spare')
     elif name == 'port detach':

@@ -88,8 +88,9 @@ struct sluice_ext_packet {
 	uint16_t l3;         // where the IP or ARP header begins, 0: there is none
 	uint16_t l4;         // likewise
 	uint16_t payload;    // what follows the L4 header; may be equal to len
-	uint8_t verdict;     // out: SLUICE_EXT_PASS (as it is set before the call) or _DROP;
-			 // looked at only where `flow` said SEE
+	// Out: SLUICE_EXT_PASS (as it is set before the call) or _DROP; looked at only where
+	// `flow` said SEE.
+	uint8_t verdict;
 };
 
 // One argument from the configuration; an argument that is a list comes once for each element.

@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <rte_ethdev.h>
-
 #include "cmd/answer.h"
 #include "cmd/commands.h"
+#include "device/queue_stats.h"
 
 struct queue_ctx {
 	struct control *c;
@@ -16,7 +15,7 @@ struct queue_ctx {
 	// Of the port asked last: a NIC's answer may take its firmware's time.
 	uint16_t ethdev;
 	bool known;
-	struct rte_eth_stats stats;
+	struct queue_stats stats;
 };
 
 static const char *const kinds[] = {"rx", "tx", "vf"};
@@ -30,13 +29,11 @@ port_label(uint16_t port, char *buf, size_t len)
 		snprintf(buf, len, "vf%u", port - 1u);
 }
 
-static const struct rte_eth_stats *
+static const struct queue_stats *
 stats_of(struct queue_ctx *l, uint16_t ethdev)
 {
 	if (!l->known || l->ethdev != ethdev) {
-		memset(&l->stats, 0, sizeof(l->stats));
-		if (rte_eth_stats_get(ethdev, &l->stats) != 0)
-			memset(&l->stats, 0, sizeof(l->stats));
+		queue_stats_read(ethdev, &l->stats);
 		l->ethdev = ethdev;
 		l->known = true;
 	}
@@ -49,29 +46,26 @@ list_queue(void *ctx, const struct offload_queue *q)
 	struct queue_ctx *l = ctx;
 	const struct nic *nic = l->c->nics[q->id.nic];
 	const char *use = offload_queue_state_name(q->state);
-	const struct rte_eth_stats *st;
-	uint64_t packets = 0, bytes = 0, dropped = 0;
+	struct queue_count n = {0};
 	char port[16];
 
 	if ((l->nic >= 0 && q->id.nic != l->nic) ||
 		(l->kind != NULL && strcmp(l->kind, kinds[q->id.kind]) != 0) ||
 		(l->use != NULL && strcmp(l->use, use) != 0) || nic == NULL)
 		return;
-	if (q->id.port < nic->n_ports && q->id.index < RTE_ETHDEV_QUEUE_STAT_CNTRS) {
-		st = stats_of(l, nic->ports[q->id.port].ethdev);
-		packets = q->id.kind == OFFLOAD_TX ? st->q_opackets[q->id.index]
-						   : st->q_ipackets[q->id.index];
-		bytes = q->id.kind == OFFLOAD_TX ? st->q_obytes[q->id.index]
-						 : st->q_ibytes[q->id.index];
-		dropped = q->id.kind == OFFLOAD_TX ? 0 : st->q_errors[q->id.index];
+	// A VF's own queues are not the representor's.
+	if (q->id.port < nic->n_ports && q->id.index < DP_QUEUES_MAX && q->id.kind != OFFLOAD_VF) {
+		const struct queue_stats *st = stats_of(l, nic->ports[q->id.port].ethdev);
+
+		n = q->id.kind == OFFLOAD_TX ? st->tx[q->id.index] : st->rx[q->id.index];
 	}
 	port_label(q->id.port, port, sizeof(port));
 	json_array_append_new(l->items,
 		json_pack("{ss ss ss si ss ss si sI sI sI si}", "nic", nic->name, "port", port,
 			"kind", kinds[q->id.kind], "queue", (int)q->id.index, "use", use, "owner",
 			q->vm == OFFLOAD_NONE ? "-" : vm_name(l->c, q->vm), "flows", (int)q->flows,
-			"packets", (json_int_t)packets, "bytes", (json_int_t)bytes, "dropped",
-			(json_int_t)dropped, "worker", (int)q->worker));
+			"packets", (json_int_t)n.packets, "bytes", (json_int_t)n.bytes, "dropped",
+			(json_int_t)n.errors, "worker", (int)q->worker));
 }
 
 COMMAND(cmd_queue_list)

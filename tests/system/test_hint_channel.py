@@ -84,6 +84,22 @@ def test_own_flows_only(sluiced, work):
     assert s.settled()['conserved']
 
 
+def test_a_vm_that_goes_takes_its_hints_along(sluiced, work):
+    s = sluiced(config(work))
+    with RpcClient(f'{work}/w.hint') as w:
+        w.call('hint set', match='ip', place='raise')
+    whole = s.config
+    less = json.loads(json.dumps(whole))
+    del less['vms'][1], less['switches'][0]['ports'][2], less['switches'][0]['rules'][1]
+    s.write_config(less)
+    s.call('config reload')
+    assert not os.path.exists(f'{work}/w.hint')
+    s.write_config(whole)
+    s.call('config reload')
+    with RpcClient(f'{work}/w.hint') as w:
+        assert w.call('hint list')['items'] == []
+
+
 def test_hostile(sluiced, work):
     s = sluiced(config(work))
     with RpcClient(f'{work}/w.hint') as w:

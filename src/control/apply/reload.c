@@ -94,6 +94,7 @@ second_half(struct reload *r)
 	reload_ports_second(r);
 	reload_rules_second(r);
 	reload_extensions_second(r);
+	hints_keep(c, r->next);
 	c->cfg = r->next;
 	sl_log_set_level(c->log, r->next->log_level);
 	oc = offload_run_cfg(c->cfg, c->n_workers);

@@ -157,6 +157,33 @@ hints_set(struct control *c, uint16_t vm, const struct flow_match *match, int8_t
 	return rc;
 }
 
+static bool
+has_port(const struct config *cfg, uint16_t vm)
+{
+	uint32_t i;
+
+	for (i = 0; vm < cfg->n_vms && i < cfg->n_ports; i++) {
+		if (cfg->ports[i].vm == vm)
+			return true;
+	}
+	return false;
+}
+
+void
+hints_keep(struct control *c, const struct config *next)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; c->hints != NULL && i < c->hints->n; i++) {
+		const uint16_t vm = c->hints->list[i].vm;
+
+		if (has_port(next, vm) && strcmp(c->cfg->vms[vm].name, next->vms[vm].name) == 0)
+			c->hints->list[n++] = c->hints->list[i];
+	}
+	if (c->hints != NULL)
+		c->hints->n = n;
+}
+
 void
 hints_again(struct control *c)
 {

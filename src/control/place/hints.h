@@ -19,6 +19,9 @@ int hints_set(struct control *c, uint16_t vm, const struct flow_match *match, in
 	uint32_t *followed, uint32_t *refused, struct sl_err *err);
 // A flow became known.
 void hints_new_flow(struct control *c, uint32_t id);
+// A configuration comes into force: the hints of VMs that have no port in it are forgotten (their
+// places in the list of VMs are given to others). Before c->cfg is next.
+void hints_keep(struct control *c, const struct config *next);
 // The vports' settings changed: what holds for each known flow is found anew.
 void hints_again(struct control *c);
 json_t *hints_json(struct control *c, uint16_t vm);

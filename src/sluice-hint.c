@@ -37,7 +37,7 @@ open_channel(const char *path)
 	if (stat(path, &st) != 0)
 		return -1;
 	if (!S_ISSOCK(st.st_mode))
-		return open(path, O_RDWR | O_CLOEXEC);
+		return open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (strlen(path) >= sizeof(addr.sun_path)) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -100,14 +100,34 @@ make_request(long id, int argc, char **argv)
 	return text;
 }
 
+static long
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+// A virtio-serial port with nobody at its other end takes nothing.
 static bool
 send_all(int fd, const char *text)
 {
+	const long end = now_ms() + ANSWER_MS;
 	size_t left = strlen(text);
 
 	while (left > 0) {
+		struct pollfd p = {.fd = fd, .events = POLLOUT};
 		ssize_t n = write(fd, text, left);
 
+		if (n < 0 && errno == EAGAIN) {
+			if (now_ms() < end) {
+				poll(&p, 1, 20);
+				continue;
+			}
+			errno = ETIMEDOUT;
+			return false;
+		}
 		if (n < 0 && errno != EINTR)
 			return false;
 		if (n > 0) {
@@ -116,15 +136,6 @@ send_all(int fd, const char *text)
 		}
 	}
 	return true;
-}
-
-static long
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 // The answer with this id; others are late ones, to somebody who did not wait. False with errno.
@@ -144,7 +155,7 @@ get_answer(int fd, long id, char *line)
 		if (poll(&p, 1, (int)(end - now_ms())) <= 0)
 			continue;
 		n = read(fd, line + len, LINE_MAX_BYTES - 1 - len);
-		if (n == 0 || (n < 0 && errno != EINTR)) {
+		if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
 			errno = n == 0 ? ECONNRESET : errno;
 			return false;
 		}

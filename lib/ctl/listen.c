@@ -2,6 +2,8 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,6 +74,26 @@ remove_stale(const struct sockaddr_un *addr, struct sl_err *err)
 	return 0;
 }
 
+// Of the socket that was made, whatever may stand under its name by now in a directory that others
+// may write to.
+static int
+set_access(const char *path, const struct ctl_access *access)
+{
+	char fd_path[32];
+	struct stat st;
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), ret = -1;
+
+	if (fd < 0)
+		return -1;
+	snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode))
+		errno = EEXIST;
+	else if (chmod(fd_path, access->mode) == 0)
+		ret = fchownat(fd, "", access->uid, access->gid, AT_EMPTY_PATH);
+	close(fd);
+	return ret;
+}
+
 // The mode is set between bind and listen: before listen nobody can connect.
 static int
 bind_private(struct ctl_listener *l, const struct sockaddr_un *addr,
@@ -81,8 +103,8 @@ bind_private(struct ctl_listener *l, const struct sockaddr_un *addr,
 
 	if (bind(l->fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0)
 		return sl_err_set(err, errno, l->path, "bind: %s", strerror(errno));
-	if (chmod(l->path, access->mode) == 0 && lchown(l->path, access->uid, access->gid) == 0 &&
-		listen(l->fd, BACKLOG) == 0 && lstat(l->path, &st) == 0) {
+	if (set_access(l->path, access) == 0 && listen(l->fd, BACKLOG) == 0 &&
+		lstat(l->path, &st) == 0) {
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 		return 0;

@@ -172,6 +172,10 @@ emu_nic_set_backend(
 	int ret;
 
 	why[0] = '\0';
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
+		snprintf(why, why_len, "backends belong to the primary process: ask that one");
+		return -ENOTSUP;
+	}
 	if (text != NULL) {
 		ret = emu_backend_open(&env, text, &fresh, why, why_len);
 		if (ret != 0) {

@@ -165,7 +165,13 @@ retag(struct run *r, struct emu_pkt *p, const struct emu_op *op)
 		emu_pop_vlan(p);
 	else if (!emu_push_vlan(p, op->arg))
 		return no(r, EMU_DROP_NO_BUFFER);
-	return parse_again(p) || no(r, EMU_DROP_EDIT);
+	if (!parse_again(p))
+		return no(r, EMU_DROP_EDIT);
+	// What was left to the way out has to be done in headers that are found: behind two tags.
+	if (((p->gso || p->l4_sum) && !(p->key.layers & (EMU_L_TCP | EMU_L_UDP))) ||
+		(p->ip_sum && !(p->key.layers & EMU_L_IPV4)))
+		return no(r, EMU_DROP_EDIT);
+	return true;
 }
 
 // What becomes of a copy.

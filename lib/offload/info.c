@@ -90,6 +90,7 @@ flow_info(const struct offload *o, const struct of_flow *f, struct offload_flow_
 	out->rate_fast_bps = offload_rate_fast(f, now);
 	out->rate_slow_bps = offload_rate_slow(f, now);
 	out->hint = f->hint;
+	out->asked = f->asked;
 	out->reverse = f->reverse;
 	for (i = 0; i < 2; i++)
 		side_info(o, f, &f->side[i], &out->side[i]);

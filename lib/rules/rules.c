@@ -23,6 +23,7 @@ struct writer_table {
 	uint32_t cap;
 	bool sorted;
 	bool changed; // since the last commit
+	bool broken;  // an edit failed half way: the spaces are to be built anew
 	struct flow_actions fallback;
 	uint32_t reads[FIELDS]; // entries that read each of the per-packet fields
 	// Edits since the last commit, and how many of them the spaces have seen.
@@ -316,27 +317,32 @@ grown(const struct rules_space *s)
 	       s->edits > EDITS_MIN;
 }
 
-// An edit that ran out of memory is made again by the next commit.
+// After an edit that ran out of memory the next commit builds anew: what was done of it is not to
+// be done twice.
 static bool
 apply(struct rules *r, struct writer_table *t)
 {
-	if (t->n_edits - t->applied > EDITS_MIN + t->n / EDITS_PART || grown(t->sure) ||
-		grown(t->loose))
-		return build_anew(r, t);
-	for (; t->applied < t->n_edits; t->applied++) {
+	bool ok = true;
+
+	if (t->broken || t->n_edits - t->applied > EDITS_MIN + t->n / EDITS_PART ||
+		grown(t->sure) || grown(t->loose)) {
+		t->broken = !build_anew(r, t);
+		return !t->broken;
+	}
+	for (; ok && t->applied < t->n_edits; t->applied += ok) {
 		struct rule *rule = t->edits[t->applied].rule;
 		struct rules_space **space = rule->fields != 0 ? &t->loose : &t->sure;
 
 		if (t->edits[t->applied].add) {
-			if (!rules_space_add(r->mem, space, rule))
-				return false;
+			ok = rules_space_add(r->mem, space, rule);
 			continue;
 		}
-		if (!rules_space_del(r->mem, space, rule))
-			return false;
-		rules_mem_retire(r->mem, &rule->obj);
+		ok = rules_space_del(r->mem, space, rule);
+		if (ok)
+			rules_mem_retire(r->mem, &rule->obj);
 	}
-	return true;
+	t->broken = !ok;
+	return ok;
 }
 
 static bool

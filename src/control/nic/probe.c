@@ -117,11 +117,17 @@ ask_rules(struct nic *nic, const struct nic_port *spare, struct sl_log *log)
 }
 
 static void
-take_verdict(struct nic *nic, const struct nic_trial *t, struct sl_log *log)
+take_counts(struct nic *nic, const struct nic_trial *t)
 {
 	nic->probe.originated += t->originated;
 	nic->probe.consumed += t->consumed;
 	nic->probe.dropped += t->dropped;
+}
+
+static void
+take_verdict(struct nic *nic, const struct nic_trial *t, struct sl_log *log)
+{
+	take_counts(nic, t);
 	nic->tried = t->way_works == NIC_TRIAL_WORKS && t->steer_works == NIC_TRIAL_WORKS;
 	if (t->way_works == NIC_TRIAL_DEAD) {
 		nic->eswitch = false;
@@ -183,6 +189,7 @@ try_rules(struct nic *nic, const struct nic_port *spare, struct sl_log *log)
 	if (answer == NULL) {
 		// It has the job still, and frees it only when control takes it back.
 		nic_trial_stop(t);
+		take_counts(nic, t);
 		nic->mark = nic->eswitch = false;
 		return;
 	}

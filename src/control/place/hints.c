@@ -115,7 +115,7 @@ collect(void *ctx, const struct offload_flow_info *fi)
 		a->followed += a->c->vports[vport].cfg.hints;
 		a->refused += !a->c->vports[vport].cfg.hints;
 	}
-	if (hint != fi->hint && a->n < a->cap)
+	if (hint != fi->asked && a->n < a->cap)
 		a->list[a->n++] = (struct again_flow){.key = fi->key, .hint = hint};
 }
 
@@ -194,7 +194,7 @@ hints_again(struct control *c)
 }
 
 void
-hints_new_flow(struct control *c, uint32_t id)
+hints_flow(struct control *c, uint32_t id)
 {
 	struct offload_flow_info fi;
 	int8_t hint;
@@ -202,7 +202,7 @@ hints_new_flow(struct control *c, uint32_t id)
 	if (c->hints == NULL || c->hints->n == 0 || !offload_flow_get(c->offload, id, &fi))
 		return;
 	hint = hint_of(c, &fi);
-	if (hint != 0)
+	if (hint != fi.asked)
 		offload_hint(c->offload, &fi.key, hint);
 }
 

@@ -17,8 +17,8 @@
 // flows that match, on vports that follow hints and on those that do not.
 int hints_set(struct control *c, uint16_t vm, const struct flow_match *match, int8_t hint,
 	uint32_t *followed, uint32_t *refused, struct sl_err *err);
-// A flow became known.
-void hints_new_flow(struct control *c, uint32_t id);
+// A flow became known, or has got another VM.
+void hints_flow(struct control *c, uint32_t id);
 // A configuration comes into force: the hints of VMs that have no port in it are forgotten (their
 // places in the list of VMs are given to others). Before c->cfg is next.
 void hints_keep(struct control *c, const struct config *next);

@@ -201,6 +201,8 @@ redecide_one(struct control *c, uint32_t id)
 		placement_judge(c, pl, &d);
 	}
 	offload_flow_redecide(c->offload, id, &d);
+	if (d.in.vm != fi.decision.in.vm || d.out.vm != fi.decision.out.vm)
+		hints_flow(c, id);
 }
 
 void
@@ -228,7 +230,7 @@ flow_event(struct control *c, const struct dp_event *ev)
 	struct offload_decision d;
 	uint8_t worker = 0;
 	uint32_t id;
-	bool known;
+	bool known, moved;
 
 	known = offload_find(c->offload, &ev->key, &id) == 0;
 	if (ev->type == DP_EV_FLOW_GONE) {
@@ -245,15 +247,16 @@ flow_event(struct control *c, const struct dp_event *ev)
 		return;
 	if (known && offload_flow_get(c->offload, id, &fi))
 		worker = fi.worker;
+	moved = known && (d.in.vm != fi.decision.in.vm || d.out.vm != fi.decision.out.vm);
 	id = offload_flow_report(
 		c->offload, &ev->key, ev->worker, &d, ev->packets, ev->bytes, ev->path);
 	if (id == UINT32_MAX || !offload_flow_get(c->offload, id, &fi))
 		return;
 	if (!known || fi.worker != worker) // with a flow's worker its cache entry changes
 		placements_forget_host(c, id);
-	if (!known)
-		hints_new_flow(c, id);
-	else
+	if (!known || moved)
+		hints_flow(c, id);
+	if (known)
 		placements_retell_host(c, id, ev->worker, &ev->key);
 }
 

@@ -219,13 +219,14 @@ take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l
 		asked = ask_rules(w, b, l->n, rules);
 	for (k = 0; k < l->n; k++) {
 		struct cache_entry *e = b->entries[k];
-		uint32_t len = l->pkts[k]->pkt_len;
+		uint32_t len;
 
-		if (done & 1ULL << k) {
+		if (done & 1ULL << k) { // it may be gone already
 			b->prog[b->at[k]] = NULL;
 			hits++;
 			continue;
 		}
+		len = l->pkts[k]->pkt_len;
 		if (unlikely(e == NULL)) {
 			miss(w, b, k, len, told < asked ? &rules[told] : NULL);
 			told++;

@@ -7,6 +7,7 @@
 
 #include "datapath/mac.h"
 #include "classify/vlan.h"
+#include "trace/trace.h"
 
 #define HALF_LIFE 12
 
@@ -41,6 +42,9 @@ report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_repor
 	const struct dp_program *prog = (const void *)e->value;
 	struct dp_event ev;
 
+	// What a dry run counts is taken back: nobody is told.
+	if (unlikely(w->tracing != NULL) && trace_is_dry(w))
+		return false;
 	memset(&ev, 0, sizeof(ev));
 	ev.type = type;
 	ev.worker = (uint8_t)w->id;

@@ -63,10 +63,11 @@ struct shown {
 	struct sluice_ext_flow flow[DP_BURST];
 };
 
+// Where a header begins, when all of it is in the first segment: it ends where the next one begins.
 static uint16_t
-within(uint16_t at, const struct rte_mbuf *m)
+within(uint16_t at, uint32_t end, const struct rte_mbuf *m)
 {
-	return at <= m->data_len ? at : 0;
+	return end > at && end <= m->data_len ? at : 0;
 }
 
 // A packet that came by a lane was not parsed before; one with a fault shows what came before it.
@@ -84,9 +85,9 @@ show(const struct dp_worker *w, const struct rte_mbuf *m, uint16_t sw, uint16_t 
 		.data = rte_pktmbuf_mtod(m, const uint8_t *),
 		.len = m->data_len,
 		.total = m->pkt_len,
-		.l3 = within(off.l3, m),
-		.l4 = within(off.l4, m),
-		.payload = within(off.payload, m),
+		.l3 = within(off.l3, off.l4 != 0 ? off.l4 : m->pkt_len, m),
+		.l4 = within(off.l4, off.payload, m),
+		.payload = off.payload <= m->data_len ? off.payload : 0,
 		.verdict = SLUICE_EXT_PASS,
 	};
 }

@@ -160,6 +160,9 @@ trace_one(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, bool injecte
 		e->bytes = was.bytes;
 		e->rate = was.rate;
 		e->last_tick = was.last_tick;
+		// A stale one stays stale: a decision in a dry run has learned nothing.
+		e->gen = was.gen;
+		memcpy(e->value, was.value, sizeof(e->value));
 	}
 }
 
@@ -215,6 +218,7 @@ wanted(struct dp_worker *w, struct dp_live *live, const struct rte_mbuf *m, uint
 bool
 trace_split(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origin)
 {
+	const bool injected = w->burst.injected;
 	struct dp_tracing *t = w->tracing;
 	uint16_t i, first = 0;
 
@@ -225,18 +229,18 @@ trace_split(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t or
 		if (!wanted(w, t->live, pkts[i], origin))
 			continue;
 		if (i > first)
-			poll_handle(w, &pkts[first], i - first, origin, false);
+			poll_handle(w, &pkts[first], i - first, origin, injected);
 		first = i + 1;
 		memset(&t->live->record, 0, sizeof(t->live->record));
 		w->tracing = t;
-		trace_one(w, pkts[i], origin, false, &t->live->record);
+		trace_one(w, pkts[i], origin, injected, &t->live->record);
 		w->tracing = NULL;
 		if (rte_ring_sp_enqueue_elem(
 			    t->live->ring, &t->live->record, sizeof(t->live->record)) != 0)
 			lcore_add(&t->live->lost, 1);
 	}
 	if (n > first)
-		poll_handle(w, &pkts[first], n - first, origin, false);
+		poll_handle(w, &pkts[first], n - first, origin, injected);
 	w->tracing = t;
 	return true;
 }

@@ -202,7 +202,8 @@ struct offload_flow_info {
 	uint64_t bytes[OFFLOAD_PATHS];
 	uint64_t rate_fast_bps; // decayed, half-life 0.2 s
 	uint64_t rate_slow_bps; // half-life 5 s
-	int8_t hint;            // -1 lower, 0, +1 raise
+	int8_t hint;            // that counts: -1 lower, 0, +1 raise
+	int8_t asked;           // the hint that was given, whatever the policy says
 	struct offload_side_info side[2];
 	uint32_t reverse; // id of the other direction, UINT32_MAX: not known
 };

@@ -15,20 +15,28 @@ is_ours(uint16_t port_id)
 	return rte_eth_dev_is_valid_port(port_id) && emu_is_port(&rte_eth_devices[port_id]);
 }
 
+// The NIC, which only the primary process changes.
 static int
-find_side(uint16_t port_id, const char *name, struct emu_nic **nic, struct emu_side **side)
+find_nic(uint16_t port_id, struct emu_nic **nic)
 {
-	struct emu_port *port;
-
 	if (!is_ours(port_id))
 		return -ENODEV;
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
 		return -ENOTSUP;
-	port = rte_eth_devices[port_id].data->dev_private;
-	*nic = port->nic;
-	for (uint16_t i = 0; name != NULL && i < port->nic->n_sides; i++) {
-		if (strcmp(port->nic->sides[i].name, name) == 0) {
-			*side = &port->nic->sides[i];
+	*nic = ((struct emu_port *)rte_eth_devices[port_id].data->dev_private)->nic;
+	return 0;
+}
+
+static int
+find_side(uint16_t port_id, const char *name, struct emu_nic **nic, struct emu_side **side)
+{
+	int ret = find_nic(port_id, nic);
+
+	if (ret != 0)
+		return ret;
+	for (uint16_t i = 0; name != NULL && i < (*nic)->n_sides; i++) {
+		if (strcmp((*nic)->sides[i].name, name) == 0) {
+			*side = &(*nic)->sides[i];
 			return 0;
 		}
 	}
@@ -70,12 +78,10 @@ EXPORT int
 rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *queues, uint16_t n)
 {
 	struct emu_nic *nic;
+	int ret = find_nic(port_id, &nic);
 
-	if (!is_ours(port_id))
-		return -ENODEV;
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return -ENOTSUP;
-	nic = ((struct emu_port *)rte_eth_devices[port_id].data->dev_private)->nic;
+	if (ret != 0)
+		return ret;
 	if (vf >= nic->args.vfs || n > EMU_VF_RETA)
 		return -EINVAL;
 	for (uint16_t i = 0; i < n; i++)
@@ -91,12 +97,10 @@ EXPORT int
 rte_pmd_emunic_vf_rate_set(uint16_t port_id, uint16_t vf, uint32_t mbps)
 {
 	struct emu_nic *nic;
+	int ret = find_nic(port_id, &nic);
 
-	if (!is_ours(port_id))
-		return -ENODEV;
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return -ENOTSUP;
-	nic = ((struct emu_port *)rte_eth_devices[port_id].data->dev_private)->nic;
+	if (ret != 0)
+		return ret;
 	if (vf >= nic->args.vfs || mbps > EMU_MAX_RATE)
 		return -EINVAL;
 	emu_gate_enter(&nic->gate);

@@ -16,6 +16,7 @@
 #include <rte_ether.h>
 #include <rte_mbuf.h>
 
+#include "load.h"
 #include "parse_general.h"
 #include "parse_wide.h"
 
@@ -61,33 +62,6 @@ struct parse_want {
 	__m128i tail; // words 6 and 7 of an untagged IPv4 packet, without its ports and protocol
 #endif
 };
-
-static inline uint16_t
-load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t
-load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static inline struct parse_want
 parse_want(uint16_t switch_id, uint16_t vport, uint32_t fields)

@@ -12,6 +12,8 @@
 #include <rte_ether.h>
 #include <rte_mbuf.h>
 
+#include "load.h"
+
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -83,24 +85,6 @@ make_plan(const struct parse_wide_want *want, const uint8_t *order, bool tagged)
 	plan.tail = _mm256_set_epi64x((long long)(want->vport | (uint64_t)FLOW_L3_IPV4 << 24),
 		(long long)((uint64_t)want->switch_id << 48), (long long)tag, 0);
 	return plan;
-}
-
-static inline uint16_t
-load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
 }
 
 // What an L4 header needs of its IP packet: 65536 - spare bytes, and what the TCP data offset adds

@@ -10,7 +10,7 @@ import shutil
 import pytest
 from scapy.all import IP, TCP, UDP, Ether, Raw
 
-from sluice_harness import Frames, RpcError, build_dir, wait_for
+from sluice_harness import Frames, RpcError, build_dir, wait_for, wire_vf_null
 
 ME, YOU = '02:00:00:00:00:01', '02:00:00:00:00:02'
 PORTS = 'sluice_ext_ports.so'
@@ -189,30 +189,10 @@ def test_reload(sluiced):
     switch.settled()
 
 
-def nic_config():
-    return {
-        'drivers': ['librte_net_emunic.so'],
-        'offload': {'heavy_bps': '500k', 'light_bps': '200k', 'min_bps': '1k', 'idle_ms': 5000,
-                    'residency_ms': 50, 'tick_ms': 10},
-        'nics': [{'name': 'nic0', 'queues': 6, 'default_queues': 1, 'vf_queues': 2,
-                  'vf_default_queues': 1, 'vfs': 1,
-                  'dev': 'net_emunic0,queues=6,vfs=1,rep_queues=2,representor=vf[0-0],wire=[sink],'
-                         'vf0=[sink]'}],
-        'switches': [{
-            'name': 'sw0',
-            'ports': [{'name': 'uplink', 'attach': {'kind': 'nic', 'nic': 'nic0'}},
-                      {'name': 'v0', 'vm': 'v0', 'attach': {'kind': 'vf', 'nic': 'nic0', 'vf': 0}},
-                      {'name': 'w', 'vm': 'w', 'attach': {'kind': 'ethdev',
-                                                          'dev': 'net_null0,no-rx=1'}}],
-            'rules': [{'match': 'ip_dst=0.0.0.0/0.0.0.1', 'actions': 'output=v0'},
-                      {'match': 'ip_dst=0.0.0.1/0.0.0.1', 'actions': 'output=w'}]}],
-    }
-
-
 def test_offloaded_flows_come_back(sluiced):
     """A flow that an extension must see leaves the embedded switch and the lanes, and says why;
     one of which it gets a copy keeps its queue; when it is gone both go back."""
-    switch = sluiced(nic_config(), telemetry=True)
+    switch = sluiced(wire_vf_null(), telemetry=True)
     switch.wait_up()
     switch.swap('generator,flows=20,seed=7,pps=4000,size=300,skew=0,v6=0')
 

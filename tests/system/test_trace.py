@@ -10,7 +10,7 @@ import threading
 import pytest
 from scapy.all import IP, TCP, UDP, Dot1Q, Ether, Raw
 
-from sluice_harness import Frames, RpcClient, RpcError, wait_for, write_capture
+from sluice_harness import Frames, RpcClient, RpcError, wait_for, wire_vf_null, write_capture
 
 ME, YOU = '02:00:00:00:00:01', '02:00:00:00:00:02'
 
@@ -208,23 +208,7 @@ def test_live(switch):
 
 def test_a_flow_in_hardware(sluiced):
     """A flow that a NIC carries: where, by which rule, and what the host would do with it."""
-    s = sluiced({
-        'drivers': ['librte_net_emunic.so'],
-        'offload': {'heavy_bps': '500k', 'light_bps': '200k', 'min_bps': '1k', 'idle_ms': 5000,
-                    'residency_ms': 50, 'tick_ms': 10},
-        'nics': [{'name': 'nic0', 'queues': 6, 'default_queues': 1, 'vf_queues': 2,
-                  'vf_default_queues': 1, 'vfs': 1,
-                  'dev': 'net_emunic0,queues=6,vfs=1,rep_queues=2,representor=vf[0-0],wire=[sink],'
-                         'vf0=[sink]'}],
-        'switches': [{
-            'name': 'sw0',
-            'ports': [{'name': 'uplink', 'attach': {'kind': 'nic', 'nic': 'nic0'}},
-                      {'name': 'v0', 'vm': 'v0', 'attach': {'kind': 'vf', 'nic': 'nic0', 'vf': 0}},
-                      {'name': 'w', 'vm': 'w', 'attach': {'kind': 'ethdev',
-                                                          'dev': 'net_null0,no-rx=1'}}],
-            'rules': [{'match': 'ip_dst=0.0.0.0/0.0.0.1', 'actions': 'output=v0'},
-                      {'match': 'ip_dst=0.0.0.1/0.0.0.1', 'actions': 'output=w'}]}]},
-                telemetry=True)
+    s = sluiced(wire_vf_null(), telemetry=True)
     s.wait_up()
     s.swap('generator,flows=20,seed=7,pps=4000,size=300,skew=0,v6=0')
 

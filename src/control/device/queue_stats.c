@@ -2,14 +2,14 @@
 #include "device/queue_stats.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <rte_ethdev.h>
+#include "device/xstats.h"
 
 static void
-take(struct queue_stats *out, const char *name, uint64_t value)
+take(void *ctx, const char *name, uint64_t value)
 {
+	struct queue_stats *out = ctx;
 	struct queue_count *q;
 	unsigned index;
 	char dir, what;
@@ -32,21 +32,6 @@ take(struct queue_stats *out, const char *name, uint64_t value)
 void
 queue_stats_read(uint16_t ethdev, struct queue_stats *out)
 {
-	int i, n = rte_eth_xstats_get_names(ethdev, NULL, 0);
-	struct rte_eth_xstat_name *names;
-	struct rte_eth_xstat *values;
-
 	memset(out, 0, sizeof(*out));
-	if (n <= 0)
-		return;
-	names = calloc((size_t)n, sizeof(*names));
-	values = calloc((size_t)n, sizeof(*values));
-	if (names != NULL && values != NULL &&
-		rte_eth_xstats_get_names(ethdev, names, (unsigned)n) == n &&
-		rte_eth_xstats_get(ethdev, values, (unsigned)n) == n) {
-		for (i = 0; i < n; i++)
-			take(out, names[values[i].id].name, values[i].value);
-	}
-	free(names);
-	free(values);
+	xstats_each(ethdev, take, out);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nic/ops.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <rte_common.h>
 #include <rte_ethdev.h>
 
+#include "device/xstats.h"
 #include "nic/flow_calls.h"
 #include "nic/trial.h"
 
@@ -55,15 +55,23 @@ static const struct ledger_field ledger_fields[] = {
 	FIELD("wire_played", wire_played),
 };
 
+struct ledger_reader {
+	struct nic_ledger *out;
+	nic_drop_fn drop;
+	void *ctx;
+};
+
 static void
-ledger_take(const char *name, uint64_t value, struct nic_ledger *out, nic_drop_fn fn, void *ctx)
+ledger_take(void *ctx, const char *name, uint64_t value)
 {
+	const struct ledger_reader *r = ctx;
+	struct nic_ledger *out = r->out;
 	static const char drop[] = "nic_drop_";
 	size_t i;
 
 	if (strncmp(name, drop, sizeof(drop) - 1) == 0) {
 		out->dropped += value;
-		fn(ctx, name + sizeof(drop) - 1, value);
+		r->drop(r->ctx, name + sizeof(drop) - 1, value);
 		return;
 	}
 	if (strcmp(name, "wire_finished") == 0)
@@ -77,23 +85,9 @@ ledger_take(const char *name, uint64_t value, struct nic_ledger *out, nic_drop_f
 static void
 emunic_ledger(uint16_t pf, struct nic_ledger *out, nic_drop_fn fn, void *ctx)
 {
-	int i, n = rte_eth_xstats_get_names(pf, NULL, 0);
-	struct rte_eth_xstat_name *names;
-	struct rte_eth_xstat *values;
+	struct ledger_reader r = {.out = out, .drop = fn, .ctx = ctx};
 
-	if (n <= 0)
-		return;
-	names = calloc((size_t)n, sizeof(*names));
-	values = calloc((size_t)n, sizeof(*values));
-	if (names != NULL && values != NULL &&
-		rte_eth_xstats_get_names(pf, names, (unsigned)n) == n &&
-		rte_eth_xstats_get(pf, values, (unsigned)n) == n) {
-		for (i = 0; i < n; i++)
-			ledger_take(names[values[i].id].name, values[i].value, out, fn, ctx);
-		out->exact = true;
-	}
-	free(names);
-	free(values);
+	out->exact = xstats_each(pf, ledger_take, &r);
 }
 
 static const struct nic_ops generic_ops = {

@@ -176,8 +176,12 @@ static int
 build_rule(struct control *c, const struct offload_flow_info *fi, struct placement *pl,
 	struct nic_job *job, struct sl_err *err)
 {
-	if (pl->place.path != OFFLOAD_ESWITCH && placement_lane_open(c, pl, &fi->key) != 0)
+	int rc = pl->place.path == OFFLOAD_ESWITCH ? 0 : placement_lane_open(c, pl, &fi->key);
+
+	if (rc == -ENOSPC)
 		return sl_err_set(err, ENOSPC, NULL, "all %u lanes are taken", DP_LANES_MAX);
+	if (rc != 0)
+		return sl_err_set(err, EAGAIN, NULL, "its decision is not one for all its packets");
 	return mover_rule(c, fi, pl, &job->ethdev, &job->rule, err);
 }
 

@@ -231,15 +231,13 @@ make_lane(struct control *c, const struct placement *pl, const struct flow_key *
 	struct dp_verdict verdict;
 
 	*actions = calloc(1, sizeof(**actions));
-	if (lane == NULL || *actions == NULL || sw < 0) {
+	if (lane != NULL && *actions != NULL && sw >= 0)
+		dp_compile(c->snapshot, key, &lane->program, &verdict);
+	// What depends on a per-packet field has more than one decision.
+	if (lane == NULL || *actions == NULL || sw < 0 || verdict.depends != 0) {
 		free(lane);
 		free(*actions);
-		return NULL;
-	}
-	dp_compile(c->snapshot, key, &lane->program, &verdict);
-	if (verdict.depends != 0) { // its packets have more than one decision
-		free(lane);
-		free(*actions);
+		*actions = NULL;
 		return NULL;
 	}
 	**actions = verdict.actions;

@@ -2,6 +2,7 @@
 """What the system tests stand on: sluiced and its clients, network namespaces, testpmd, and real
 virtual machines. Everything that is started here carries the mark of its run (SLUICE_RUN) and dies
 with the process that started it; sweep.py removes what is left by mark."""
+from .configs import wire_vf_null
 from .machine import RUN, build_dir, cores, data_dir, eal_memory, foreign_build_dir, need, short_dir
 from .netns import NetNs
 from .packets import Frames, read_capture, write_capture
@@ -15,5 +16,5 @@ from .wait import wait_for
 __all__ = [
     'RUN', 'build_dir', 'cores', 'data_dir', 'eal_memory', 'foreign_build_dir', 'need', 'short_dir',
     'Frames', 'NetNs', 'Proc', 'RpcClient', 'RpcError', 'Sluiced', 'Testpmd', 'VM', 'CommandFailed', 'Nic',
-    'read_capture', 'tcp_transfer', 'wait_for', 'write_capture',
+    'read_capture', 'tcp_transfer', 'wait_for', 'wire_vf_null', 'write_capture',
 ]

@@ -230,7 +230,7 @@ test_nic_goes(void **state)
 static void
 test_churn(void **state)
 {
-	const uint64_t seed = (uint64_t)time(NULL);
+	const uint64_t seed = (uint64_t)time(NULL) ^ ((uint64_t)getpid() << 32);
 	struct sl_rng rng = {.state = seed};
 	struct control *c = rig_new(json);
 	unsigned i;
@@ -241,8 +241,14 @@ test_churn(void **state)
 		if (what < 6) {
 			heavy(c, what % 2 ? "pf0" : "vm1", (uint16_t)(1 + sl_rng_below(&rng, 60)));
 		} else if (what == 6) {
-			atomic_store(&driver.outcome,
-				(int)sl_rng_below(&rng, 2) * (int)sl_rng_below(&rng, OFFLOAD_GONE));
+			int outcome =
+				(int)sl_rng_below(&rng, 2) * (int)sl_rng_below(&rng, OFFLOAD_GONE);
+
+			// A shape that is refused is never tried again: not before some rules were
+			// made.
+			if (outcome == OFFLOAD_UNSUPPORTED && atomic_load(&driver.created) <= 10)
+				outcome = OFFLOAD_TRANSIENT;
+			atomic_store(&driver.outcome, outcome);
 			atomic_store(&driver.undo_outcome,
 				sl_rng_below(&rng, 4) == 0 ? OFFLOAD_TRANSIENT : OFFLOAD_OK);
 		} else if (what == 7) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "devargs.h"
 
-#include "profile.h"
+#include "mood/profile.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "moods.h"
+#include "mood/moods.h"
 
 // Device arguments of --vdev net_emunicN,... :
 //

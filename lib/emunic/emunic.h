@@ -10,15 +10,15 @@
 #include <ethdev_driver.h>
 #include <rte_log.h>
 
-#include "backend.h"
-#include "backend_gen_flows.h"
+#include "backend/backend.h"
+#include "backend/gen_flows.h"
 #include "devargs.h"
-#include "mailbox.h"
-#include "meter.h"
-#include "packet.h"
-#include "rate.h"
-#include "rss.h"
-#include "table.h"
+#include "port/mailbox.h"
+#include "eswitch/meter.h"
+#include "eswitch/packet.h"
+#include "port/rate.h"
+#include "eswitch/rss.h"
+#include "eswitch/table.h"
 
 // The emulated NIC: one embedded switch between its sides (the wire and the VFs) and its host
 // ports (the PF and the representors).

@@ -14,7 +14,7 @@
 #include <rte_service_component.h>
 #include <rte_version.h>
 
-#include "mailbox.h"
+#include "port/mailbox.h"
 #include "wire.h"
 
 // The firmware moves packets between the sides and the host ports' rings. When a round found

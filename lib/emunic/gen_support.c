@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support.h"
+#include "rte_flow/support.h"
 
 int
 main(void)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "include/rte_pmd_emunic.h"
+#include "rte_pmd_emunic.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "vf.h"
+#include "port/vf.h"
 
 #define EXPORT __attribute__((visibility("default")))
 

@@ -4,9 +4,9 @@
 
 #include "emunic.h"
 
-// What the wire does to packets on their way in and out: loss, and lateness, by chance (moods.h,
-// loss= and late=). One seeded sequence decides over both directions, so that the same packets in
-// the same order meet the same fate.
+// What the wire does to packets on their way in and out: loss, and lateness, by chance
+// (mood/moods.h, loss= and late=). One seeded sequence decides over both directions, so that the
+// same packets in the same order meet the same fate.
 //
 // A late packet waits for the one behind it in its direction, and follows it; when none comes
 // within EMU_LATE_MS it goes on alone. One packet a direction waits at most, and it counts as held.

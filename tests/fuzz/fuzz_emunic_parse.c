@@ -5,9 +5,9 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#include "offload.h"
-#include "packet.h"
-#include "rss.h"
+#include "port/offload.h"
+#include "eswitch/packet.h"
+#include "eswitch/rss.h"
 
 // The first bytes say where the frame is cut into three segments, which transmit flags it has and
 // where its headers are said to be; the rest is the frame. Each segment is memory of its own, so

@@ -22,7 +22,7 @@
 #include <rte_udp.h>
 
 #include "emunic.h"
-#include "offload.h"
+#include "port/offload.h"
 
 // What the tests of the whole NIC share: a NIC in this process with its firmware inline, scripted
 // backends behind its wire and its VF, packets, and the judgement of what came out.

@@ -17,7 +17,7 @@
 #include <rte_mbuf.h>
 #include <rte_net.h>
 
-#include "backend.h"
+#include "backend/backend.h"
 
 // What the tests of the emulated NIC's backends share: EAL, a pool whose buffers are all counted at
 // the end, and a checksum check that is independent of the code that made the packet.

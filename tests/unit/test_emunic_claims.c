@@ -5,7 +5,7 @@
 
 #include <rte_tcp.h>
 
-#include "backend_offload.h"
+#include "backend/offload.h"
 
 // A packet in a heap block of its very length, so that the address sanitizer sees a read past it.
 struct claim {

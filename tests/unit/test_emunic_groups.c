@@ -5,7 +5,7 @@
 #include "emunic_nic.h"
 
 #include "rte_pmd_emunic.h"
-#include "support.h"
+#include "rte_flow/support.h"
 
 static struct rte_flow_error error;
 

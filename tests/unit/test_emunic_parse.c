@@ -15,8 +15,8 @@
 #include <rte_mbuf.h>
 #include <rte_thash.h>
 
-#include "packet.h"
-#include "rss.h"
+#include "eswitch/packet.h"
+#include "eswitch/rss.h"
 
 static struct rte_mempool *pool;
 static uint64_t rng;

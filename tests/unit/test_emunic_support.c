@@ -4,7 +4,7 @@
 // page is the table's.
 #include "emunic_nic.h"
 
-#include "support.h"
+#include "rte_flow/support.h"
 
 static struct rte_flow_error error;
 

@@ -14,7 +14,7 @@
 #include <rte_eal.h>
 #include <rte_memory.h>
 
-#include "table.h"
+#include "eswitch/table.h"
 
 #define CAPACITY 300
 #define ROUNDS 30000

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "eswitch/walk.h"
+
+#include <string.h>
+
+#include <rte_branch_prediction.h>
+
+#include "eswitch/program.h"
+
+// What rules wrote becomes part of what later ones match.
+static void
+refresh_key(struct emu_pkt *p)
+{
+	p->key.mark = p->marked ? p->mark : 0;
+	if (p->marked)
+		p->key.layers |= EMU_L_MARKED;
+	p->key.meta = p->meta;
+	memcpy(p->key.tag, p->tag, sizeof(p->tag));
+}
+
+// What a rule does with a packet wherever it then goes.
+static void
+run(struct emu_nic *nic, struct emu_pkt *p, struct rte_flow *rule)
+{
+	emu_rule_hit(rule, nic->reading, p->m->pkt_len);
+	if (rule->act.mark) {
+		p->marked = true;
+		p->mark = rule->act.mark_id;
+	}
+	if (unlikely(rule->act.program != NULL) && !emu_program_run(nic, p, rule->act.program))
+		p->m = NULL;
+}
+
+// Drops the packet; the walk leaves it out in the end.
+static void
+drop(struct emu_nic *nic, enum emu_drop why, struct emu_pkt *p)
+{
+	emu_drop(nic, why, p->m);
+	p->m = NULL;
+}
+
+// One look-up of all packets that are in t. next[i] becomes the table that they jump to.
+// Returns how many jumped.
+static unsigned int
+step(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt **pkts,
+	const struct emu_table **at, const struct emu_table **next, unsigned int n)
+{
+	struct emu_pkt *in[EMU_BURST];
+	struct rte_flow *rules[EMU_BURST];
+	unsigned int from[EMU_BURST], k = 0, jumped = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (at[i] != t)
+			continue;
+		at[i] = NULL;
+		in[k] = pkts[i];
+		from[k++] = i;
+	}
+	emu_table_lookup(&nic->rules, t, in, k, rules);
+	for (unsigned int i = 0; i < k; i++) {
+		struct rte_flow *rule = rules[i];
+
+		in[i]->rule = rule;
+		if (rule == NULL) {
+			if (t->root != NULL && nic->moods.jump_miss_drop)
+				drop(nic, EMU_DROP_JUMP_MISS, in[i]);
+			continue;
+		}
+		if (unlikely(emu_must_split(in[i], &rule->act))) {
+			in[i]->split = t;
+			continue;
+		}
+		run(nic, in[i], rule);
+		if (rule->act.fate != EMU_FATE_JUMP || in[i]->m == NULL)
+			continue;
+		refresh_key(in[i]);
+		next[from[i]] = rule->next;
+		jumped++;
+	}
+	return jumped;
+}
+
+unsigned int
+emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkts, unsigned int n)
+{
+	const struct emu_table *at[EMU_BURST], *next[EMU_BURST] = {NULL};
+	unsigned int left = root->n_rules > 0 ? n : 0, kept = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		pkts[i]->rule = NULL;
+		pkts[i]->split = NULL;
+		at[i] = root;
+		if (left > 0)
+			refresh_key(pkts[i]);
+	}
+	for (unsigned int jumps = 0; left > 0 && jumps <= EMU_MAX_JUMPS; jumps++) {
+		left = 0;
+		for (unsigned int i = 0; i < n; i++)
+			if (at[i] != NULL)
+				left += step(nic, at[i], pkts, at, next, n);
+		for (unsigned int i = 0; left > 0 && i < n; i++) {
+			at[i] = next[i];
+			next[i] = NULL;
+		}
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		if (left > 0 && at[i] != NULL)
+			drop(nic, EMU_DROP_JUMP_LOOP, pkts[i]);
+		if (pkts[i]->m != NULL)
+			pkts[kept++] = pkts[i];
+	}
+	return kept;
+}

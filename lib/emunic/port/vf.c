@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "port/vf.h"
+
+#include <rte_mbuf.h>
+
+void
+emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
+{
+	const struct emu_backend_ops *ops = side->backend != NULL ? side->backend->ops : NULL;
+	uint16_t n = ops != NULL && ops->rx_queues != NULL ? ops->rx_queues(side->backend) : 1;
+	uint16_t queue = p->vf_queue;
+	uint32_t hash;
+
+	side->n_queues = RTE_MIN(n, EMU_MAX_VF_QUEUES);
+	if (n <= 1) {
+		p->vf_queue = 0;
+		return;
+	}
+	if (queue >= n) { // none was chosen, or one that is not there
+		queue = 0;
+		if (emu_rss_hash(&nic->vf_rss, p, &hash)) {
+			queue = hash % n;
+			if (side->has_reta && side->reta[hash % EMU_VF_RETA] < n)
+				queue = side->reta[hash % EMU_VF_RETA];
+		}
+	}
+	p->vf_queue = queue;
+}
+
+void
+emu_vf_set_reta(struct emu_side *side, const uint16_t *queues, uint16_t n)
+{
+	side->has_reta = n > 0;
+	for (unsigned int i = 0; n > 0 && i < EMU_VF_RETA; i++)
+		side->reta[i] = queues[i % n];
+}

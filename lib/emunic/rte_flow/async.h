@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef EMUNIC_FLOW_ASYNC_H
+#define EMUNIC_FLOW_ASYNC_H
+
+#include "rte_flow/flow.h"
+
+// The template and queue API of rte_flow on the emulated NIC. (DPDK programmer's guide, "Flow
+// template API".)
+//
+// Templates hold the types, masks and fixed configurations of patterns and actions; a table is a
+// set of both with a group, a priority and a size. What an operation brings is put into its
+// templates, and the whole is judged and inserted as rte_flow_create does it, into the same
+// tables. An operation is done when it is queued; its result comes to pull no earlier than the
+// time that the NIC takes for it (insert_us=, insert_rate=), one after the other, and, when it was
+// postponed, not before push. An operation that is refused is refused at once and queues nothing.
+// What it refuses: more than EMU_ASYNC_QUEUES queues of EMU_ASYNC_SIZE operations, a full queue,
+// patterns and actions of other types than their templates', and the end of what is in use.
+// Thread safety: as rte_flow demands, one thread at a time for each queue; templates any.
+
+#define EMU_ASYNC_QUEUES 64
+#define EMU_ASYNC_SIZE 4096
+#define EMU_TEMPLATE_ITEMS 32 // items or actions
+
+struct emu_async;
+
+int emu_async_info(struct rte_eth_dev *dev, struct rte_flow_port_info *port,
+	struct rte_flow_queue_info *queue, struct rte_flow_error *error);
+int emu_async_configure(struct rte_eth_dev *dev, const struct rte_flow_port_attr *attr,
+	uint16_t n_queues, const struct rte_flow_queue_attr *queues[],
+	struct rte_flow_error *error);
+
+struct rte_flow_pattern_template *emu_pattern_template_create(struct rte_eth_dev *dev,
+	const struct rte_flow_pattern_template_attr *attr, const struct rte_flow_item pattern[],
+	struct rte_flow_error *error);
+int emu_pattern_template_destroy(
+	struct rte_eth_dev *dev, struct rte_flow_pattern_template *t, struct rte_flow_error *error);
+struct rte_flow_actions_template *emu_actions_template_create(struct rte_eth_dev *dev,
+	const struct rte_flow_actions_template_attr *attr, const struct rte_flow_action actions[],
+	const struct rte_flow_action masks[], struct rte_flow_error *error);
+int emu_actions_template_destroy(
+	struct rte_eth_dev *dev, struct rte_flow_actions_template *t, struct rte_flow_error *error);
+struct rte_flow_template_table *emu_template_table_create(struct rte_eth_dev *dev,
+	const struct rte_flow_template_table_attr *attr,
+	struct rte_flow_pattern_template *patterns[], uint8_t n_patterns,
+	struct rte_flow_actions_template *actions[], uint8_t n_actions,
+	struct rte_flow_error *error);
+int emu_template_table_destroy(
+	struct rte_eth_dev *dev, struct rte_flow_template_table *t, struct rte_flow_error *error);
+
+struct rte_flow *emu_async_create(struct rte_eth_dev *dev, uint32_t queue,
+	const struct rte_flow_op_attr *attr, struct rte_flow_template_table *table,
+	const struct rte_flow_item pattern[], uint8_t pattern_index,
+	const struct rte_flow_action actions[], uint8_t actions_index, void *user_data,
+	struct rte_flow_error *error);
+int emu_async_destroy(struct rte_eth_dev *dev, uint32_t queue, const struct rte_flow_op_attr *attr,
+	struct rte_flow *flow, void *user_data, struct rte_flow_error *error);
+int emu_async_push(struct rte_eth_dev *dev, uint32_t queue, struct rte_flow_error *error);
+int emu_async_pull(struct rte_eth_dev *dev, uint32_t queue, struct rte_flow_op_result results[],
+	uint16_t n, struct rte_flow_error *error);
+
+// Frees all of it. The port has no rules any more.
+void emu_async_fini(struct emu_port *port);
+
+// flow_template.c for flow_async.c, under the gate.
+// What a rule of the table is: its attributes, and the given pattern and actions in its templates.
+// The arrays have EMU_TEMPLATE_ITEMS + 1 places. 0 or -errno with error set.
+int emu_template_fill(struct emu_port *port, struct rte_flow_template_table *table,
+	const struct rte_flow_item pattern[], uint8_t pattern_index,
+	const struct rte_flow_action actions[], uint8_t actions_index, struct rte_flow_item *items,
+	struct rte_flow_action *acts, struct rte_flow_attr *attr, struct rte_flow_error *error);
+// Counts a rule of the table in or out.
+void emu_template_use(struct rte_flow_template_table *table, int n);
+void emu_templates_fini(struct emu_port *port);
+bool emu_templates_any(const struct emu_port *port);
+
+#endif

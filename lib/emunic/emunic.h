@@ -71,6 +71,7 @@ extern int emunic_logtype; // RTE_LOG_REGISTER's, as every DPDK library has one
 enum emu_drop {
 	EMU_DROP_RULE,             // a rule's DROP
 	EMU_DROP_JUMP_LOOP,        // jumped from group to group without end
+	EMU_DROP_PASS_LIMIT,       // was let pass by one rule after the other
 	EMU_DROP_JUMP_MISS,        // met no rule in the group that it jumped to (jump_miss_drop=)
 	EMU_DROP_ISOLATED,         // no rule sends it to a queue, and the port is isolated
 	EMU_DROP_MALFORMED,        // no whole Ethernet header

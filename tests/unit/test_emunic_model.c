@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The emulated NIC against a linear reference switch: seeded random rules of both domains, in
-// groups with jumps, with masks, ranges, tunnels and marks, that come and go; after every packet
-// the place where it ended is compared, and the hits of every rule from time to time.
+// groups with jumps and rules that let pass, with masks, ranges, tunnels and marks, that come and
+// go; after every packet the place where it ended is compared, and the hits of every rule from time
+// to time.
 //
 // The reference knows each packet by its description, from which its bytes were made, and so
 // shares no code with the parser. Priorities are all different: test_emunic_table has the order of
@@ -42,7 +43,7 @@ struct cond {
 	uint32_t mask, lo, hi;
 };
 
-enum act { TO_DEFAULT, TO_QUEUE, TO_VF, TO_DROP, TO_JUMP };
+enum act { TO_DEFAULT, TO_QUEUE, TO_VF, TO_DROP, TO_JUMP, TO_NEXT };
 
 struct model {
 	struct rte_flow *flow;
@@ -59,6 +60,7 @@ struct model {
 static struct model *live[MAX_RULES];
 static unsigned int n_live;
 static uint32_t next_priority;
+static uint64_t passed; // rules that let a packet go on to the next one
 
 // The reference
 
@@ -124,30 +126,43 @@ holds(const struct model *r, const struct desc *d)
 	return true;
 }
 
+// The first rule of the group whose priority is `from` or behind it; PASSTHRU goes on from there.
+static struct model *
+first_match(bool transfer, uint32_t group, uint64_t from, const struct desc *d)
+{
+	struct model *best = NULL;
+
+	for (unsigned int i = 0; i < n_live; i++) {
+		struct model *r = live[i];
+
+		if (r->transfer == transfer && r->group == group && r->priority >= from &&
+			(best == NULL || r->priority < best->priority) && holds(r, d))
+			best = r;
+	}
+	return best;
+}
+
 static enum act
 reference_domain(bool transfer, struct desc *d, uint32_t *arg)
 {
 	uint32_t group = 0;
+	uint64_t from = 0;
 
-	for (unsigned int jumps = 0; jumps <= 16; jumps++) {
-		struct model *best = NULL;
+	for (unsigned int jumps = 0; jumps <= 16;) {
+		struct model *r = first_match(transfer, group, from, d);
 
-		for (unsigned int i = 0; i < n_live; i++) {
-			struct model *r = live[i];
-
-			if (r->transfer == transfer && r->group == group &&
-				(best == NULL || r->priority < best->priority) && holds(r, d))
-				best = r;
-		}
-		if (best == NULL)
+		if (r == NULL)
 			return TO_DEFAULT;
-		best->hits++;
-		if (best->mark != 0)
-			d->mark = best->mark;
-		*arg = best->arg;
-		if (best->act != TO_JUMP)
-			return best->act;
-		group = best->arg;
+		r->hits++;
+		passed += r->act == TO_NEXT;
+		if (r->mark != 0)
+			d->mark = r->mark;
+		*arg = r->arg;
+		if (r->act != TO_JUMP && r->act != TO_NEXT)
+			return r->act;
+		from = r->act == TO_NEXT ? (uint64_t)r->priority + 1 : 0;
+		group = r->act == TO_NEXT ? group : r->arg;
+		jumps += r->act == TO_JUMP;
 	}
 	return TO_DROP;
 }
@@ -362,8 +377,9 @@ create(void)
 	struct rte_flow_action_ethdev vf = {.port_id = 1};
 	static const enum rte_flow_action_type types[] = {RTE_FLOW_ACTION_TYPE_VOID,
 		RTE_FLOW_ACTION_TYPE_QUEUE, RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT,
-		RTE_FLOW_ACTION_TYPE_DROP, RTE_FLOW_ACTION_TYPE_JUMP};
-	const void *confs[] = {NULL, &queue, &vf, NULL, &jump};
+		RTE_FLOW_ACTION_TYPE_DROP, RTE_FLOW_ACTION_TYPE_JUMP,
+		RTE_FLOW_ACTION_TYPE_PASSTHRU};
+	const void *confs[] = {NULL, &queue, &vf, NULL, &jump, NULL};
 	struct model *r = calloc(1, sizeof(*r));
 	struct gen *g = calloc(1, sizeof(*g));
 	struct rte_flow_error error = {0};
@@ -375,7 +391,7 @@ create(void)
 	r->group = draw(2) ? 0 : draw(N_GROUPS);
 	r->priority = next_priority++ * 2654435761U; // all different, in no order
 	r->mark = mark.id;
-	r->act = draw(3) ? TO_JUMP : draw(4);
+	r->act = draw(3) ? TO_JUMP + draw(2) : draw(4);
 	if (r->act == TO_QUEUE && r->transfer)
 		r->act = TO_VF;
 	if (r->act == TO_VF && !r->transfer)
@@ -495,7 +511,7 @@ compare_packet(uint64_t *seen)
 static void
 test_model(void **state)
 {
-	uint64_t seen[TO_JUMP + 1] = {0};
+	uint64_t seen[TO_NEXT + 1] = {0};
 
 	plug_with("queues=2,representor=vf0,firmware=inline,capacity=512", 0);
 	for (unsigned int step = 0; step < STEPS; step++) {
@@ -514,6 +530,7 @@ test_model(void **state)
 	// It was a test of something.
 	for (unsigned int i = 0; i < TO_JUMP; i++)
 		assert_true(seen[i] > STEPS / 100);
+	assert_true(passed > STEPS / 100);
 	while (n_live > 0)
 		destroy(n_live - 1);
 	assert_int_equal(nic()->rules.n_groups, 0);

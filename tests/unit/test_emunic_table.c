@@ -98,39 +98,43 @@ bits(const union emu_key *m)
 	return n;
 }
 
-// The order that table.h promises, over all rules one by one.
-static struct rte_flow *
-reference(const union emu_key *k)
+// The order that table.h promises: negative when rule i comes before rule k.
+static int
+order(unsigned int i, unsigned int k)
+{
+	const struct emu_match *a = &live_match[i], *b = &live_match[k];
+	int o;
+
+	if (live[i]->priority != live[k]->priority)
+		return live[i]->priority < live[k]->priority ? -1 : 1;
+	o = (int)bits(&b->mask) - (int)bits(&a->mask);
+	if (o == 0)
+		o = (b->ranges.n > 0) - (a->ranges.n > 0);
+	if (o == 0)
+		o = memcmp(&b->mask, &a->mask, sizeof(union emu_key));
+	if (o == 0)
+		o = live[i]->seq < live[k]->seq ? -1 : 1;
+	return o;
+}
+
+// Over all rules one by one: the index of the first that matches, of those behind rule `after`
+// where that is not negative; -1: none.
+static int
+reference(const union emu_key *k, int after)
 {
 	int best = -1;
 
-	for (unsigned int i = 0; i < n_live; i++) {
-		const struct rte_flow *f = live[i], *b = best < 0 ? NULL : live[best];
-		bool hit = true;
-		int order;
+	for (int i = 0; i < (int)n_live; i++) {
+		bool hit = in_ranges(&live_match[i].ranges, k);
 
 		for (unsigned int w = 0; w < EMU_KEY_WORDS; w++)
 			hit = hit &&
 			      ((k->w[w] ^ live_match[i].key.w[w]) & live_match[i].mask.w[w]) == 0;
-		hit = hit && in_ranges(&live_match[i].ranges, k);
-		if (!hit)
-			continue;
-		if (b == NULL || f->priority != b->priority) {
-			best = b == NULL || f->priority < b->priority ? (int)i : best;
-			continue;
-		}
-		order = (int)bits(&live_match[best].mask) - (int)bits(&live_match[i].mask);
-		if (order == 0)
-			order = (live_match[best].ranges.n > 0) - (live_match[i].ranges.n > 0);
-		if (order == 0)
-			order = memcmp(
-				&live_match[best].mask, &live_match[i].mask, sizeof(union emu_key));
-		if (order == 0)
-			order = f->seq < b->seq ? -1 : 1;
-		if (order < 0)
+		if (hit && (after < 0 || (i != after && order(after, i) < 0)) &&
+			(best < 0 || order(i, best) < 0))
 			best = i;
 	}
-	return best < 0 ? NULL : live[best];
+	return best;
 }
 
 static void
@@ -174,14 +178,26 @@ compare(struct emu_rules *r, struct emu_table *t)
 	struct emu_pkt pkts[32], *p[32];
 	struct rte_flow *got[32];
 	unsigned int n = 1 + draw(32);
+	int at = -1;
 
 	for (unsigned int i = 0; i < n; i++) {
 		random_key(&pkts[i].key);
 		p[i] = &pkts[i];
 	}
 	emu_table_lookup(r, t, p, n, got);
-	for (unsigned int i = 0; i < n; i++)
-		assert_ptr_equal(got[i], reference(&pkts[i].key));
+	for (unsigned int i = 0; i < n; i++) {
+		at = reference(&pkts[i].key, -1);
+		assert_ptr_equal(got[i], at < 0 ? NULL : live[at]);
+	}
+	// All that match the last one, one behind the other; a rule may change it meanwhile.
+	for (unsigned int left = 8; at >= 0 && left > 0; left--) {
+		const struct rte_flow *f = live[at];
+
+		if (draw(4) == 0)
+			random_key(&pkts[n - 1].key);
+		at = reference(&pkts[n - 1].key, at);
+		assert_ptr_equal(emu_table_next(r, t, &pkts[n - 1], f), at < 0 ? NULL : live[at]);
+	}
 }
 
 static void

@@ -104,6 +104,7 @@ struct emu_pkt {
 	struct rte_flow *rule; // that decides, see walk.h
 	// Where it met a rule that needs it to be segmented first, or NULL.
 	const struct emu_table *split;
+	const struct rte_flow *after; // and behind which rule of it, where one let it pass; or NULL
 	uint32_t mark;
 	uint32_t hash;
 	uint32_t meta; // what SET_META wrote, or the application that sent it

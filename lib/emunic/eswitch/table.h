@@ -31,7 +31,8 @@
 // chain, which is looked through in order, so it has a bound (EMU_MAX_SAME).
 //
 // Order: the lower priority number wins; at equal priority the shape that matches more bits (then
-// the greater mask, as memcmp sees it), and within a shape the rule that came first.
+// the greater mask, as memcmp sees it), and within a shape the rule that came first. PASSTHRU goes
+// on in this order (emu_table_next), which asks all shapes once more and needs no chain of rules.
 //
 // Thread safety: owner thread only; the NIC's gate makes host and firmware one at a time.
 
@@ -43,6 +44,7 @@ enum emu_fate {
 	EMU_FATE_QUEUE, // ingress: to a queue of the port
 	EMU_FATE_RSS,   // ingress: to one of several, by the program's rss
 	EMU_FATE_JUMP,  // go on in another group
+	EMU_FATE_PASS,  // go on with the next rule of the table that matches
 };
 
 // Packets and bytes. Hardware's counters are read from time to time; what was there at the last
@@ -209,5 +211,9 @@ void emu_counter_read(struct emu_counter *c, uint64_t reading, bool live, bool r
 // Sets out[i] to the best rule for pkts[i], or NULL. At most 32 packets.
 void emu_table_lookup(const struct emu_rules *r, const struct emu_table *t,
 	struct emu_pkt *const *pkts, unsigned int n, struct rte_flow **out);
+
+// The best rule for the packet among those that come behind `after` in the order, or NULL.
+struct rte_flow *emu_table_next(const struct emu_rules *r, const struct emu_table *t,
+	const struct emu_pkt *pkt, const struct rte_flow *after);
 
 #endif

@@ -165,6 +165,42 @@ settle(struct scan *c, struct rte_flow **out)
 	}
 }
 
+// True when f comes behind g in the order of the table.
+static bool
+behind(const struct rte_flow *f, const struct rte_flow *g)
+{
+	if (f->priority != g->priority)
+		return f->priority > g->priority;
+	return f->shape == g->shape ? f->seq > g->seq : shape_rank(g->shape, f->shape) < 0;
+}
+
+struct rte_flow *
+emu_table_next(const struct emu_rules *r, const struct emu_table *t, const struct emu_pkt *pkt,
+	const struct rte_flow *after)
+{
+	struct rte_flow *best = NULL;
+
+	for (uint32_t j = 0; j < t->n_shapes; j++) {
+		const struct emu_shape *s = t->shapes[j];
+		struct rte_flow *f;
+
+		if (best != NULL && beaten(s, best))
+			break;
+		if (s->worst < after->priority)
+			continue;
+		f = bucket_get(r, s, &pkt->key, hash_words(s, &pkt->key));
+		// What stands behind it in its own chain need not be looked for.
+		if (after->shape == s && f != NULL && matches(s, &pkt->key, after))
+			f = after->same;
+		while (f != NULL &&
+			(!behind(f, after) || (s->ranged && !in_ranges(f->ranges, &pkt->key))))
+			f = f->same;
+		if (f != NULL && better(f, best))
+			best = f;
+	}
+	return best;
+}
+
 void
 emu_table_lookup(const struct emu_rules *r, const struct emu_table *t, struct emu_pkt *const *pkts,
 	unsigned int n, struct rte_flow **out)

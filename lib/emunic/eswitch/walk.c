@@ -39,11 +39,70 @@ drop(struct emu_nic *nic, enum emu_drop why, struct emu_pkt *p)
 	p->m = NULL;
 }
 
-// One look-up of all packets that are in t. next[i] becomes the table that they jump to.
-// Returns how many jumped.
+// No rule of t decides about p.
+static void
+miss(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p)
+{
+	if (t->root != NULL && nic->moods.jump_miss_drop)
+		drop(nic, EMU_DROP_JUMP_MISS, p);
+}
+
+// Runs the rules of t that come for p behind `rule`, which lets it pass, until one does not. True
+// when p jumps by that one.
+static bool
+pass(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p, struct rte_flow *rule)
+{
+	for (unsigned int passed = 1; rule->act.fate == EMU_FATE_PASS; passed++) {
+		const struct rte_flow *after = rule;
+
+		refresh_key(p);
+		rule = emu_table_next(&nic->rules, t, p, after);
+		p->rule = rule;
+		if (rule == NULL) {
+			miss(nic, t, p);
+			return false;
+		}
+		if (passed == EMU_MAX_PASSES) {
+			drop(nic, EMU_DROP_PASS_LIMIT, p);
+			return false;
+		}
+		if (unlikely(emu_must_split(p, &rule->act))) {
+			p->split = t;
+			p->after = after;
+			return false;
+		}
+		run(nic, p, rule);
+		if (p->m == NULL)
+			return false;
+	}
+	return rule->act.fate == EMU_FATE_JUMP;
+}
+
+// What the rule that p met in t does. True when p jumps by p->rule.
+static bool
+obey(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p, struct rte_flow *rule)
+{
+	p->rule = rule;
+	if (rule == NULL) {
+		miss(nic, t, p);
+		return false;
+	}
+	if (unlikely(emu_must_split(p, &rule->act))) {
+		p->split = t;
+		return false;
+	}
+	run(nic, p, rule);
+	if (likely(rule->act.fate < EMU_FATE_JUMP) || p->m == NULL)
+		return false;
+	return rule->act.fate == EMU_FATE_JUMP || pass(nic, t, p, rule);
+}
+
+// One look-up of all packets that are in t, of segments behind the rule that let their packet pass.
+// next[i] becomes the table that they jump to. Returns how many jumped.
 static unsigned int
-step(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt **pkts,
-	const struct emu_table **at, const struct emu_table **next, unsigned int n)
+step(struct emu_nic *nic, const struct emu_table *t, const struct rte_flow *after,
+	struct emu_pkt **pkts, const struct emu_table **at, const struct emu_table **next,
+	unsigned int n)
 {
 	struct emu_pkt *in[EMU_BURST];
 	struct rte_flow *rules[EMU_BURST];
@@ -56,25 +115,15 @@ step(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt **pkts,
 		in[k] = pkts[i];
 		from[k++] = i;
 	}
-	emu_table_lookup(&nic->rules, t, in, k, rules);
+	if (likely(after == NULL))
+		emu_table_lookup(&nic->rules, t, in, k, rules);
+	for (unsigned int i = 0; i < k && after != NULL; i++)
+		rules[i] = emu_table_next(&nic->rules, t, in[i], after);
 	for (unsigned int i = 0; i < k; i++) {
-		struct rte_flow *rule = rules[i];
-
-		in[i]->rule = rule;
-		if (rule == NULL) {
-			if (t->root != NULL && nic->moods.jump_miss_drop)
-				drop(nic, EMU_DROP_JUMP_MISS, in[i]);
-			continue;
-		}
-		if (unlikely(emu_must_split(in[i], &rule->act))) {
-			in[i]->split = t;
-			continue;
-		}
-		run(nic, in[i], rule);
-		if (rule->act.fate != EMU_FATE_JUMP || in[i]->m == NULL)
+		if (!obey(nic, t, in[i], rules[i]))
 			continue;
 		refresh_key(in[i]);
-		next[from[i]] = rule->next;
+		next[from[i]] = in[i]->rule->next;
 		jumped++;
 	}
 	return jumped;
@@ -84,11 +133,14 @@ unsigned int
 emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkts, unsigned int n)
 {
 	const struct emu_table *at[EMU_BURST], *next[EMU_BURST] = {NULL};
+	// Segments of one packet are walked together, and have the same.
+	const struct rte_flow *after = n > 0 ? pkts[0]->after : NULL;
 	unsigned int left = root->n_rules > 0 ? n : 0, kept = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		pkts[i]->rule = NULL;
 		pkts[i]->split = NULL;
+		pkts[i]->after = NULL;
 		at[i] = root;
 		if (left > 0)
 			refresh_key(pkts[i]);
@@ -97,7 +149,8 @@ emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkt
 		left = 0;
 		for (unsigned int i = 0; i < n; i++)
 			if (at[i] != NULL)
-				left += step(nic, at[i], pkts, at, next, n);
+				left += step(nic, at[i], after, pkts, at, next, n);
+		after = NULL;
 		for (unsigned int i = 0; left > 0 && i < n; i++) {
 			at[i] = next[i];
 			next[i] = NULL;

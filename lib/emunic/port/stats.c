@@ -148,6 +148,7 @@ static void __rte_format_printf(3, 4) put(struct walk *w, uint64_t value, const 
 static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_RULE] = "rule",
 	[EMU_DROP_JUMP_LOOP] = "jump_loop",
+	[EMU_DROP_PASS_LIMIT] = "pass_limit",
 	[EMU_DROP_JUMP_MISS] = "jump_miss",
 	[EMU_DROP_ISOLATED] = "isolated",
 	[EMU_DROP_MALFORMED] = "malformed",

@@ -174,6 +174,26 @@ to_port_id(struct emu_build *b)
 	return to_port(b, EMU_FATE_SIDE, conf->original ? b->port->dev->data->port_id : conf->id);
 }
 
+// PASSTHRU overrides DROP, in whatever order they come (rte_flow.h).
+static int
+to_pass(struct emu_build *b)
+{
+	if (b->act->fate == EMU_FATE_DROP)
+		b->act->fate = EMU_FATE_NONE;
+	if (b->act->fate == EMU_FATE_PASS)
+		return emu_build_invalid(b, "a second PASSTHRU");
+	if (b->act->fate != EMU_FATE_NONE)
+		return emu_build_invalid(b, "PASSTHRU leaves to other rules where the packet goes, "
+					    "and this one already decides; SAMPLE makes copies");
+	return emu_build_decide(b, EMU_FATE_PASS, 0);
+}
+
+static int
+to_drop(struct emu_build *b)
+{
+	return b->act->fate == EMU_FATE_PASS ? 0 : emu_build_decide(b, EMU_FATE_DROP, 0);
+}
+
 static int
 to_jump(struct emu_build *b)
 {
@@ -222,7 +242,9 @@ one_action(struct emu_build *b)
 	case RTE_FLOW_ACTION_TYPE_JUMP:
 		return to_jump(b);
 	case RTE_FLOW_ACTION_TYPE_DROP:
-		return emu_build_decide(b, EMU_FATE_DROP, 0);
+		return to_drop(b);
+	case RTE_FLOW_ACTION_TYPE_PASSTHRU:
+		return to_pass(b);
 	case RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT:
 		return to_ethdev(b, EMU_FATE_SIDE);
 	case RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR:

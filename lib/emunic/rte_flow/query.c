@@ -184,12 +184,14 @@ dump_match(FILE *f, const struct rte_flow *flow)
 static void
 dump_rule(FILE *f, const struct rte_flow *flow)
 {
-	static const char *const fates[] = {[EMU_FATE_NONE] = "pass",
+	static const char *const fates[] = {[EMU_FATE_NONE] = "default",
 		[EMU_FATE_DROP] = "drop",
 		[EMU_FATE_SIDE] = "side",
 		[EMU_FATE_HOST] = "host",
 		[EMU_FATE_QUEUE] = "queue",
-		[EMU_FATE_JUMP] = "jump"};
+		[EMU_FATE_RSS] = "rss",
+		[EMU_FATE_JUMP] = "jump",
+		[EMU_FATE_PASS] = "passthru"};
 	const struct emu_port *port = flow->port;
 	const struct emu_table *root = flow->table->root != NULL ? flow->table->root : flow->table;
 	const struct emu_actions *act = &flow->act;
@@ -207,7 +209,7 @@ dump_rule(FILE *f, const struct rte_flow *flow)
 		fprintf(f, " program");
 	if (act->age != NULL)
 		fprintf(f, " age %u (idle %u)", act->age->timeout, emu_age_idle(act->age));
-	fprintf(f, " %s", fates[act->fate] != NULL ? fates[act->fate] : "rss");
+	fprintf(f, " %s", fates[act->fate]);
 	if (act->fate == EMU_FATE_JUMP)
 		fprintf(f, " %u", act->jump);
 	else if (act->fate >= EMU_FATE_SIDE && act->fate <= EMU_FATE_QUEUE)

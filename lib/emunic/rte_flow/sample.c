@@ -34,7 +34,7 @@ may_be_sampled(int type)
 	return type != RTE_FLOW_ACTION_TYPE_JUMP && type != RTE_FLOW_ACTION_TYPE_SAMPLE &&
 	       type != RTE_FLOW_ACTION_TYPE_METER && type != RTE_FLOW_ACTION_TYPE_COUNT &&
 	       type != RTE_FLOW_ACTION_TYPE_AGE && type != RTE_FLOW_ACTION_TYPE_INDIRECT &&
-	       type != RTE_FLOW_ACTION_TYPE_DROP;
+	       type != RTE_FLOW_ACTION_TYPE_DROP && type != RTE_FLOW_ACTION_TYPE_PASSTHRU;
 }
 
 int
@@ -53,7 +53,7 @@ emu_build_sample(struct emu_build *b)
 		if (!may_be_sampled(a->type))
 			return rte_flow_error_set(b->error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION, a,
 				"SAMPLE: a copy cannot be dropped, counted, aged, metered, sampled "
-				"again, or jump");
+				"again, let pass, or jump");
 	memset(&sub.act, 0, sizeof(sub.act));
 	ret = emu_flow_actions(b->port, conf->actions, &sub, b->error);
 	if (ret != 0)

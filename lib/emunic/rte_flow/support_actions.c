@@ -15,6 +15,9 @@ static const struct emu_support rows[] = {
 		"to another group of the same domain; a packet that jumps more than 16 times is "
 		"dropped "
 		"by name"},
+	{ACTION(PASSTHRU), EMU_ON_ALL,
+		"the next rule of the group in its order that matches applies too; overrides DROP; "
+		"a packet that 64 rules let pass is dropped by name"},
 	{ACTION(MARK), EMU_ON_ALL, "any 32 bits; delivered with the packet, and met by the item"},
 	{ACTION(FLAG), EMU_ON_ALL, "delivered with the packet where it has no mark"},
 	{ACTION(SET_TAG), EMU_ON_ALL, "tags 0 to 3, with a mask"},

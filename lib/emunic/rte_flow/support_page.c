@@ -88,14 +88,15 @@ put_limits(FILE *f)
 		"| rules of a group | `group_capacity=`, no limit unless told |\n"
 		"| distinct masks | `masks=`, no limit unless told |\n"
 		"| jumps of a packet | %u |\n"
+		"| rules of a group that let a packet pass | %u |\n"
 		"| ranges in a rule | %u |\n"
 		"| rules that differ in their ranges only | %u |\n"
 		"| tags | %u |\n"
 		"| shared actions of a port | %u |\n"
 		"| queues of a port, operations in each | %u, %u |\n"
 		"| items or actions of a template | %u |\n",
-		m.capacity, EMU_MAX_JUMPS, EMU_MAX_RANGES, EMU_MAX_SAME, EMU_TAGS, EMU_MAX_HANDLES,
-		EMU_ASYNC_QUEUES, EMU_ASYNC_SIZE, EMU_TEMPLATE_ITEMS);
+		m.capacity, EMU_MAX_JUMPS, EMU_MAX_PASSES, EMU_MAX_RANGES, EMU_MAX_SAME, EMU_TAGS,
+		EMU_MAX_HANDLES, EMU_ASYNC_QUEUES, EMU_ASYNC_SIZE, EMU_TEMPLATE_ITEMS);
 }
 
 char *

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <rte_errno.h>
 #include <rte_malloc.h>
 
 // The queues of the queue API: rings of results.
@@ -14,7 +15,7 @@ struct result {
 	uint64_t ready_ns;
 };
 
-struct queue {
+struct emu_async_queue {
 	struct result *ring;
 	uint32_t size;
 	uint32_t head;   // the oldest result
@@ -25,7 +26,7 @@ struct queue {
 struct emu_async {
 	uint16_t n_queues;
 	uint64_t ready_ns; // when the NIC has done all that is queued
-	struct queue queue[];
+	struct emu_async_queue queue[];
 };
 
 #define FAIL(code, cause, message)                                                                 \
@@ -66,7 +67,7 @@ make_async(uint16_t n, const struct rte_flow_queue_attr *queues[])
 	if (a == NULL)
 		return NULL;
 	for (; a->n_queues < n; a->n_queues++) {
-		struct queue *q = &a->queue[a->n_queues];
+		struct emu_async_queue *q = &a->queue[a->n_queues];
 
 		q->size = queues[a->n_queues]->size;
 		q->ring = rte_zmalloc("emunic async", q->size * sizeof(q->ring[0]), 0);
@@ -114,7 +115,7 @@ emu_async_configure(struct rte_eth_dev *dev, const struct rte_flow_port_attr *at
 	return ret;
 }
 
-static struct queue *
+static struct emu_async_queue *
 find_queue(const struct emu_port *port, uint32_t id, struct rte_flow_error *error)
 {
 	if (port->async != NULL && id < port->async->n_queues)
@@ -133,10 +134,20 @@ now_ns(void)
 	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-// Queues the result of an operation that was done.
-static void
-complete(struct emu_port *port, struct queue *q, const struct rte_flow_op_attr *attr,
-	bool insertion, void *user_data)
+struct emu_async_queue *
+emu_async_room(struct emu_port *port, uint32_t id, struct rte_flow_error *error)
+{
+	struct emu_async_queue *q = find_queue(port, id, error);
+
+	if (q == NULL || q->n < q->size)
+		return q;
+	FAIL(EAGAIN, NULL, "the queue is full: pull first");
+	return NULL;
+}
+
+void
+emu_async_complete(struct emu_port *port, struct emu_async_queue *q,
+	const struct rte_flow_op_attr *attr, bool insertion, void *user_data)
 {
 	const struct emu_moods *m = &port->nic->moods;
 	uint64_t cost = 0, now = now_ns();
@@ -163,21 +174,17 @@ emu_async_create(struct rte_eth_dev *dev, uint32_t queue, const struct rte_flow_
 	struct rte_flow_item items[EMU_TEMPLATE_ITEMS + 1];
 	struct rte_flow_attr flow_attr;
 	struct rte_flow *flow = NULL;
-	struct queue *q;
+	struct emu_async_queue *q;
 
 	emu_gate_enter(&port->nic->gate);
-	q = find_queue(port, queue, error);
-	if (q != NULL && q->n == q->size) {
-		FAIL(EAGAIN, NULL, "the queue is full: pull first");
-		q = NULL;
-	}
+	q = emu_async_room(port, queue, error);
 	if (q != NULL && emu_template_fill(port, table, pattern, pattern_index, actions,
 				 actions_index, items, acts, &flow_attr, error) == 0)
 		flow = emu_flow_insert(port, &flow_attr, items, acts, error);
 	if (flow != NULL) {
 		flow->template = table;
 		emu_template_use(table, 1);
-		complete(port, q, attr, true, user_data);
+		emu_async_complete(port, q, attr, true, user_data);
 	}
 	emu_gate_leave(&port->nic->gate);
 	return flow;
@@ -188,21 +195,19 @@ emu_async_destroy(struct rte_eth_dev *dev, uint32_t queue, const struct rte_flow
 	struct rte_flow *flow, void *user_data, struct rte_flow_error *error)
 {
 	struct emu_port *port = dev->data->dev_private;
-	struct queue *q;
+	struct emu_async_queue *q;
 	int ret = 0;
 
 	emu_gate_enter(&port->nic->gate);
-	q = find_queue(port, queue, error);
+	q = emu_async_room(port, queue, error);
 	if (q == NULL)
-		ret = -EINVAL;
-	else if (q->n == q->size)
-		ret = FAIL(EAGAIN, NULL, "the queue is full: pull first");
+		ret = -rte_errno;
 	else if (!emu_flow_live(port, flow))
 		ret = rte_flow_error_set(error, ENOENT, RTE_FLOW_ERROR_TYPE_HANDLE, flow,
 			"the port has no such rule");
 	if (ret == 0) {
 		emu_flow_remove(port, flow);
-		complete(port, q, attr, false, user_data);
+		emu_async_complete(port, q, attr, false, user_data);
 	}
 	emu_gate_leave(&port->nic->gate);
 	return ret;
@@ -212,7 +217,7 @@ int
 emu_async_push(struct rte_eth_dev *dev, uint32_t queue, struct rte_flow_error *error)
 {
 	struct emu_port *port = dev->data->dev_private;
-	struct queue *q;
+	struct emu_async_queue *q;
 
 	emu_gate_enter(&port->nic->gate);
 	q = find_queue(port, queue, error);
@@ -228,7 +233,7 @@ emu_async_pull(struct rte_eth_dev *dev, uint32_t queue, struct rte_flow_op_resul
 {
 	struct emu_port *port = dev->data->dev_private;
 	uint64_t now = now_ns();
-	struct queue *q;
+	struct emu_async_queue *q;
 	int k = -EINVAL;
 
 	emu_gate_enter(&port->nic->gate);

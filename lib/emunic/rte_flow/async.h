@@ -15,6 +15,7 @@
 // postponed, not before push. An operation that is refused is refused at once and queues nothing.
 // What it refuses: more than EMU_ASYNC_QUEUES queues of EMU_ASYNC_SIZE operations, a full queue,
 // patterns and actions of other types than their templates', and the end of what is in use.
+// Shared actions are created, updated, queried and destroyed on the queues in the same way.
 // Thread safety: as rte_flow demands, one thread at a time for each queue; templates any.
 
 #define EMU_ASYNC_QUEUES 64
@@ -22,6 +23,7 @@
 #define EMU_TEMPLATE_ITEMS 32 // items or actions
 
 struct emu_async;
+struct emu_async_queue;
 
 int emu_async_info(struct rte_eth_dev *dev, struct rte_flow_port_info *port,
 	struct rte_flow_queue_info *queue, struct rte_flow_error *error);
@@ -57,6 +59,28 @@ int emu_async_destroy(struct rte_eth_dev *dev, uint32_t queue, const struct rte_
 int emu_async_push(struct rte_eth_dev *dev, uint32_t queue, struct rte_flow_error *error);
 int emu_async_pull(struct rte_eth_dev *dev, uint32_t queue, struct rte_flow_op_result results[],
 	uint16_t n, struct rte_flow_error *error);
+
+// async_handle.c: shared actions (shared.h) by the queues.
+struct rte_flow_action_handle *emu_async_handle_create(struct rte_eth_dev *dev, uint32_t queue,
+	const struct rte_flow_op_attr *attr, const struct rte_flow_indir_action_conf *conf,
+	const struct rte_flow_action *action, void *user_data, struct rte_flow_error *error);
+int emu_async_handle_destroy(struct rte_eth_dev *dev, uint32_t queue,
+	const struct rte_flow_op_attr *attr, struct rte_flow_action_handle *handle, void *user_data,
+	struct rte_flow_error *error);
+int emu_async_handle_update(struct rte_eth_dev *dev, uint32_t queue,
+	const struct rte_flow_op_attr *attr, struct rte_flow_action_handle *handle,
+	const void *update, void *user_data, struct rte_flow_error *error);
+int emu_async_handle_query(struct rte_eth_dev *dev, uint32_t queue,
+	const struct rte_flow_op_attr *attr, const struct rte_flow_action_handle *handle,
+	void *data, void *user_data, struct rte_flow_error *error);
+
+// async.c for async_handle.c, under the gate. The queue, when it has room for one more result;
+// else NULL with error and rte_errno set.
+struct emu_async_queue *emu_async_room(
+	struct emu_port *port, uint32_t id, struct rte_flow_error *error);
+// Queues the result of an operation that was done.
+void emu_async_complete(struct emu_port *port, struct emu_async_queue *q,
+	const struct rte_flow_op_attr *attr, bool insertion, void *user_data);
 
 // Frees all of it. The port has no rules any more.
 void emu_async_fini(struct emu_port *port);

@@ -52,8 +52,10 @@ int emu_build_raw_encap(struct emu_build *b);
 int emu_build_raw_decap(struct emu_build *b);
 // flow_shared.c
 int emu_build_shared(struct emu_build *b);
-// flow_rss.c
+// rss.c
 int emu_build_rss(struct emu_build *b);
+// Makes what the RSS action that b stands at says; *out has one reference.
+int emu_rss_rule_read(struct emu_build *b, struct emu_rss_rule **out);
 // flow_sample.c
 int emu_build_meter(struct emu_build *b);
 int emu_build_sample(struct emu_build *b);

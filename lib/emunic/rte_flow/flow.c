@@ -507,6 +507,10 @@ static const struct rte_flow_ops ops = {
 	.async_destroy = emu_async_destroy,
 	.push = emu_async_push,
 	.pull = emu_async_pull,
+	.async_action_handle_create = emu_async_handle_create,
+	.async_action_handle_destroy = emu_async_handle_destroy,
+	.async_action_handle_update = emu_async_handle_update,
+	.async_action_handle_query = emu_async_handle_query,
 #endif
 };
 
@@ -519,6 +523,10 @@ emu_flow_fast_ops(void)
 		.async_destroy = emu_async_destroy,
 		.push = emu_async_push,
 		.pull = emu_async_pull,
+		.async_action_handle_create = emu_async_handle_create,
+		.async_action_handle_destroy = emu_async_handle_destroy,
+		.async_action_handle_update = emu_async_handle_update,
+		.async_action_handle_query = emu_async_handle_query,
 	};
 
 	return &fast;

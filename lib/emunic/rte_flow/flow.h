@@ -20,6 +20,8 @@
 // Whatever else is asked for is refused with rte_flow's error type, the cause, and a sentence.
 // Thread safety: any thread.
 
+struct emu_rss_rule;
+
 struct emu_flow_spec {
 	uint8_t domain; // one of enum emu_domain
 	bool transfer;  // domain is EMU_ON_TRANSFER
@@ -75,6 +77,10 @@ int emu_flow_dump(
 // The answers to a query of a counter and of an age object.
 void emu_answer_count(struct emu_nic *nic, struct emu_counter *c, struct rte_flow_query_count *out);
 void emu_answer_age(const struct emu_age *age, struct rte_flow_query_age *out);
+// The same of RSS (rss.c). Its key and queues are the NIC's own, and hold until the rule or the
+// shared action changes.
+void emu_answer_rss(
+	const struct emu_port *port, const struct emu_rss_rule *r, struct rte_flow_action_rss *out);
 
 // Destroys all rules that were created on the port.
 void emu_flow_forget(struct emu_port *port);

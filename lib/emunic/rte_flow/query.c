@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eswitch/program.h"
 #include "rte_flow/flow.h"
 
 // What rules tell: counters, age, and all of them as text.
@@ -52,9 +53,15 @@ query_one(struct emu_port *port, struct rte_flow *flow, const struct rte_flow_ac
 				"the rule has no AGE");
 		emu_answer_age(act->age, data);
 		return 0;
+	case RTE_FLOW_ACTION_TYPE_RSS:
+		if (act->fate != EMU_FATE_RSS)
+			return rte_flow_error_set(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, action,
+				"the rule has no RSS");
+		emu_answer_rss(port, act->program->rss, data);
+		return 0;
 	default:
 		return rte_flow_error_set(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION, action,
-			"only COUNT and AGE can be queried");
+			"only COUNT, AGE and RSS can be queried");
 	}
 }
 

@@ -74,7 +74,7 @@ read_rss(struct emu_build *b, const struct rte_flow_action_rss *conf, struct emu
 }
 
 int
-emu_build_rss(struct emu_build *b)
+emu_rss_rule_read(struct emu_build *b, struct emu_rss_rule **out)
 {
 	const struct rte_flow_action_rss *conf = b->action->conf;
 	struct emu_rss_rule *r;
@@ -82,13 +82,42 @@ emu_build_rss(struct emu_build *b)
 
 	if (conf == NULL)
 		return refuse(b, EINVAL, "RSS needs a configuration");
-	ret = emu_build_decide(b, EMU_FATE_RSS, 0);
-	if (ret != 0)
-		return ret;
 	r = rte_zmalloc("emunic rss", sizeof(*r), 0);
 	if (r == NULL)
 		return refuse(b, ENOMEM, "no memory for the rule's RSS");
 	r->refs = 1;
-	b->rss = r;
-	return read_rss(b, conf, r);
+	ret = read_rss(b, conf, r);
+	if (ret != 0)
+		emu_rss_rule_put(r);
+	else
+		*out = r;
+	return ret;
+}
+
+void
+emu_answer_rss(
+	const struct emu_port *port, const struct emu_rss_rule *r, struct rte_flow_action_rss *out)
+{
+	static const enum rte_eth_hash_function funcs[] = {
+		[EMU_RSS_TOEPLITZ] = RTE_ETH_HASH_FUNCTION_TOEPLITZ,
+		[EMU_RSS_SYMMETRIC] = RTE_ETH_HASH_FUNCTION_SYMMETRIC_TOEPLITZ,
+		[EMU_RSS_XOR] = RTE_ETH_HASH_FUNCTION_SIMPLE_XOR,
+	};
+
+	*out = (struct rte_flow_action_rss){
+		.func = funcs[r->func],
+		.types = r->types,
+		.key_len = EMU_RSS_KEY_LEN,
+		.queue_num = r->n_queues,
+		.key = r->own_key ? r->key : port->rss.key,
+		.queue = r->queues,
+	};
+}
+
+int
+emu_build_rss(struct emu_build *b)
+{
+	int ret = emu_build_decide(b, EMU_FATE_RSS, 0);
+
+	return ret != 0 ? ret : emu_rss_rule_read(b, &b->rss);
 }

@@ -24,7 +24,10 @@ static const struct emu_support rows[] = {
 	{ACTION(SET_META), EMU_ON_ALL, "with a mask"},
 	{ACTION(COUNT), EMU_ON_ALL, "query with reset"},
 	{ACTION(AGE), EMU_ON_ALL, "1 s and more; event, list of aged rules, query"},
-	{ACTION(INDIRECT), EMU_ON_ALL, "COUNT and AGE that several rules share"},
+	{ACTION(INDIRECT), EMU_ON_ALL,
+		"COUNT, AGE and RSS that several rules share; update (AGE, RSS) and query, also on "
+		"the "
+		"queues of the template API"},
 	{ACTION(DROP), EMU_ON_ALL, ""},
 	{ACTION(QUEUE), EMU_ON_INGRESS | EMU_ON_TRANSFER,
 		"a receive queue of the port; in a transfer rule, behind the action that names a "

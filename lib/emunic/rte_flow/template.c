@@ -5,6 +5,7 @@
 #include <rte_malloc.h>
 
 #include "rte_flow/async.h"
+#include "rte_flow/shared.h"
 
 // Templates and tables of the queue API: copies of what the application gave, and who uses them.
 
@@ -138,21 +139,34 @@ emu_pattern_template_destroy(
 	return ret;
 }
 
+// The mask of an INDIRECT action says by its type what it will be.
 static int
-check_actions(const struct rte_flow_action *actions, const struct rte_flow_action *masks,
+check_actions(struct emu_port *port, const struct rte_flow_actions_template_attr *attr,
+	const struct rte_flow_action *actions, const struct rte_flow_action *masks,
 	struct rte_flow_error *error)
 {
+	struct emu_flow_spec spec = {.domain = (attr->ingress ? EMU_ON_INGRESS : 0) |
+					       (attr->egress ? EMU_ON_EGRESS : 0) |
+					       (attr->transfer ? EMU_ON_TRANSFER : 0)};
 	unsigned int n = 0;
 
+	if (spec.domain == 0)
+		spec.domain = EMU_ON_ALL;
 	for (;; actions++, masks++) {
-		if (actions->type != masks->type)
+		int ret;
+
+		if (actions->type != masks->type &&
+			(actions->type != RTE_FLOW_ACTION_TYPE_INDIRECT ||
+				masks->type == RTE_FLOW_ACTION_TYPE_END))
 			return rte_flow_error_set(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, masks,
 				"the masks are of other types than the actions");
 		if (actions->type == RTE_FLOW_ACTION_TYPE_END)
 			return 0;
-		if (emu_support_find(true, actions->type) < 0)
-			return rte_flow_error_set(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION,
-				actions, "action not supported");
+		ret = emu_flow_supported(port, &spec, true, actions->type, actions, error);
+		if (ret >= 0)
+			ret = emu_flow_supported(port, &spec, true, masks->type, masks, error);
+		if (ret < 0)
+			return ret;
 		if (++n > EMU_TEMPLATE_ITEMS)
 			return rte_flow_error_set(error, E2BIG, RTE_FLOW_ERROR_TYPE_ACTION_NUM,
 				actions, "a template has at most 32 actions");
@@ -174,8 +188,12 @@ emu_actions_template_create(struct rte_eth_dev *dev,
 {
 	struct emu_port *port = dev->data->dev_private;
 	struct rte_flow_actions_template *t;
+	int ret;
 
-	if (check_actions(actions, masks, error) != 0)
+	emu_gate_enter(&port->nic->gate);
+	ret = check_actions(port, attr, actions, masks, error);
+	emu_gate_leave(&port->nic->gate);
+	if (ret != 0)
 		return NULL;
 	t = rte_zmalloc("emunic template", sizeof(*t), 0);
 	if (t == NULL) {
@@ -351,8 +369,9 @@ fill_items(const struct rte_flow_item *from, const struct rte_flow_item *pattern
 
 // An action whose mask has a configuration is fixed by the template.
 static int
-fill_actions(const struct rte_flow_actions_template *from, const struct rte_flow_action *actions,
-	struct rte_flow_action *out, struct rte_flow_error *error)
+fill_actions(struct emu_port *port, const struct rte_flow_actions_template *from,
+	const struct rte_flow_action *actions, struct rte_flow_action *out,
+	struct rte_flow_error *error)
 {
 	for (unsigned int i = 0;; i++) {
 		if (from->actions[i].type != actions[i].type)
@@ -361,6 +380,13 @@ fill_actions(const struct rte_flow_actions_template *from, const struct rte_flow
 		out[i] = from->masks[i].conf != NULL ? from->actions[i] : actions[i];
 		if (out[i].type == RTE_FLOW_ACTION_TYPE_END)
 			return 0;
+		if (out[i].type == RTE_FLOW_ACTION_TYPE_INDIRECT &&
+			from->masks[i].type != RTE_FLOW_ACTION_TYPE_INDIRECT &&
+			emu_handle_type(port, out[i].conf) != (int)from->masks[i].type)
+			return rte_flow_error_set(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_CONF,
+				out[i].conf,
+				"INDIRECT: no shared action of the port that is of the type that "
+				"the template's mask says");
 	}
 }
 
@@ -380,7 +406,8 @@ emu_template_fill(struct emu_port *port, struct rte_flow_template_table *table,
 		return FAIL(ENOSPC, table, "the table is full (nb_flows)");
 	*attr = table->attr.flow_attr;
 	ret = fill_items(table->patterns[pattern_index]->items, pattern, items, error);
-	return ret != 0 ? ret : fill_actions(table->actions[actions_index], actions, acts, error);
+	return ret != 0 ? ret
+			: fill_actions(port, table->actions[actions_index], actions, acts, error);
 }
 
 bool

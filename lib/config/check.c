@@ -55,6 +55,22 @@ check_name(struct walk *w, json_t *set, const char *what, const char *name)
 // ---- names and numbers are unique
 
 static void
+check_part(struct walk *w, const char *key, uint32_t least, uint32_t most)
+{
+	if (most > 0 && least > most)
+		walk_fault(w, key, "%u is above the maximum, %u", least, most);
+}
+
+// A VM's part of the hardware.
+static void
+check_parts(struct walk *w, const struct config_vm *vm)
+{
+	check_part(w, "/min_queues", vm->min_queues, vm->max_queues);
+	check_part(w, "/min_entries", vm->min_entries, vm->max_entries);
+	check_part(w, "/min_inserts", vm->min_inserts, vm->max_inserts);
+}
+
+static void
 check_hint_socket(struct walk *w, json_t *set, const struct config_vm *vm)
 {
 	if (vm->hint_mode[strspn(vm->hint_mode, "01234567")] != '\0' ||
@@ -88,6 +104,7 @@ check_top_names(struct walk *w)
 		mark = down_to(w, "vms", i);
 		check_name(w, vms, "VMs", w->cfg->vms[i].name);
 		check_hint_socket(w, sockets, &w->cfg->vms[i]);
+		check_parts(w, &w->cfg->vms[i]);
 		walk_up(w, mark);
 	}
 	for (uint16_t i = 0; i < w->cfg->n_switches; i++) {

@@ -40,6 +40,7 @@ static const struct field datapath_fields[] = {
 
 static const char *const share_words[] = {
 	"vm", "rate-limit", "priority", "qos-class", "none", NULL};
+static const char *const scale_words[] = {"greater", "fast", "slow", NULL};
 static const char *const hint_words[] = {"any", "raise", "lower", NULL};
 #define BPS(member) AT(config_policy, member), .min = 0, .max = UINT64_C(1) << 50, .scaled = true
 
@@ -66,6 +67,17 @@ static const struct field policy_fields[] = {
 		.help = "flows that the rules limit to at least this rate; 0: limited or not"},
 	{"max_limit_bps", FIELD_UINT, BPS(max_limit_bps), .dflt = "0",
 		.help = "flows that the rules limit to at most this rate; 0: limited or not"},
+	{"scale", FIELD_ENUM, AT(config_policy, scale), .words = scale_words,
+		.dflt = "\"greater\"",
+		.help = "which rate min_bps and max_bps mean: fast (half-life 0.2 s), slow (5 s), or "
+			"the greater of the two"},
+	{"min_age_ms", FIELD_UINT, AT(config_policy, min_age_ms), .min = 0, .max = 86400000,
+		.dflt = "0", .help = "flows known for at least this long"},
+	{"max_age_ms", FIELD_UINT, AT(config_policy, max_age_ms), .min = 0, .max = 86400000,
+		.dflt = "0", .help = "flows known for less than this; 0: of any age"},
+	{"dscp", FIELD_TEXT, AT(config_policy, dscp_text), .dflt = "\"\"",
+		.help = "flows whose packets came to the host with one of these code points, "
+			"`ef,af41,8-15`; empty: any"},
 	{"places", FIELD_TEXTS, AT(config_policy, place_text[0]), .min = 1, .max = CONFIG_PLACES,
 		.count = offsetof(struct config_policy, n_places),
 		.help = "places that they may have: `eswitch`, `exclusive-queue`, `shared-queue`, "
@@ -82,6 +94,11 @@ static const struct field policy_fields[] = {
 		.help = "below this they are not worth a place in hardware; 0: as for all"},
 	{"hints", FIELD_BOOL, AT(config_policy, hints), .dflt = "true",
 		.help = "their VMs' hints count"},
+	{"dscp_raise", FIELD_TEXT, AT(config_policy, raise_text), .dflt = "\"\"",
+		.help = "code points that count as the hint `raise`, where no hint was given "
+			"otherwise: `ef,va`"},
+	{"dscp_lower", FIELD_TEXT, AT(config_policy, lower_text), .dflt = "\"\"",
+		.help = "code points that count as the hint `lower`: `cs1,le`"},
 	{"strict_order", FIELD_BOOL, AT(config_policy, strict_order), .dflt = "false",
 		.help = "no packet may be overtaken, so that they stay out of embedded switches"},
 	{"queues", FIELD_TEXT, AT(config_policy, queues_text), .dflt = "\"\"",
@@ -177,6 +194,25 @@ static const struct field vm_fields[] = {
 		.help = "`user` or `user:group` that owns that socket; left out: sluiced's own"},
 	{"hint_mode", FIELD_TEXT, AT(config_vm, hint_mode), .min = 3, .dflt = "\"0600\"",
 		.help = "its mode, octal"},
+	{"min_queues", FIELD_UINT, AT(config_vm, min_queues), .min = 0, .max = 1024, .dflt = "0",
+		.help = "hardware queues alone that it is guaranteed; lent while it has no flow for "
+			"them"},
+	{"max_queues", FIELD_UINT, AT(config_vm, max_queues), .min = 0, .max = 1024, .dflt = "0",
+		.help = "queues that its flows may hold alone, receive and transmit, 0: no limit but "
+			"that of its ports"},
+	{"min_entries", FIELD_UINT, AT(config_vm, min_entries), .min = 0, .max = 1 << 24,
+		.dflt = "0",
+		.help = "table entries of each NIC that it is guaranteed; lent while it has no flow "
+			"for them"},
+	{"max_entries", FIELD_UINT, AT(config_vm, max_entries), .min = 0, .max = 1 << 24,
+		.dflt = "0", .help = "NIC table entries of its flows in all, 0: no limit"},
+	{"min_inserts", FIELD_UINT, AT(config_vm, min_inserts), .min = 0, .max = 10000000,
+		.scaled = true, .dflt = "0",
+		.help = "insertions a second that it is guaranteed: its flows go first until it has "
+			"had them"},
+	{"max_inserts", FIELD_UINT, AT(config_vm, max_inserts), .min = 0, .max = 10000000,
+		.scaled = true, .dflt = "0",
+		.help = "insertions a second for its flows at most, 0: no limit"},
 	{.key = NULL},
 };
 

@@ -54,9 +54,10 @@ read_match(struct walk *w, struct config_policy *p)
 		walk_fault(w, "/match", "%s", err.text);
 	else if (flow_match_fields(&p->match) != 0)
 		walk_fault(w, "/match",
-			"dscp, ttl, tcp-flags, frag and pcp differ between packets of one flow: a "
-			"rule of the switch has to give such flows a class, and the policy names "
-			"that");
+			"dscp, ttl, tcp-flags, frag and pcp differ between packets of one flow: "
+			"for "
+			"dscp the policy has a field of its own; for others a rule of the switch "
+			"has to give such flows a class, and the policy names that");
 	else
 		p->has_match = true;
 }
@@ -112,11 +113,65 @@ read_queues(struct walk *w, struct config_policy *p)
 	p->queue_last = (uint16_t)last;
 }
 
+// Names of code points: RFC 2474 (cs), 2597 (af), 3246 (ef), 5865 (va), 8622 (le).
+static int
+dscp_value(const char *word)
+{
+	unsigned n, a, b;
+	char rest;
+
+	if (strcmp(word, "ef") == 0)
+		return 46;
+	if (strcmp(word, "va") == 0)
+		return 44;
+	if (strcmp(word, "le") == 0)
+		return 1;
+	if (sscanf(word, "cs%1u%c", &n, &rest) == 1 && n <= 7)
+		return (int)(8 * n);
+	if (sscanf(word, "af%1u%1u%c", &a, &b, &rest) == 2 && a >= 1 && a <= 4 && b >= 1 && b <= 3)
+		return (int)(8 * a + 2 * b);
+	if (word[0] >= '0' && word[0] <= '9' && sscanf(word, "%2u%c", &n, &rest) == 1 && n <= 63)
+		return (int)n;
+	return -1;
+}
+
+// A list of code points and ranges of them: "ef,af41,8-15".
+static void
+read_dscp(struct walk *w, const char *key, const char *text, uint64_t *out)
+{
+	char copy[CONFIG_DSCP_MAX], *at = copy, *word, *dash;
+
+	*out = 0;
+	snprintf(copy, sizeof(copy), "%s", text);
+	while (text[0] != '\0' && (word = strsep(&at, ",")) != NULL) {
+		int first, last;
+
+		dash = strchr(word, '-');
+		if (dash != NULL)
+			*dash = '\0';
+		first = dscp_value(word);
+		last = dash != NULL ? dscp_value(dash + 1) : first;
+		if (first < 0 || last < first) {
+			walk_fault(w, key,
+				"\"%.40s%s%.40s\" is no code point or range: 0 to 63, cs0 to cs7, "
+				"af11 to af43, ef, va, le",
+				word, dash != NULL ? "-" : "", dash != NULL ? dash + 1 : "");
+			continue;
+		}
+		for (; first <= last; first++)
+			*out |= UINT64_C(1) << first;
+	}
+}
+
 static void
 check_ranges(struct walk *w, const struct config_policy *p)
 {
 	if (p->max_bps > 0 && p->max_bps <= p->min_bps)
 		walk_fault(w, "/max_bps", "is not above min_bps: no flow could match");
+	if (p->max_age_ms > 0 && p->max_age_ms <= p->min_age_ms)
+		walk_fault(w, "/max_age_ms", "is not above min_age_ms: no flow could match");
+	if ((p->dscp_raise & p->dscp_lower) != 0)
+		walk_fault(w, "/dscp_lower", "has a code point that is in dscp_raise too");
 	if (p->max_limit_bps > 0 && p->max_limit_bps < p->min_limit_bps)
 		walk_fault(w, "/max_limit_bps", "is below min_limit_bps: no flow could match");
 	if (p->heavy_bps > 0 && p->light_bps > p->heavy_bps)
@@ -142,6 +197,9 @@ parse_policies(struct walk *w)
 		read_match(w, p);
 		read_places(w, p);
 		read_queues(w, p);
+		read_dscp(w, "/dscp", p->dscp_text, &p->dscp);
+		read_dscp(w, "/dscp_raise", p->raise_text, &p->dscp_raise);
+		read_dscp(w, "/dscp_lower", p->lower_text, &p->dscp_lower);
 		check_ranges(w, p);
 		walk_up(w, mark);
 	}

@@ -69,7 +69,7 @@ pool_offer(struct offload *o, struct of_nic *n, struct of_side *s)
 }
 
 struct of_side *
-offload_pool_least(struct offload *o, struct of_nic *n)
+offload_pool_least(struct offload *o, struct of_nic *n, uint16_t for_vm)
 {
 	struct of_side *least = NULL;
 	double least_worth = 0;
@@ -78,7 +78,9 @@ offload_pool_least(struct offload *o, struct of_nic *n)
 	for (i = 0; i < n->n_pool; i++) {
 		struct of_side *s = n->pool[i];
 
-		if (s->state != OFFLOAD_ST_PLACED || o->now - s->since_ns < offload_residency(o, s))
+		if (s->state != OFFLOAD_ST_PLACED ||
+			o->now - s->since_ns < offload_residency(o, s) ||
+			offload_vm_keeps_entry(s, for_vm, o))
 			continue;
 		if (!least || n->pool_worth[i] < least_worth) {
 			least = s;
@@ -95,10 +97,15 @@ pool_refresh(struct offload *o, struct of_nic *n)
 
 	for (i = 0; i < n->n_pool; i++)
 		n->pool_worth[i] = offload_worth(offload_flow_of(n->pool[i]), o->now);
+	// Those that may not leave now make room for some that may.
+	for (i = n->n_pool; i-- > 0 && o->n_limited > 0;) {
+		if (offload_vm_keeps_entry(n->pool[i], OFFLOAD_NONE, o))
+			offload_pool_forget(n, n->pool[i]);
+	}
 	for (i = 0; i < SAMPLES && n->n_residents; i++) {
 		struct of_side *s = n->residents[sl_rng_below(&o->rng, n->n_residents)];
 
-		if (s->state == OFFLOAD_ST_PLACED)
+		if (s->state == OFFLOAD_ST_PLACED && !offload_vm_keeps_entry(s, OFFLOAD_NONE, o))
 			pool_offer(o, n, s);
 	}
 }
@@ -155,7 +162,7 @@ keep_reserve(struct offload *o, struct of_nic *n)
 		reserve = (uint32_t)n->window;
 	for (;;) {
 		spare = n->limit + n->leaving > n->entries ? n->limit + n->leaving - n->entries : 0;
-		least = offload_pool_least(o, n);
+		least = offload_pool_least(o, n, OFFLOAD_NONE);
 		if (spare >= reserve || !least || !offload_capacity_room(o, n) ||
 			offload_worth(offload_flow_of(least), o->now) * RESERVE_WORTH >
 				n->entry_worth ||
@@ -181,9 +188,10 @@ offload_capacity_tick(struct offload *o, struct of_nic *n)
 	n->pool_ns = o->now + REFRESH_NS;
 	pool_refresh(o, n);
 	keep_reserve(o, n);
-	least = offload_pool_least(o, n);
-	n->least =
-		offload_entry_free(n) || !least ? 0 : offload_worth(offload_flow_of(least), o->now);
+	least = offload_pool_least(o, n, OFFLOAD_NONE);
+	n->least = offload_entry_free(n) || !least || offload_vm_any_owed(o, n->nic)
+			   ? 0
+			   : offload_worth(offload_flow_of(least), o->now);
 }
 
 void

@@ -36,7 +36,9 @@ redecide(struct offload *o, struct of_flow *f, const struct offload_decision *d)
 		f->d.gen = d->gen;
 		return;
 	}
+	offload_vm_unlink(f);
 	f->d = *d;
+	offload_vm_link(o, f);
 	in->yields = false;
 	// Whether the rule that is being made follows the old or the new decision is not known.
 	if (in->state == OFFLOAD_ST_INSTALLING && in->sig != offload_sig(f, in->path))
@@ -65,7 +67,7 @@ rank_changed(struct offload *o, struct of_flow *f)
 
 		s->yields = false;
 		if (s->wait_in)
-			offload_heap_change(s->wait_in, &s->wait, offload_worth(f, o->now));
+			offload_heap_change(s->wait_in, &s->wait, offload_rank(o, f, s));
 	}
 	offload_todo(o, f, OF_DIRTY);
 }
@@ -165,6 +167,18 @@ offload_flow_redecide(struct offload *o, uint32_t id, const struct offload_decis
 		return;
 	o->now = sl_now(o->clock);
 	redecide(o, f, d);
+}
+
+void
+offload_flow_dscp(struct offload *o, uint32_t id, uint8_t dscp)
+{
+	struct of_flow *f = offload_table_get(o, id);
+
+	if (!f || f->dscp == dscp)
+		return;
+	f->dscp = dscp;
+	(void)offload_policy_of(o, f);
+	rank_changed(o, f);
 }
 
 int

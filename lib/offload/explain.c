@@ -103,18 +103,30 @@ explain_place(
 }
 
 static void
-explain_vm(const struct offload *o, const struct offload_decision *d, bool queues, char *buf,
-	unsigned long len)
+explain_vm(const struct offload *o, const struct offload_decision *d, enum offload_side side,
+	bool queues, char *buf, unsigned long len)
 {
-	uint16_t vm = queues ? d->out.vm : offload_vm(d);
+	uint16_t vm = queues ? (side == OFFLOAD_IN ? d->out.vm : d->in.vm) : offload_vm(d);
+	const struct of_vm *v;
+	uint32_t all;
 
-	if (vm == OFFLOAD_NONE)
+	if (vm == OFFLOAD_NONE) {
 		snprintf(buf, len, "its VM's limit");
+		return;
+	}
+	v = &o->vm[vm];
+	all = (uint32_t)v->rx_alone + v->tx_alone;
+	if (queues && v->limits.max_queues && all >= v->limits.max_queues)
+		snprintf(buf, len, "its VM has %u of %u exclusive queues (max_queues of the VM)",
+			all, v->limits.max_queues);
 	else if (queues)
-		snprintf(buf, len, "its VM has %u of %u exclusive queues", o->vm_exclusive[vm],
+		snprintf(buf, len, "its VM has %u of %u exclusive queues", v->rx_alone,
 			d->vm_max_queues);
+	else if (v->limits.max_entries && v->entries >= v->limits.max_entries)
+		snprintf(buf, len, "its VM has %u of %u table entries (max_entries of the VM)",
+			v->entries, v->limits.max_entries);
 	else
-		snprintf(buf, len, "its VM has %u of %u table entries", o->vm_entries[vm],
+		snprintf(buf, len, "its VM has %u of %u table entries", v->entries,
 			d->vm_max_entries);
 }
 
@@ -123,8 +135,19 @@ explain_table(
 	const struct offload *o, const struct offload_decision *d, char *buf, unsigned long len)
 {
 	const struct of_nic *n = d->in.nic < OFFLOAD_NICS_MAX ? &o->nic[d->in.nic] : NULL;
+	uint32_t kept = 0, i;
 
 	snprintf(buf, len, "table full: %u of %u", n ? n->entries : 0, n ? n->limit : 0);
+	for (i = 0; n && i < o->n_limited; i++) {
+		const struct of_vm *v = &o->vm[o->limited[i]];
+		uint32_t has = v->entries_on[n->nic];
+
+		if (o->limited[i] != offload_vm(d))
+			kept += has < v->limits.min_entries ? has : v->limits.min_entries;
+	}
+	if (kept > 0)
+		snprintf(buf + strlen(buf), len - strlen(buf),
+			", %u of them guaranteed to other VMs", kept);
 }
 
 // Reasons whose sentence has no details.
@@ -149,6 +172,8 @@ plain(enum offload_reason reason)
 		return "its VM asked for a lower place";
 	case OFFLOAD_R_BUDGET:
 		return "this round's orders are used up; next round";
+	case OFFLOAD_R_LENT:
+		return "what it had was lent, and is guaranteed to another VM that wants it";
 	case OFFLOAD_R_STALE:
 		return "the rules changed, its placement is being replaced";
 	default:
@@ -182,7 +207,14 @@ offload_explain(
 		break;
 	case OFFLOAD_R_VM_QUEUE_LIMIT:
 	case OFFLOAD_R_VM_ENTRY_LIMIT:
-		explain_vm(o, &info.decision, s->reason == OFFLOAD_R_VM_QUEUE_LIMIT, buf, len);
+		explain_vm(
+			o, &info.decision, side, s->reason == OFFLOAD_R_VM_QUEUE_LIMIT, buf, len);
+		break;
+	case OFFLOAD_R_VM_INSERT_LIMIT:
+		snprintf(buf, len, "its VM may have %u insertions a second (max_inserts of the VM)",
+			offload_vm(&info.decision) == OFFLOAD_NONE
+				? 0
+				: o->vm[offload_vm(&info.decision)].limits.max_inserts);
 		break;
 	case OFFLOAD_R_DEPENDS:
 		explain_depends(info.decision.depends, buf, len);

@@ -165,6 +165,8 @@ offload_table_add(struct offload *o, const struct flow_key *key, uint8_t worker,
 	f->worker = worker;
 	f->reverse = OF_NEVER;
 	f->policy = OF_NO_POLICY;
+	f->dscp = OFFLOAD_NO_DSCP;
+	offload_vm_link(o, f);
 	f->order_tick = o->tick - 1;
 	f->first_ns = f->last_ns = f->rate_ns = o->now;
 	side_init(&f->side[OFFLOAD_IN], OFFLOAD_IN, o->now);
@@ -211,6 +213,7 @@ offload_forget(struct offload *o, struct of_flow *f)
 	int i;
 
 	slot_clear(o, slot_of(o, &f->key, f->hash));
+	offload_vm_unlink(f);
 	unlink_reverse(o, f);
 	for (i = 0; i < 2; i++) {
 		offload_wait_leave(&f->side[i]);

@@ -91,6 +91,7 @@ flow_info(const struct offload *o, const struct of_flow *f, struct offload_flow_
 	out->rate_slow_bps = offload_rate_slow(f, now);
 	out->hint = f->hint;
 	out->asked = f->asked;
+	out->dscp = f->dscp;
 	out->reverse = f->reverse;
 	for (i = 0; i < 2; i++)
 		side_info(o, f, &f->side[i], &out->side[i]);
@@ -118,6 +119,22 @@ offload_flow_each(const struct offload *o, offload_flow_fn fn, void *ctx)
 		left--;
 		flow_info(o, o->flows[id], &info);
 		fn(ctx, &info);
+	}
+}
+
+void
+offload_vm_each(const struct offload *o, uint16_t vm, offload_flow_fn fn, void *ctx)
+{
+	struct offload_flow_info info;
+	const struct of_flow *f;
+	int i;
+
+	for (i = 0; vm != OFFLOAD_NONE && i < 2; i++) {
+		LIST_FOREACH(f, &o->vm[vm].flows[i], vm_link[i])
+		{
+			flow_info(o, f, &info);
+			fn(ctx, &info);
+		}
 	}
 }
 

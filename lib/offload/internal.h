@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "offload/offload.h"
 #include "offload/policy.h"
+#include "offload/vm.h"
 
 #include "heap.h"
 
@@ -18,6 +19,7 @@
 //
 //   traits.c      rates, ranks                    flow_table.c  keys, ids, lists, who may leave
 //   queues.c      queue accounts                  nic.c         NICs, entries, limits, shapes
+//   vm.c          guarantees and limits of VMs
 //   decide.c      which place a flow should have  place.c       steps of one flow's state machine
 //   serve.c       who gets what is free           tick.c        a round of all of these
 //   events.c      reports from outside            answer.c      answers of the NICs
@@ -113,6 +115,7 @@ struct of_flow {
 	bool kept; // in the list of flows that hold something
 	uint8_t dirty;
 	uint8_t paths_ever;
+	uint8_t dscp;
 	uint8_t last_path;   // of a rule, for counters that come late
 	uint32_t order_tick; // of its last order
 	uint32_t reasons_ever;
@@ -123,6 +126,22 @@ struct of_flow {
 	struct of_side side[2];
 	TAILQ_ENTRY(of_flow) lru;
 	TAILQ_ENTRY(of_flow) todo;
+	LIST_ENTRY(of_flow)
+	vm_link[2]; // of the VM that it comes from, and goes to where that is
+		    // another one
+};
+
+LIST_HEAD(of_vm_flows, of_flow);
+
+struct of_vm {
+	struct offload_vm_limits limits; // all 0: none
+	uint32_t entries;                // of all NICs
+	uint32_t entries_on[OFFLOAD_NICS_MAX];
+	uint16_t rx_alone, tx_alone; // queues that its flows have alone
+	double inserts, tokens;      // decayed count; that it may have now
+	uint64_t inserts_ns, tokens_ns;
+	uint32_t promised, promised_tick; // entries that leave for its flows, in that round
+	struct of_vm_flows flows[2];
 };
 
 TAILQ_HEAD(of_flows, of_flow);
@@ -197,8 +216,9 @@ struct offload {
 	struct offload_policy *policies;
 	uint32_t n_policies;
 	uint64_t policy_least_bps; // least of the rules' own thresholds
-	uint32_t *vm_entries;      // by VM
-	uint16_t *vm_exclusive;    // by VM
+	struct of_vm *vm;          // [OFFLOAD_NONE]
+	uint16_t *limited;         // VMs with limits
+	uint16_t n_limited;
 	struct offload_stats stats;
 };
 
@@ -265,9 +285,10 @@ void offload_queue_hold(struct offload *o, struct of_side *s, enum of_holds whic
 void offload_queue_release(struct offload *o, struct of_side *s, enum of_holds which);
 void offload_queue_settle(struct of_side *s); // the next place becomes the place
 // Resident alone on a queue of that port and kind that is weakest, and may leave; vm OFFLOAD_NONE:
-// of any. *busy: one is leaving already.
-struct of_side *offload_queue_weakest(
-	struct offload *o, struct of_port *p, uint8_t kind, uint16_t vm, bool *busy);
+// of any; not of those that are guaranteed to another VM than for_vm. *busy: one is leaving
+// already.
+struct of_side *offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind,
+	uint16_t vm, uint16_t for_vm, bool *busy);
 
 // nic.c
 struct of_nic *offload_nic(struct offload *o, uint16_t nic); // NULL: none that works
@@ -293,6 +314,34 @@ bool offload_policy_queue(const struct offload *o, const struct of_flow *f, uint
 uint32_t offload_share_group(const struct offload *o, const struct of_flow *f, uint16_t vm);
 uint32_t offload_rate_limit(const struct of_flow *f); // kbit/s of its rule, 0: none
 
+// vm.c
+void offload_vm_link(struct offload *o, struct of_flow *f);
+void offload_vm_unlink(struct of_flow *f);
+uint16_t offload_vm_sends(const struct offload_decision *d); // whose transmit queue it is
+#define OF_OWED 1e15                                         // above what any flow is worth
+// What a flow is worth, and above all others while its VM has less than it is guaranteed.
+double offload_rank(const struct offload *o, const struct of_flow *f, const struct of_side *s);
+// Why a flow of that VM may have nothing more; OFFLOAD_R_NONE: it may.
+uint8_t offload_vm_entry_reason(const struct offload *o, const struct of_flow *f);
+uint8_t offload_vm_queue_reason(
+	const struct offload *o, const struct of_flow *f, const struct of_side *s);
+bool offload_vm_may_insert(struct offload *o, const struct of_flow *f);
+void offload_vm_inserted(struct offload *o, const struct of_flow *f);
+// Its VM has, and is promised in this round, fewer entries of the NIC than it is guaranteed; or it
+// has fewer queues alone.
+bool offload_vm_owed_entry(const struct offload *o, const struct of_flow *f, uint16_t nic);
+bool offload_vm_owed_queue(
+	const struct offload *o, const struct of_flow *f, const struct of_side *s);
+// A resident, or an owner of a queue, that its VM's guarantee keeps there whoever of another VM
+// comes.
+bool offload_vm_keeps_entry(const struct of_side *s, uint16_t for_vm, const struct offload *o);
+bool offload_vm_keeps_queue(const struct offload *o, const struct of_hold *h, uint16_t for_vm);
+// An entry is on its way to a flow of its VM.
+void offload_vm_promise(struct offload *o, const struct of_flow *f);
+bool offload_vm_any_owed(const struct offload *o, uint16_t nic); // an entry, and there are flows
+void offload_vm_tick(struct offload *o); // who has more than its maximum, since that fell
+void offload_vm_charge(struct offload *o, struct of_hold *h, uint16_t vm, int by);
+
 // capacity.c
 void offload_capacity_init(struct of_nic *n);
 void offload_load_tick(struct offload *o);
@@ -303,7 +352,7 @@ void offload_capacity_entered(struct of_nic *n, double worth); // a flow of that
 bool offload_capacity_room(const struct offload *o, const struct of_nic *n);
 void offload_pool_forget(struct of_nic *n, const struct of_side *s);
 // The resident that is worth least and may go; NULL: none.
-struct of_side *offload_pool_least(struct offload *o, struct of_nic *n);
+struct of_side *offload_pool_least(struct offload *o, struct of_nic *n, uint16_t for_vm);
 uint64_t offload_residency(const struct offload *o, const struct of_side *s); // ns
 
 // decide.c

@@ -80,6 +80,17 @@ not_its_queue(const struct offload *o, const struct of_flow *f, const struct of_
 	return a && !asked_for && !offload_policy_queue(o, f, a->q.id.index);
 }
 
+// The policy rule that it has by now does not allow where it is: it leaves at once. A rule of the
+// switch that names the queue stands above the policy.
+static bool
+forbidden(const struct offload *o, const struct of_flow *f, const struct of_side *s, uint8_t path)
+{
+	bool asked_for = s->idx == OFFLOAD_IN && f->d.pinned_queue != OFFLOAD_NONE;
+
+	return !asked_for && offload_in_hardware(path) &&
+	       !offload_policy_allows(offload_policy_known(o, f), path);
+}
+
 static bool
 judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const struct of_verdict *v)
 {
@@ -87,7 +98,7 @@ judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const stru
 		return offload_order_remove(o, f, s, v->reason);
 	if (s->sig != offload_sig(f, s->path) || queue_leaving(s, OF_HOLD_PLACE))
 		return offload_order_remove(o, f, s, OFFLOAD_R_STALE);
-	if (not_its_queue(o, f, s))
+	if (not_its_queue(o, f, s) || forbidden(o, f, s, s->path))
 		return offload_order_remove(o, f, s, OFFLOAD_R_POLICY);
 	if (v->path == s->path)
 		return settled(o, f, s, v->path, v->reason);
@@ -192,7 +203,7 @@ judge_out(struct offload *o, struct of_flow *f)
 		return judge_host(o, f, s, &v);
 	if (!offload_in_hardware(v.path) || queue_leaving(s, OF_HOLD_PLACE) ||
 		a->q.id.nic != f->d.out.nic || a->q.id.port != f->d.out.port ||
-		a->q.worker != f->worker || not_its_queue(o, f, s)) {
+		a->q.worker != f->worker || not_its_queue(o, f, s) || forbidden(o, f, s, s->host)) {
 		offload_wait_leave(s);
 		if (!offload_order_host(o, f, s, v.host, NULL)) {
 			offload_set_reason(o, f, s, OFFLOAD_R_STALE);

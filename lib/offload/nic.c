@@ -149,8 +149,10 @@ offload_entry_take(struct offload *o, struct of_flow *f, struct of_side *s, uint
 	s->nic = nic;
 	s->charged_vm = offload_vm(&f->d);
 	o->nic[nic].entries++;
-	if (s->charged_vm != OFFLOAD_NONE)
-		o->vm_entries[s->charged_vm]++;
+	if (s->charged_vm != OFFLOAD_NONE) {
+		o->vm[s->charged_vm].entries++;
+		o->vm[s->charged_vm].entries_on[nic]++;
+	}
 }
 
 void
@@ -160,8 +162,10 @@ offload_entry_release(struct offload *o, struct of_side *s)
 		return;
 	s->has_entry = false;
 	o->nic[s->nic].entries--;
-	if (s->charged_vm != OFFLOAD_NONE)
-		o->vm_entries[s->charged_vm]--;
+	if (s->charged_vm != OFFLOAD_NONE) {
+		o->vm[s->charged_vm].entries--;
+		o->vm[s->charged_vm].entries_on[s->nic]--;
+	}
 	s->nic = OFFLOAD_NONE;
 }
 

@@ -27,9 +27,9 @@ offload_new(const struct offload_cfg *cfg, const struct sl_clock *clock, struct 
 	o->now = sl_now(clock);
 	o->tick = 2;
 	o->rng.state = 1; // the same on simulated time, each time
-	o->vm_entries = calloc(UINT16_MAX, sizeof(*o->vm_entries));
-	o->vm_exclusive = calloc(UINT16_MAX, sizeof(*o->vm_exclusive));
-	if (!o->vm_entries || !o->vm_exclusive || offload_table_init(o) < 0) {
+	o->vm = calloc(OFFLOAD_NONE, sizeof(*o->vm));
+	o->limited = calloc(OFFLOAD_NONE, sizeof(*o->limited));
+	if (!o->vm || !o->limited || offload_table_init(o) < 0) {
 		offload_free(o);
 		return -ENOMEM;
 	}
@@ -49,7 +49,7 @@ offload_free(struct offload *o)
 	offload_table_fini(o);
 	offload_heap_fini(&o->timers);
 	free(o->policies);
-	free(o->vm_entries);
-	free(o->vm_exclusive);
+	free(o->vm);
+	free(o->limited);
 	free(o);
 }

@@ -51,7 +51,7 @@ void
 offload_wait_join(struct offload *o, struct of_flow *f, struct of_side *s)
 {
 	struct of_heap *heap = heap_for(o, f, s);
-	double rank = offload_worth(f, o->now);
+	double rank = offload_rank(o, f, s);
 
 	if (s->wait_in == heap) {
 		if (s->wait.key != rank)
@@ -149,6 +149,7 @@ offload_order_install(struct offload *o, struct of_flow *f, struct of_side *s)
 	offload_set_state(o, s, OFFLOAD_ST_INSTALLING);
 	offload_set_reason(o, f, s, OFFLOAD_R_NONE);
 	o->nic[s->nic].inflight++;
+	offload_vm_inserted(o, f);
 	give(o, f, s, OFFLOAD_INSTALL, s->path, NULL);
 	offload_sort(o, f);
 	return true;

@@ -25,7 +25,8 @@ offload_policies_set(struct offload *o, const struct offload_policy *list, uint3
 	if (n > OFFLOAD_POLICIES_MAX)
 		return -EINVAL;
 	for (i = 0; i < n; i++) {
-		if (list[i].n_places > OFFLOAD_PATHS || list[i].share >= OFFLOAD_SHARES)
+		if (list[i].n_places > OFFLOAD_PATHS || list[i].share >= OFFLOAD_SHARES ||
+			list[i].scale >= OFFLOAD_SCALES)
 			return -EINVAL;
 		for (k = 0; k < list[i].n_places; k++)
 			if (list[i].places[k] >= OFFLOAD_PATHS)
@@ -66,28 +67,57 @@ offload_rate_limit(const struct of_flow *f)
 }
 
 static bool
+has_dscp(const struct of_flow *f, uint64_t set)
+{
+	return f->dscp < 64 && (set >> f->dscp & 1) != 0;
+}
+
+static bool
+age_hits(const struct offload *o, const struct of_flow *f, const struct offload_policy *p)
+{
+	const uint64_t age = o->now - f->first_ns;
+
+	return age >= p->min_age_ns && (p->max_age_ns == 0 || age < p->max_age_ns);
+}
+
+static uint64_t
+rate_on(const struct offload *o, const struct of_flow *f, uint8_t scale)
+{
+	return scale == OFFLOAD_SCALE_FAST   ? offload_rate_fast(f, o->now)
+	       : scale == OFFLOAD_SCALE_SLOW ? offload_rate_slow(f, o->now)
+					     : offload_rate(f, o->now);
+}
+
+static bool
+limit_hits(const struct of_flow *f, const struct offload_policy *p)
+{
+	uint32_t kbps;
+
+	if (p->min_kbps == 0 && p->max_kbps == 0)
+		return true;
+	kbps = offload_rate_limit(f);
+	return kbps > 0 && kbps >= p->min_kbps && (p->max_kbps == 0 || kbps <= p->max_kbps);
+}
+
+static bool
 hits(struct offload *o, const struct of_flow *f, uint32_t i)
 {
 	const struct offload_policy *p = &o->policies[i];
 	uint64_t rate, least = f->policy == i ? p->min_bps / 4 * 3 : p->min_bps;
-	uint32_t kbps;
 
 	if ((p->vm != OFFLOAD_NONE && p->vm != f->d.in.vm && p->vm != f->d.out.vm) ||
 		(p->vport != OFFLOAD_NONE && p->vport != f->d.in.vport) ||
 		(p->cls >= 0 && p->cls != f->d.cls) ||
 		(p->priority >= 0 && p->priority != f->d.priority) ||
-		(p->hint != 0 && p->hint != f->asked))
+		(p->hint != 0 && p->hint != f->asked) || (p->dscp != 0 && !has_dscp(f, p->dscp)))
 		return false;
-	if (p->min_kbps > 0 || p->max_kbps > 0) {
-		kbps = offload_rate_limit(f);
-		if (kbps == 0 || kbps < p->min_kbps || (p->max_kbps > 0 && kbps > p->max_kbps))
-			return false;
-	}
+	if (!limit_hits(f, p) || !age_hits(o, f, p))
+		return false;
 	if (p->has_match && !flow_match_hits(&p->match, &f->key))
 		return false;
 	if (least == 0 && p->max_bps == 0)
 		return true;
-	rate = offload_rate(f, o->now);
+	rate = rate_on(o, f, p->scale);
 	return rate >= least && (p->max_bps == 0 || rate < p->max_bps);
 }
 
@@ -103,7 +133,11 @@ offload_policy_of(struct offload *o, struct of_flow *f)
 			p = &o->policies[i];
 	}
 	f->policy = p ? (uint16_t)(p - o->policies) : OF_NO_POLICY;
-	f->hint = p && p->no_hints ? 0 : f->asked;
+	f->hint = f->asked;
+	if (p && f->asked == 0)
+		f->hint = (int8_t)(has_dscp(f, p->dscp_raise) - has_dscp(f, p->dscp_lower));
+	if (p && p->no_hints)
+		f->hint = 0;
 	return p;
 }
 

@@ -189,9 +189,7 @@ offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s, uint
 		.share = f->d.share};
 
 	look_for.p = &o->nic[end->nic].port[end->port];
-	look_for.vm = offload_vm(&f->d);
-	if (s->idx == OFFLOAD_OUT && f->d.in.vm != OFFLOAD_NONE)
-		look_for.vm = f->d.in.vm;
+	look_for.vm = s->idx == OFFLOAD_OUT ? offload_vm_sends(&f->d) : offload_vm(&f->d);
 	look_for.group = offload_share_group(o, f, look_for.vm);
 	*got = OFFLOAD_SHARED_QUEUE;
 	*reason = OFFLOAD_R_NO_FREE_QUEUE;
@@ -199,9 +197,10 @@ offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s, uint
 		return pick_pinned(o, f, &look_for);
 	look(o, f, &look_for);
 	if (want == OFFLOAD_EXCLUSIVE_QUEUE) {
-		if (s->idx == OFFLOAD_IN && f->d.out.vm != OFFLOAD_NONE &&
-			o->vm_exclusive[f->d.out.vm] >= f->d.vm_max_queues) {
-			*reason = OFFLOAD_R_VM_QUEUE_LIMIT;
+		uint8_t limit = offload_vm_queue_reason(o, f, s);
+
+		if (limit != OFFLOAD_R_NONE) {
+			*reason = limit;
 		} else if (alone_allowed(o, &look_for)) {
 			*got = OFFLOAD_EXCLUSIVE_QUEUE;
 			return look_for.unused;
@@ -223,10 +222,8 @@ offload_queue_hold(struct offload *o, struct of_side *s, enum of_holds which, st
 {
 	struct of_flow *f = offload_flow_of(s);
 	struct of_hold *h = &s->hold[which];
-	uint16_t vm = offload_vm(&f->d);
+	uint16_t vm = s->idx == OFFLOAD_OUT ? offload_vm_sends(&f->d) : offload_vm(&f->d);
 
-	if (s->idx == OFFLOAD_OUT && f->d.in.vm != OFFLOAD_NONE)
-		vm = f->d.in.vm;
 	h->account = a;
 	h->side = s;
 	h->charged_vm = OFFLOAD_NONE;
@@ -240,11 +237,8 @@ offload_queue_hold(struct offload *o, struct of_side *s, enum of_holds which, st
 	} else if (a->q.vm != vm) {
 		a->q.vm = OFFLOAD_NONE;
 	}
-	if (path == OFFLOAD_EXCLUSIVE_QUEUE && s->idx == OFFLOAD_IN &&
-		f->d.out.vm != OFFLOAD_NONE) {
-		h->charged_vm = f->d.out.vm;
-		o->vm_exclusive[h->charged_vm]++;
-	}
+	if (path == OFFLOAD_EXCLUSIVE_QUEUE)
+		offload_vm_charge(o, h, s->idx == OFFLOAD_IN ? f->d.out.vm : f->d.in.vm, 1);
 }
 
 void
@@ -256,9 +250,8 @@ offload_queue_release(struct offload *o, struct of_side *s, enum of_holds which)
 	if (!a)
 		return;
 	TAILQ_REMOVE(&a->holds, h, link);
+	offload_vm_charge(o, h, h->charged_vm, -1);
 	h->account = NULL;
-	if (h->charged_vm != OFFLOAD_NONE)
-		o->vm_exclusive[h->charged_vm]--;
 	a->left_tick = o->tick;
 	if (--a->q.flows > 0)
 		return;
@@ -281,7 +274,8 @@ offload_queue_settle(struct of_side *s)
 }
 
 struct of_side *
-offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind, uint16_t vm, bool *busy)
+offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind, uint16_t vm,
+	uint16_t for_vm, bool *busy)
 {
 	struct of_side *least = NULL;
 	double least_rank = 0;
@@ -304,6 +298,8 @@ offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind, uint16
 			*busy |= s->state == OFFLOAD_ST_REMOVING;
 			continue;
 		}
+		if (offload_vm_keeps_queue(o, h, for_vm))
+			continue;
 		rank = offload_worth(offload_flow_of(s), o->now);
 		if (o->now - s->since_ns >= offload_residency(o, s) &&
 			(!least || rank < least_rank)) {

@@ -53,37 +53,88 @@ weakest_of_vm(struct offload *o, struct of_nic *n, uint16_t vm)
 	return least;
 }
 
+// owed: its VM has less than it is guaranteed, so that it need not be worth more.
 static bool
-may_replace(const struct offload *o, const struct of_flow *f, struct of_side *resident)
+may_replace(const struct offload *o, const struct of_flow *f, struct of_side *resident, bool owed)
 {
-	return resident && o->now - resident->since_ns >= offload_residency(o, resident) &&
-	       offload_worth(f, o->now) >
-		       offload_worth(offload_flow_of(resident), o->now) * OF_CLEARLY;
+	if (!resident || o->now - resident->since_ns < offload_residency(o, resident))
+		return false;
+	return owed || offload_worth(f, o->now) >
+			       offload_worth(offload_flow_of(resident), o->now) * OF_CLEARLY;
+}
+
+// Who has to go for f: the least of all that may, else of its VM's own.
+static struct of_side *
+entry_victim(
+	struct offload *o, struct of_nic *n, const struct of_flow *f, uint8_t reason, bool owed)
+{
+	const uint16_t vm = offload_vm(&f->d);
+	struct of_side *out = NULL;
+
+	if (reason != OFFLOAD_R_VM_ENTRY_LIMIT)
+		out = offload_pool_least(o, n, vm);
+	if (!may_replace(o, f, out, owed) && vm != OFFLOAD_NONE &&
+		(reason == OFFLOAD_R_VM_ENTRY_LIMIT || o->n_limited > 0)) {
+		out = weakest_of_vm(o, n, vm);
+		owed = false;
+	}
+	return may_replace(o, f, out, owed) ? out : NULL;
 }
 
 // No entry is left for f. Entries that are on their way out are promised, one to each flow in order
 // of rank; when there are none left to promise, a resident has to go.
 static enum outcome
-want_entry(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side *s, uint16_t vm)
+want_entry(
+	struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side *s, uint8_t reason)
 {
-	uint8_t reason = vm == OFFLOAD_NONE ? OFFLOAD_R_TABLE_FULL : OFFLOAD_R_VM_ENTRY_LIMIT;
+	bool owed = offload_vm_owed_entry(o, f, n->nic);
 	struct of_side *out;
 
-	n->table_wanted |= vm == OFFLOAD_NONE;
+	n->table_wanted |= reason == OFFLOAD_R_TABLE_FULL;
 	if (n->promised < n->leaving) {
 		n->promised++;
+		offload_vm_promise(o, f);
 		return blocked(o, f, s, reason);
 	}
-	out = vm == OFFLOAD_NONE ? offload_pool_least(o, n) : weakest_of_vm(o, n, vm);
-	if (may_replace(o, f, out)) {
-		if (!offload_order_remove(o, offload_flow_of(out), out, reason))
+	out = entry_victim(o, n, f, reason, owed);
+	if (out) {
+		bool lent = owed && out->charged_vm != offload_vm(&f->d);
+
+		if (!offload_order_remove(
+			    o, offload_flow_of(out), out, lent ? OFFLOAD_R_LENT : reason))
 			return NO_ORDERS;
 		n->promised++;
+		offload_vm_promise(o, f);
 		return blocked(o, f, s, reason);
 	}
 	blocked(o, f, s, reason);
+	if (owed)
+		return BLOCKED; // until a resident may go
 	s->yields = true;
 	return YIELDED;
+}
+
+// The owner of a queue that another flow gets joins others, or goes to the host.
+static bool
+leave_queue(struct offload *o, struct of_side *out, uint8_t reason)
+{
+	struct of_flow *g = offload_flow_of(out);
+	struct of_account *a;
+	uint8_t got, why;
+	bool ok;
+
+	a = offload_queue_pick(o, g, out, OFFLOAD_SHARED_QUEUE, false, &got, &why);
+	if (out->idx == OFFLOAD_IN)
+		return a ? offload_order_move(o, g, out, got, a, reason)
+			 : offload_order_remove(o, g, out, reason);
+	ok = offload_order_host(o, g, out, a ? got : OFFLOAD_SOFTWARE, a);
+	if (ok && !a)
+		offload_set_state(o, out, OFFLOAD_ST_WANTED);
+	if (ok) {
+		offload_set_reason(o, g, out, reason);
+		offload_todo(o, g, OF_DIRTY);
+	}
+	return ok;
 }
 
 // No queue is left for f, which is heavy or pinned: the weakest owner of one may have to go.
@@ -91,35 +142,21 @@ static enum outcome
 want_queue(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason)
 {
 	const struct offload_end *end = s->idx == OFFLOAD_IN ? &f->d.in : &f->d.out;
-	uint8_t kind = s->idx == OFFLOAD_IN ? OFFLOAD_RX : OFFLOAD_TX, got, why;
+	uint8_t kind = s->idx == OFFLOAD_IN ? OFFLOAD_RX : OFFLOAD_TX;
 	struct of_port *p = &o->nic[end->nic].port[end->port];
-	uint16_t vm = reason == OFFLOAD_R_VM_QUEUE_LIMIT ? f->d.out.vm : OFFLOAD_NONE;
-	struct of_account *a;
+	uint16_t payer = s->idx == OFFLOAD_IN ? f->d.out.vm : f->d.in.vm;
+	uint16_t vm = reason == OFFLOAD_R_VM_QUEUE_LIMIT ? payer : OFFLOAD_NONE;
+	bool owed = offload_vm_owed_queue(o, f, s), busy;
 	struct of_side *out;
-	struct of_flow *g;
-	bool busy, ok;
 
 	if (s->want != OFFLOAD_EXCLUSIVE_QUEUE)
 		return blocked(o, f, s, reason);
-	out = offload_queue_weakest(o, p, kind, vm, &busy);
-	if (busy || !may_replace(o, f, out))
+	out = offload_queue_weakest(o, p, kind, vm, payer, &busy);
+	if (busy || !may_replace(o, f, out, owed))
 		return blocked(o, f, s, reason);
-	g = offload_flow_of(out);
-	a = offload_queue_pick(o, g, out, OFFLOAD_SHARED_QUEUE, false, &got, &why);
-	if (out->idx == OFFLOAD_OUT) {
-		ok = offload_order_host(o, g, out, a ? got : OFFLOAD_SOFTWARE, a);
-		if (ok && !a)
-			offload_set_state(o, out, OFFLOAD_ST_WANTED);
-		if (ok) {
-			offload_set_reason(o, g, out, OFFLOAD_R_NO_FREE_QUEUE);
-			offload_todo(o, g, OF_DIRTY);
-		}
-	} else if (a) {
-		ok = offload_order_move(o, g, out, got, a, OFFLOAD_R_NO_FREE_QUEUE);
-	} else {
-		ok = offload_order_remove(o, g, out, OFFLOAD_R_NO_FREE_QUEUE);
-	}
-	return ok ? blocked(o, f, s, reason) : NO_ORDERS;
+	if (!leave_queue(o, out, owed ? OFFLOAD_R_LENT : OFFLOAD_R_NO_FREE_QUEUE))
+		return NO_ORDERS;
+	return blocked(o, f, s, reason);
 }
 
 // A rule wants the flow on a queue that another has alone: that one leaves.
@@ -166,7 +203,7 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 	bool placed = s->state == OFFLOAD_ST_PLACED;
 	uint8_t got = v->path, reason = OFFLOAD_R_NONE;
 	struct of_account *a = NULL;
-	uint16_t vm = offload_vm(&f->d);
+	uint8_t limit = offload_vm_entry_reason(o, f);
 
 	if (v->path != OFFLOAD_ESWITCH) {
 		a = offload_queue_pick(o, f, s, v->path, placed, &got, &reason);
@@ -177,12 +214,17 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 	}
 	if (!offload_capacity_room(o, n))
 		return blocked(o, f, s, OFFLOAD_R_BUDGET);
+	if (!offload_vm_may_insert(o, f)) {
+		blocked(o, f, s, OFFLOAD_R_VM_INSERT_LIMIT);
+		s->yields = !placed;
+		return YIELDED;
+	}
 	if (placed)
 		return offload_order_move(o, f, s, got, a, OFFLOAD_R_NONE) ? DONE : NO_ORDERS;
-	if (f->d.vm_max_entries && vm != OFFLOAD_NONE && o->vm_entries[vm] >= f->d.vm_max_entries)
-		return want_entry(o, n, f, s, vm);
+	if (limit != OFFLOAD_R_NONE)
+		return want_entry(o, n, f, s, limit);
 	if (!offload_entry_free(n))
-		return want_entry(o, n, f, s, OFFLOAD_NONE);
+		return want_entry(o, n, f, s, OFFLOAD_R_TABLE_FULL);
 	if (o->orders.n == o->orders.max)
 		return NO_ORDERS;
 	offload_entry_take(o, f, s, n->nic);
@@ -244,7 +286,16 @@ serve_one(struct offload *o, struct of_nic *n, struct of_side *s, struct of_side
 {
 	struct of_heap *heap = s->wait_in;
 	enum outcome outcome;
+	double rank;
 
+	// Its VM has got what it is guaranteed since it joined.
+	if (s->wait.key >= OF_OWED) {
+		rank = offload_rank(o, offload_flow_of(s), s);
+		if (rank < OF_OWED) {
+			offload_heap_change(heap, &s->wait, rank);
+			return true;
+		}
+	}
 	offload_wait_leave(s);
 	outcome = serve_side(o, n, s);
 	if (outcome == DONE || outcome == YIELDED)

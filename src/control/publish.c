@@ -7,6 +7,7 @@
 
 #include "switch/extensions.h"
 #include "switch/macs.h"
+#include "place/offload_run.h"
 #include "place/placements.h"
 #include "switch/rule_book.h"
 
@@ -209,6 +210,7 @@ publish(struct control *c, bool decisions)
 	p->s.lanes = placements_lanes(c->placements);
 	p->s.idle_ticks = (uint32_t)((uint64_t)c->cfg->idle_ms * SL_NS_PER_MS / DP_TICK_NS) + 1;
 	p->s.report_rate = placements_report_rate(c);
+	p->s.report_dscp = offload_run_wants_dscp(c);
 	if (c->running) {
 		old = (struct published *)(uintptr_t)dp_publish(c->dp, &p->s);
 		c->snapshot = &p->s;

@@ -74,6 +74,7 @@ struct dp_miss {
 	uint64_t hash;
 	uint32_t packets; // 0: none yet, other packets of the flow have keys of their own
 	uint32_t bytes;
+	uint8_t dscp; // of its first packet, as in an event
 };
 
 // One burst on its way through the stages, in the order of arrival.

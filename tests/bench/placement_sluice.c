@@ -112,7 +112,7 @@ worker_packet(struct sim *s, const struct trace_packet *p)
 		e = cache_insert(s->w->cache, &s->t->keys[p->flow], hash, s->w->tick);
 		memcpy(e->value, &output, sizeof(output));
 	}
-	report_packet(s->w, e, p->len);
+	report_packet(s->w, e, p->len, NULL, DP_NO_DSCP);
 }
 
 // ---- control

@@ -109,6 +109,97 @@ test_places(void **state)
 	w_expect(w, b, OFFLOAD_IN, OFFLOAD_ESWITCH, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
 }
 
+// A policy that comes to forbid the kind of queue that a flow is on moves it at once, though the
+// flow is as heavy as before.
+static void
+test_a_queue_is_forbidden(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *a = w_add(w, 9, 3, HEAVY), *b = w_add(w, 3, 9, HEAVY);
+	struct w_flow *c = w_add(w, 9, 4, NORMAL);
+	struct offload_policy p = rule("shared");
+
+	w_run(w, 1000);
+	w_expect(w, a, OFFLOAD_IN, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	w_expect(w, b, OFFLOAD_OUT, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	w_expect(w, c, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	p.n_places = 1;
+	p.places[0] = OFFLOAD_SHARED_QUEUE;
+	put(w, &p, 1);
+	w_run(w, 60); // far below the residency
+	w_expect(w, a, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	w_expect(w, b, OFFLOAD_OUT, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	p.places[0] = OFFLOAD_EXCLUSIVE_QUEUE;
+	put(w, &p, 1);
+	w_run(w, 60);
+	w_expect(w, a, OFFLOAD_IN, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	w_expect(w, b, OFFLOAD_OUT, OFFLOAD_EXCLUSIVE_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	w_expect(w, c, OFFLOAD_IN, OFFLOAD_SOFTWARE, OFFLOAD_ST_SOFTWARE, OFFLOAD_R_POLICY);
+}
+
+static void
+test_dscp(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *a = w_add(w, 9, 3, HEAVY), *b = w_add(w, 9, 4, HEAVY);
+	struct offload_policy list[2] = {rule("ef"), rule("hints")};
+
+	list[0].dscp = UINT64_C(1) << 46;
+	list[0].dscp_raise = list[0].dscp;
+	list[1].dscp_lower = UINT64_C(1) << 8 | 1;
+	put(w, list, 2);
+	w_run(w, 100);
+	expect_rule(w, a, "hints"); // not known is no code point
+	assert_int_equal(w_get(w, a).dscp, OFFLOAD_NO_DSCP);
+	offload_flow_dscp(w->o, a->id, 46);
+	offload_flow_dscp(w->o, b->id, 8);
+	w_run(w, 1000);
+	expect_rule(w, a, "ef");
+	expect_rule(w, b, "hints");
+	assert_int_equal(w_get(w, a).hint, 1);
+	assert_int_equal(w_get(w, b).hint, -1);
+	w_expect(w, b, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_HINT);
+	// What the VM says by its channel stands above it, and a policy above both.
+	assert_int_equal(offload_hint(w->o, &b->key, 1), 0);
+	assert_int_equal(w_get(w, b).hint, 1);
+	assert_int_equal(offload_hint(w->o, &b->key, 0), 0);
+	list[1].no_hints = true;
+	put(w, list, 2);
+	w_run(w, 100);
+	assert_int_equal(w_get(w, b).hint, 0);
+}
+
+static void
+test_age_and_scale(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *a = w_add(w, 1, 2, NORMAL), *b;
+	struct offload_policy list[3] = {rule("old"), rule("burst"), rule("lasting")};
+
+	list[0].min_age_ns = 2 * SL_NS_PER_S;
+	list[0].max_age_ns = 4 * SL_NS_PER_S;
+	list[1].min_bps = list[2].min_bps = 20 * MBIT;
+	list[1].scale = OFFLOAD_SCALE_FAST;
+	list[2].scale = OFFLOAD_SCALE_SLOW;
+	put(w, list, 3);
+	w_run(w, 1000);
+	expect_rule(w, a, NULL);
+	w_run(w, 1500);
+	expect_rule(w, a, "old");
+	w_run(w, 2000);
+	expect_rule(w, a, NULL);
+	b = w_add(w, 2, 1, 30 * MBIT);
+	w_run(w, 1000);
+	expect_rule(w, b, "burst");
+	w_run(w, 20000);
+	expect_rule(w, b, "burst");
+	b->bps = 1 * MBIT; // at once on the fast scale, not yet on the slow one
+	w_run(w, 1000);
+	expect_rule(w, b, "lasting");
+	w_run(w, 20000);
+	expect_rule(w, b, NULL);
+}
+
 static void
 test_strict_order(void **state)
 {
@@ -264,6 +355,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_first_match_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_queue_is_forbidden, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dscp, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_age_and_scale, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strict_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rates_have_hysteresis, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hints, setup, teardown),

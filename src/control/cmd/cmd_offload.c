@@ -5,6 +5,7 @@
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "cmd/flow_json.h"
+#include "offload/vm.h"
 #include "place/mover.h"
 
 struct free_ctx {
@@ -21,6 +22,24 @@ count_queue(void *ctx, const struct offload_queue *q)
 		return;
 	f->total++;
 	f->free += q->state == OFFLOAD_Q_FREE;
+}
+
+// What VMs have of a NIC's table, those that have something or are guaranteed it.
+static json_t *
+shares_json(struct control *c, uint16_t nic)
+{
+	json_t *o = json_object();
+	struct offload_vm_info info;
+	uint16_t i;
+
+	for (i = 0; i < c->cfg->n_vms; i++) {
+		offload_vm_get(c->offload, i, &info);
+		if (info.entries_on[nic] > 0 || info.limits.min_entries > 0)
+			json_object_set_new(o, c->cfg->vms[i].name,
+				json_pack("{si si}", "entries", (int)info.entries_on[nic],
+					"guaranteed", (int)info.limits.min_entries));
+	}
+	return o;
 }
 
 static json_t *
@@ -42,13 +61,14 @@ nic_json(struct control *c, const struct nic *nic)
 		(int)st.op_least_us, "window", (int)st.window, "under_way", (int)st.under_way,
 		"shapes_refused", (int)st.shapes_refused, "to_beat_bps",
 		(json_int_t)st.to_beat_bps);
-	return json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so}", "nic", nic->name,
+	return json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so so}", "nic", nic->name,
 		"driver", nic->driver, "ops", nic->ops->name, "mark", nic->mark, "eswitch",
 		nic->eswitch, "tried", nic->tried, "rules", (int)st.entries, "rule_limit",
 		st.limit == 0 ? json_null() : json_integer(st.limit), "queues", (int)f.total,
 		"queues_free", (int)f.free, "waiting", (int)st.waiting, "installed",
 		(json_int_t)st.installed, "removed", (json_int_t)st.removed, "moves_eswitch",
-		(json_int_t)st.moves_eswitch, "refused", refused, "learned", learned);
+		(json_int_t)st.moves_eswitch, "refused", refused, "learned", learned, "vms",
+		shares_json(c, nic->index));
 }
 
 COMMAND(cmd_offload_status)

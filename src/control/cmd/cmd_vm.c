@@ -7,6 +7,7 @@
 #include "cmd/commands.h"
 #include "datapath/worker.h"
 #include "flow/text.h"
+#include "offload/vm.h"
 #include "place/hints.h"
 
 struct vm_count {
@@ -98,6 +99,30 @@ vm_json(struct control *c, uint16_t vm, const struct vm_count *n)
 		(json_int_t)held);
 }
 
+// What it has of the hardware, beside what it is guaranteed and the most that it may have.
+static json_t *
+part_json(uint32_t has, uint32_t least, uint32_t most)
+{
+	return json_pack("{si si so}", "has", (int)has, "guaranteed", (int)least, "max",
+		most == 0 ? json_null() : json_integer(most));
+}
+
+static json_t *
+limits_json(struct control *c, uint16_t vm)
+{
+	struct offload_vm_info info;
+	json_t *o = json_object();
+
+	offload_vm_get(c->offload, vm, &info);
+	json_object_set_new(o, "queues_alone",
+		part_json(info.queues, info.limits.min_queues, info.limits.max_queues));
+	json_object_set_new(o, "entries",
+		part_json(info.entries, info.limits.min_entries, info.limits.max_entries));
+	json_object_set_new(o, "inserts_a_second",
+		part_json(info.inserts, info.limits.min_inserts, info.limits.max_inserts));
+	return o;
+}
+
 COMMAND(cmd_vm_list)
 {
 	struct control *c = app;
@@ -138,6 +163,7 @@ COMMAND(cmd_vm_show)
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");
 	*result = vm_json(c, (uint16_t)vm, &n[vm]);
 	free(n);
+	json_object_set_new(*result, "hardware", limits_json(c, (uint16_t)vm));
 	json_object_set_new(*result, "hints", hints_json(c, (uint16_t)vm));
 	return 0;
 }

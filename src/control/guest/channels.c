@@ -125,6 +125,13 @@ channel_open(struct control *c, uint16_t vm, struct sl_err *err)
 	return sl_err_set(err, rc, NULL, "the hint socket of %s: %s", cfg->name, strerror(abs(rc)));
 }
 
+static bool
+same_channel(const struct config_vm *a, const struct config_vm *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->hint_socket, b->hint_socket) == 0 &&
+	       strcmp(a->hint_owner, b->hint_owner) == 0 && strcmp(a->hint_mode, b->hint_mode) == 0;
+}
+
 int
 channels_apply(struct control *c, struct sl_err *err)
 {
@@ -135,8 +142,7 @@ channels_apply(struct control *c, struct sl_err *err)
 	// Closed first: another VM may have got the path.
 	for (i = 0; i < CONFIG_PORTS_MAX; i++) {
 		if (s->list[i] != NULL &&
-			(i >= c->cfg->n_vms || memcmp(&s->list[i]->cfg, &c->cfg->vms[i],
-						       sizeof(s->list[i]->cfg)) != 0))
+			(i >= c->cfg->n_vms || !same_channel(&s->list[i]->cfg, &c->cfg->vms[i])))
 			channel_close(s, i);
 	}
 	for (i = 0; i < c->cfg->n_vms; i++) {

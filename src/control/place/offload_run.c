@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "ext/chain.h"
-#include "offload/policy.h"
 #include "place/hints.h"
 #include "switch/macs.h"
 #include "place/mover.h"
@@ -38,48 +37,6 @@ offload_run_cfg(const struct config *cfg, uint32_t workers)
 		.flows_max = PLACEMENT_FLOWS_MAX,
 		.workers = workers,
 	};
-}
-
-static void
-policy_from(const struct config_policy *p, struct offload_policy *out)
-{
-	offload_policy_init(out);
-	memcpy(out->name, p->name, sizeof(out->name));
-	out->has_match = p->has_match;
-	out->match = p->match;
-	out->vm = p->vm < 0 ? OFFLOAD_NONE : (uint16_t)p->vm;
-	out->vport = p->vport < 0 ? OFFLOAD_NONE : (uint16_t)p->vport;
-	out->cls = p->cls;
-	out->priority = p->priority == CONFIG_ANY_LEVEL ? -1 : p->priority;
-	out->hint = p->hint == CONFIG_HINT_RAISE ? 1 : p->hint == CONFIG_HINT_LOWER ? -1 : 0;
-	out->min_bps = p->min_bps;
-	out->max_bps = p->max_bps;
-	out->min_kbps = (uint32_t)(p->min_limit_bps / 1000);
-	out->max_kbps = (uint32_t)(p->max_limit_bps / 1000);
-	out->n_places = p->n_places;
-	memcpy(out->places, p->places, sizeof(out->places));
-	out->share = (uint8_t)p->share;
-	out->heavy_bps = p->heavy_bps;
-	out->light_bps = p->light_bps;
-	out->least_bps = p->least_bps;
-	out->no_hints = !p->hints;
-	out->strict_order = p->strict_order;
-	out->queue_first = p->queue_first;
-	out->queue_last = p->queue_last;
-	out->queues_owned = p->own_queues;
-}
-
-int
-offload_run_policy(struct control *c)
-{
-	struct offload_policy list[OFFLOAD_POLICIES_MAX];
-	uint16_t i;
-
-	static_assert(CONFIG_POLICIES_MAX <= OFFLOAD_POLICIES_MAX, "the brain takes all");
-	static_assert(CONFIG_PLACES == OFFLOAD_PATHS, "places have the brain's numbers");
-	for (i = 0; i < c->cfg->n_policies; i++)
-		policy_from(&c->cfg->policies[i], &list[i]);
-	return offload_policies_set(c->offload, list, c->cfg->n_policies);
 }
 
 // ---- decisions
@@ -252,6 +209,8 @@ flow_event(struct control *c, const struct dp_event *ev)
 		c->offload, &ev->key, ev->worker, &d, ev->packets, ev->bytes, ev->path);
 	if (id == UINT32_MAX || !offload_flow_get(c->offload, id, &fi))
 		return;
+	if (ev->dscp != DP_NO_DSCP)
+		offload_flow_dscp(c->offload, id, ev->dscp);
 	if (!known || fi.worker != worker) // with a flow's worker its cache entry changes
 		placements_forget_host(c, id);
 	if (!known || moved)

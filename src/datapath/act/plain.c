@@ -39,16 +39,16 @@ choose(const struct dp_worker *w, const struct dp_burst *b)
 
 // Cold: a flow that control was told of, or whose source the MAC table hears of, in a new tick.
 static __attribute__((noinline)) void
-tell(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
+tell(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, const struct rte_mbuf *m)
 {
-	report_tick(w, e, ticks);
+	report_tick(w, e, ticks, report_dscp(w, m));
 }
 
 // As report_packet.
 static inline void
-count(struct dp_worker *w, struct cache_entry *e, uint32_t len, bool ticking)
+count(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m, bool ticking)
 {
-	uint32_t tick = w->tick, last = e->last_tick, rate = e->rate;
+	uint32_t tick = w->tick, last = e->last_tick, rate = e->rate, len = m->pkt_len;
 
 	e->packets++;
 	e->bytes += len;
@@ -56,12 +56,12 @@ count(struct dp_worker *w, struct cache_entry *e, uint32_t len, bool ticking)
 		e->rate = rate = report_decayed(w, rate, tick - last);
 		e->last_tick = tick;
 		if (unlikely((tick ^ last) >= REPORT_MAC_TICKS || e->flags != 0) && tick != last)
-			tell(w, e, tick - last);
+			tell(w, e, tick - last, m);
 	}
 	rate += len;
 	e->rate = likely(rate >= len) ? rate : UINT32_MAX;
 	if (unlikely(rate >= w->report_rate) && e->flags == 0)
-		report_first(w, e);
+		report_first(w, e, report_dscp(w, m));
 }
 
 // Too long for the quick way, or the output is reached by another worker.
@@ -89,7 +89,7 @@ take(struct dp_worker *w, struct dp_burst *b, struct plain_set set, bool ticking
 		if (!all && !(set.take & 1ULL << i))
 			continue;
 		prog = program(e);
-		count(w, e, m->pkt_len, ticking);
+		count(w, e, m, ticking);
 		act_count_rules(rules, prog, 1, m->pkt_len);
 		if (unlikely(!act_out_add(w, &out, origin, prog->out, m))) {
 			act_out_close(w, &out, origin);

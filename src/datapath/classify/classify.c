@@ -151,13 +151,14 @@ classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *ke
 }
 
 static void
-miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, uint32_t len,
+miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, const struct rte_mbuf *m,
 	const struct rules_result *rules)
 {
 	struct dp_miss *ms = classify_miss(w, b, &b->keys[k], b->hashes[k], rules);
 
-	ms->packets++;
-	ms->bytes += len;
+	if (ms->packets++ == 0)
+		ms->dscp = report_dscp(w, m);
+	ms->bytes += m->pkt_len;
 	set_program(w, b, b->at[k], &ms->program, ms->key != NULL ? NULL : &ms->direct);
 }
 
@@ -219,21 +220,19 @@ take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l
 		asked = ask_rules(w, b, l->n, rules);
 	for (k = 0; k < l->n; k++) {
 		struct cache_entry *e = b->entries[k];
-		uint32_t len;
 
 		if (done & 1ULL << k) { // it may be gone already
 			b->prog[b->at[k]] = NULL;
 			hits++;
 			continue;
 		}
-		len = l->pkts[k]->pkt_len;
 		if (unlikely(e == NULL)) {
-			miss(w, b, k, len, told < asked ? &rules[told] : NULL);
+			miss(w, b, k, l->pkts[k], told < asked ? &rules[told] : NULL);
 			told++;
 			continue;
 		}
 		hits++;
-		report_packet(w, e, len);
+		report_packet(w, e, l->pkts[k]->pkt_len, l->pkts[k], DP_NO_DSCP);
 		if (likely(e->gen == w->gen))
 			set_program(w, b, b->at[k], (void *)e->value, NULL);
 		else
@@ -313,7 +312,7 @@ classify_keep(struct dp_worker *w, struct dp_burst *b)
 		if (ms->packets == 0)
 			continue;
 		e->packets = ms->packets - 1;
-		report_packet(w, e, ms->bytes);
+		report_packet(w, e, ms->bytes, NULL, ms->dscp);
 		lcore_add(&w->counters.flows_seen, 1);
 	}
 	if (unlikely(w->store_full)) {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <rte_ether.h>
+#include <rte_mbuf.h>
 #include <rte_ring_elem.h>
 
 #include "datapath/mac.h"
@@ -36,8 +38,33 @@ report_init(struct dp_worker *w)
 	w->decay[i] = 0;
 }
 
+// Behind up to two VLAN tags: the six upper bits of IPv4's second byte, or of IPv6's traffic class
+// (RFC 2474).
+uint8_t
+report_read_dscp(const struct rte_mbuf *m)
+{
+	uint32_t at = 2 * RTE_ETHER_ADDR_LEN, tags;
+	rte_be16_t type = 0;
+	uint8_t ip[2];
+
+	for (tags = 0; tags <= 2 && m->data_len >= at + 4; tags++, at += 4) {
+		memcpy(&type, rte_pktmbuf_mtod_offset(m, const uint8_t *, at), sizeof(type));
+		if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
+			type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
+			memcpy(ip, rte_pktmbuf_mtod_offset(m, const uint8_t *, at + 2), sizeof(ip));
+			return type == RTE_BE16(RTE_ETHER_TYPE_IPV4)
+				       ? ip[1] >> 2
+				       : (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
+		}
+		if (type != RTE_BE16(RTE_ETHER_TYPE_VLAN) && type != RTE_BE16(RTE_ETHER_TYPE_QINQ))
+			break;
+	}
+	return DP_NO_DSCP;
+}
+
 static bool
-report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_report *r, uint8_t type)
+report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_report *r, uint8_t type,
+	uint8_t dscp)
 {
 	const struct dp_program *prog = (const void *)e->value;
 	struct dp_event ev;
@@ -50,6 +77,7 @@ report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_repor
 	ev.worker = (uint8_t)w->id;
 	ev.path =
 		prog->flags & (DP_PROG_RING | DP_PROG_HOST_RING) ? DP_PATH_RING : DP_PATH_SOFTWARE;
+	ev.dscp = dscp;
 	ev.packets = (uint32_t)(e->packets - r->packets);
 	ev.bytes = e->bytes - r->bytes;
 	ev.key = e->key;
@@ -62,7 +90,7 @@ report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_repor
 }
 
 void
-report_first(struct dp_worker *w, struct cache_entry *e)
+report_first(struct dp_worker *w, struct cache_entry *e, uint8_t dscp)
 {
 	struct lcore_report *r;
 	uint32_t slot = w->reports_free;
@@ -76,7 +104,7 @@ report_first(struct dp_worker *w, struct cache_entry *e)
 	w->reports_free = r->tick;
 	r->packets = 0;
 	r->bytes = 0;
-	if (!report_flow(w, e, r, DP_EV_FLOW)) {
+	if (!report_flow(w, e, r, DP_EV_FLOW, dscp)) {
 		r->tick = w->reports_free;
 		w->reports_free = slot;
 		e->flags = REPORT_NO_SLOT;
@@ -87,14 +115,14 @@ report_first(struct dp_worker *w, struct cache_entry *e)
 }
 
 static void
-report_again(struct dp_worker *w, const struct cache_entry *e, struct lcore_report *r)
+report_again(struct dp_worker *w, const struct cache_entry *e, struct lcore_report *r, uint8_t dscp)
 {
-	if (report_flow(w, e, r, DP_EV_FLOW))
+	if (report_flow(w, e, r, DP_EV_FLOW, dscp))
 		r->tick = w->tick;
 }
 
 void
-report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
+report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, uint8_t dscp)
 {
 	const struct dp_program *prog = (const void *)e->value;
 	struct lcore_report *r;
@@ -112,7 +140,7 @@ report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
 	// Below the bar it can wait; what has doubled since it was told cannot.
 	if (e->rate >= w->report_rate ? since >= REPORT_TICKS || e->rate / 2 >= r->rate
 				      : since >= REPORT_TICKS_LIGHT)
-		report_again(w, e, r);
+		report_again(w, e, r, dscp);
 }
 
 void
@@ -125,7 +153,7 @@ report_gone(void *ctx, const struct cache_entry *e)
 	if (e->flags == 0 || e->flags == REPORT_NO_SLOT)
 		return;
 	r = &w->reports[e->flags - 1];
-	report_flow(w, e, r, DP_EV_FLOW_GONE);
+	report_flow(w, e, r, DP_EV_FLOW_GONE, DP_NO_DSCP);
 	r->tick = w->reports_free;
 	w->reports_free = e->flags - 1u;
 }

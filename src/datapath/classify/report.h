@@ -21,8 +21,8 @@
 
 void report_init(struct dp_worker *w);
 // e's packet is its first one in this tick; ticks since the last one. Its rate has decayed.
-void report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks);
-void report_first(struct dp_worker *w, struct cache_entry *e);
+void report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, uint8_t dscp);
+void report_first(struct dp_worker *w, struct cache_entry *e, uint8_t dscp);
 // An entry leaves the cache (cache_evict_fn, ctx is the worker).
 void report_gone(void *ctx, const struct cache_entry *e);
 void report_mac(struct dp_worker *w, const struct flow_key *key, uint16_t vlan);
@@ -46,16 +46,25 @@ report_decayed(const struct dp_worker *w, uint32_t rate, uint32_t ticks)
 }
 
 static inline void
-report_new_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks)
+report_new_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, uint8_t dscp)
 {
 	e->rate = report_decayed(w, e->rate, ticks);
 	e->last_tick = w->tick;
-	report_tick(w, e, ticks);
+	report_tick(w, e, ticks, dscp);
 }
 
-// A packet of len bytes hit e.
+// What a report says of the packet's DSCP. m is still the worker's.
+uint8_t report_read_dscp(const struct rte_mbuf *m);
+static inline uint8_t
+report_dscp(const struct dp_worker *w, const struct rte_mbuf *m)
+{
+	return unlikely(w->snap->report_dscp) ? report_read_dscp(m) : DP_NO_DSCP;
+}
+
+// A packet of len bytes hit e; m NULL: it is gone, and its DSCP was dscp.
 static inline void
-report_packet(struct dp_worker *w, struct cache_entry *e, uint32_t len)
+report_packet(struct dp_worker *w, struct cache_entry *e, uint32_t len, const struct rte_mbuf *m,
+	uint8_t dscp)
 {
 	uint32_t ticks = w->tick - e->last_tick;
 	uint32_t rate;
@@ -63,11 +72,11 @@ report_packet(struct dp_worker *w, struct cache_entry *e, uint32_t len)
 	e->packets++;
 	e->bytes += len;
 	if (unlikely(ticks != 0))
-		report_new_tick(w, e, ticks);
+		report_new_tick(w, e, ticks, m != NULL ? report_dscp(w, m) : dscp);
 	rate = e->rate + len;
 	e->rate = likely(rate >= len) ? rate : UINT32_MAX;
 	if (unlikely(e->flags == 0 && e->rate >= w->report_rate))
-		report_first(w, e);
+		report_first(w, e, m != NULL ? report_dscp(w, m) : dscp);
 }
 
 #endif

@@ -103,6 +103,8 @@ struct config_vm {
 	char hint_socket[CONFIG_PATH_MAX];    // "": none
 	char hint_owner[2 * CONFIG_NAME_MAX]; // "user", "user:group", "": sluiced's own
 	char hint_mode[8];                    // octal
+	// Its part of the hardware (offload/vm.h); max 0: no limit.
+	uint32_t min_queues, max_queues, min_entries, max_entries, min_inserts, max_inserts;
 };
 
 struct config_rule {
@@ -167,8 +169,14 @@ enum config_share { // as enum offload_share
 	CONFIG_SHARE_CLASS,
 	CONFIG_SHARE_NONE
 };
+enum config_scale { // as enum offload_scale
+	CONFIG_SCALE_GREATER,
+	CONFIG_SCALE_FAST,
+	CONFIG_SCALE_SLOW
+};
 enum config_hint { CONFIG_HINT_ANY, CONFIG_HINT_RAISE, CONFIG_HINT_LOWER };
 #define CONFIG_ANY_LEVEL 255
+#define CONFIG_DSCP_MAX 96
 
 struct config_policy { // a rule of the placement policy, in the order of the file
 	char name[CONFIG_NAME_MAX];
@@ -183,6 +191,10 @@ struct config_policy { // a rule of the placement policy, in the order of the fi
 	bool has_match;
 	struct flow_match match;
 	uint64_t min_bps, max_bps, min_limit_bps, max_limit_bps; // 0: any
+	enum config_scale scale;
+	uint32_t min_age_ms, max_age_ms; // 0: any
+	char dscp_text[CONFIG_DSCP_MAX];
+	uint64_t dscp; // bit n: code point n; 0: any
 	// What holds for them.
 	uint8_t n_places; // 0: all, as usual
 	char place_text[CONFIG_PLACES][20];
@@ -190,6 +202,8 @@ struct config_policy { // a rule of the placement policy, in the order of the fi
 	enum config_share share;
 	uint64_t heavy_bps, light_bps, least_bps; // 0: as for all
 	bool hints, strict_order, own_queues;
+	char raise_text[CONFIG_DSCP_MAX], lower_text[CONFIG_DSCP_MAX];
+	uint64_t dscp_raise, dscp_lower; // code points that are a hint
 	char queues_text[16];
 	uint16_t queue_first, queue_last; // UINT16_MAX: any
 };

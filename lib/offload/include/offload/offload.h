@@ -95,6 +95,7 @@ struct offload_nic_cfg {
 // ---- flows
 
 #define OFFLOAD_NONE UINT16_MAX
+#define OFFLOAD_NO_DSCP UINT8_MAX
 
 enum offload_path {
 	OFFLOAD_SOFTWARE,
@@ -129,11 +130,13 @@ enum offload_reason {
 	OFFLOAD_R_UNSUPPORTED, // the driver refused this shape; remembered
 	OFFLOAD_R_DRIVER,      // the driver failed otherwise; tried again at retry_ns
 	OFFLOAD_R_NIC_GONE,
-	OFFLOAD_R_HINT,      // its VM asked for a lower place
-	OFFLOAD_R_BUDGET,    // the tick's bound was reached; next tick
-	OFFLOAD_R_STALE,     // the rules changed, a new decision is on its way
-	OFFLOAD_R_EXTENSION, // an extension of the switch has to be shown its packets
-	OFFLOAD_R_POLICY,    // its policy rule does not allow the place
+	OFFLOAD_R_HINT,            // its VM asked for a lower place
+	OFFLOAD_R_BUDGET,          // the tick's bound was reached; next tick
+	OFFLOAD_R_STALE,           // the rules changed, a new decision is on its way
+	OFFLOAD_R_EXTENSION,       // an extension of the switch has to be shown its packets
+	OFFLOAD_R_POLICY,          // its policy rule does not allow the place
+	OFFLOAD_R_VM_INSERT_LIMIT, // its VM has had its insertions of this second
+	OFFLOAD_R_LENT,            // what it had was lent, and is guaranteed to another VM
 	OFFLOAD_REASONS
 };
 
@@ -204,6 +207,7 @@ struct offload_flow_info {
 	uint64_t rate_slow_bps; // half-life 5 s
 	int8_t hint;            // that counts: -1 lower, 0, +1 raise
 	int8_t asked;           // the hint that was given, whatever the policy says
+	uint8_t dscp;           // as it came last to the host, OFFLOAD_NO_DSCP: not known
 	struct offload_side_info side[2];
 	uint32_t reverse; // id of the other direction, UINT32_MAX: not known
 };
@@ -253,6 +257,8 @@ void offload_flow_gone(
 	struct offload *o, const struct flow_key *key, uint32_t packets, uint64_t bytes);
 // New rules or ports: a flow's decision as it is now. Contradicted placements are removed first.
 void offload_flow_redecide(struct offload *o, uint32_t id, const struct offload_decision *d);
+// The DSCP of a packet of the flow, as its worker says.
+void offload_flow_dscp(struct offload *o, uint32_t id, uint8_t dscp);
 int offload_hint(struct offload *o, const struct flow_key *key, int8_t hint); // -ENOENT
 int offload_find(const struct offload *o, const struct flow_key *key, uint32_t *id);
 

@@ -12,10 +12,11 @@
 // all (struct offload_cfg). The first rule that matches a flow is its rule; flows that none matches
 // are placed by the thresholds alone, which is what an empty list does with all.
 //
-// A rule matches on who the flow belongs to, on its packets, its class, its rate and its hint. It
-// says which places the flow may have, in which order they are tried, what its queue is shared by,
-// other thresholds, whether hints count, and which queues it is kept to. A queue that a rule owns
-// is taken by flows of that rule only.
+// A rule matches on who the flow belongs to, on its packets, its class, the limit of its rule, its
+// rate on either time scale, its age, its DSCP and its hint. It says which places the flow may
+// have, in which order they are tried, what its queue is shared by, other thresholds, whether hints
+// count, and which queues it is kept to. A queue that a rule owns is taken by flows of that rule
+// only.
 //
 // Rates have hysteresis: a rule with min_bps goes on matching a flow that it has until the flow's
 // rate is below 3/4 of it. Cost: a comparison of a key for each rule when a flow is judged.
@@ -33,6 +34,13 @@ enum offload_share { // what flows of one shared queue have in common
 	OFFLOAD_SHARES
 };
 
+enum offload_scale {           // of a rate
+	OFFLOAD_SCALE_GREATER, // of the two
+	OFFLOAD_SCALE_FAST,    // half-life 0.2 s
+	OFFLOAD_SCALE_SLOW,    // 5 s
+	OFFLOAD_SCALES
+};
+
 struct offload_policy {
 	char name[OFFLOAD_POLICY_NAME];
 	// Which flows. 0, OFFLOAD_NONE, -1: of any.
@@ -41,16 +49,21 @@ struct offload_policy {
 	uint16_t vm;    // at either end
 	uint16_t vport; // that it comes in by
 	int16_t cls, priority;
-	int8_t hint;                 // as the VM gave it: -1, +1; 0: any
-	uint64_t min_bps, max_bps;   // its rate, the greater of both time scales; 0: any
+	int8_t hint;                     // as the VM gave it: -1, +1; 0: any
+	uint64_t min_bps, max_bps;       // its rate on `scale`; 0: any
+	uint8_t scale;                   // enum offload_scale
+	uint64_t min_age_ns, max_age_ns; // since its first packet; 0: any
+	uint64_t dscp; // bit n: code point n, as the host saw it last; 0: any, also when unknown
 	uint32_t min_kbps, max_kbps; // the limit of its rule; 0: any
 	// What holds for them.
-	uint8_t n_places;                 // 0: all, as usual
-	uint8_t places[OFFLOAD_PATHS];    // enum offload_path, the best first; software always last
-	uint8_t share;                    // enum offload_share
-	uint64_t heavy_bps, light_bps;    // 0: as for all
-	uint64_t least_bps;               // to be worth a place; 0: as for all
-	bool no_hints;                    // they do not count
+	uint8_t n_places;              // 0: all, as usual
+	uint8_t places[OFFLOAD_PATHS]; // enum offload_path, the best first; software always last
+	uint8_t share;                 // enum offload_share
+	uint64_t heavy_bps, light_bps; // 0: as for all
+	uint64_t least_bps;            // to be worth a place; 0: as for all
+	bool no_hints;                 // they do not count
+	// Code points that are a hint, where the VM gave none by its channel (bits as above).
+	uint64_t dscp_raise, dscp_lower;
 	bool strict_order;                // no embedded switch: packets could be overtaken there
 	uint16_t queue_first, queue_last; // of each port; queue_first OFFLOAD_NONE: any
 	bool queues_owned;                // nobody else may have those

@@ -9,6 +9,8 @@
 // Worker -> control: small events in one bounded single-producer ring per worker. A full ring is
 // counted, never waited for. Thread safety: any thread (plain values); see worker.h for the rings.
 
+#define DP_NO_DSCP 0xff // no IP, or the snapshot does not ask for it
+
 enum dp_event_type {
 	DP_EV_FLOW, // a flow is busy (above report_rate) for the first time, or reports again (at
 		    // most every 100 ms)
@@ -19,8 +21,8 @@ enum dp_event_type {
 struct dp_event {
 	uint8_t type; // enum dp_event_type
 	uint8_t worker;
-	uint8_t path; // FLOW: 0 software, 1 ring (as enum offload_path)
-	uint8_t reserved;
+	uint8_t path;     // FLOW: 0 software, 1 ring (as enum offload_path)
+	uint8_t dscp;     // FLOW: of the packet that made it report; DP_NO_DSCP: not known
 	uint32_t packets; // since the last report
 	uint64_t bytes;
 	struct flow_key

@@ -109,6 +109,7 @@ struct dp_snapshot {
 	struct dp_worker_plan plan[DP_WORKERS_MAX];
 	uint32_t idle_ticks;  // software flows idle for longer leave the cache
 	uint32_t report_rate; // decayed bytes from which on a flow is reported: dp_report_rate(bps)
+	bool report_dscp;     // reports say the packet's DSCP
 };
 
 #endif

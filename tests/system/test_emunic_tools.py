@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """DPDK's own tools on the emulated NIC, as Debian ships them: dpdk-test-flow-perf in a process of
-its own, dpdk-telemetry.py beside a testpmd that holds the NIC."""
+its own, dpdk-telemetry.py and dpdk-dumpcap beside a testpmd that holds the NIC (dpdk-proc-info is in
+test_emunic_ethdev.py)."""
 import json
 import os
 import re
@@ -8,9 +9,10 @@ import shutil
 import subprocess
 
 import pytest
+from scapy.all import IP, UDP, Ether, wrpcap
 
 from sluice_harness import Testpmd, foreign_build_dir, need, wait_for
-from sluice_harness.machine import RUN, lcores
+from sluice_harness.machine import RUN, free_hugepages, hugetlbfs_mounted, lcores
 from sluice_harness.proc import die_with_parent
 
 pytestmark = pytest.mark.plain_only
@@ -144,3 +146,37 @@ def test_telemetry_refusals(holder, prefix, command, answer):
                                        '/emunic/info,nic=net_emunic0')
     assert answer in json.dumps(refused), refused
     assert before == after, (before, after)
+
+
+# dpdk-dumpcap takes no EAL arguments, and testpmd links mempool drivers that it does not: their
+# indices in shared memory are the same only where both have loaded the same ones.
+PRELOAD = f'{NIC} librte_mempool_dpaa.so librte_mempool_dpaa2.so'
+
+
+def test_dumpcap(work, prefix):
+    """It captures what a queue receives; tshark reads the file, packet for packet what the wire
+    plays."""
+    need('dpdk-dumpcap')
+    need('tshark')
+    assert hugetlbfs_mounted() and free_hugepages() >= 200, 'too few hugepages'
+    packets = [Ether(dst='02:00:00:00:00:01', src='02:00:00:00:00:02') / IP(dst='10.0.0.1') /
+               UDP(sport=1000 + i, dport=53 + i % 2) / bytes(20 + i) for i in range(40)]
+    for i, packet in enumerate(packets):  # a thousand a second, in a loop
+        packet.time = i / 1000
+    wrpcap(str(work / 'wire.pcap'), packets)
+    file = work / 'seen.pcapng'
+    nic = f'net_emunic0,queues=1,wire=[replay,file={work}/wire.pcap,loop=1,speed=1]'
+    with Testpmd(work, eal=['-d', NIC, '--file-prefix', prefix, '--vdev', nic],
+                 args=('--forward-mode=rxonly', '--auto-start'),
+                 env={'LD_LIBRARY_PATH': environment()['LD_LIBRARY_PATH']}, shared=True) as t:
+        out = run('dpdk-dumpcap', '--file-prefix', prefix, '-i', 'net_emunic0', '-f', 'udp port 54',
+                  '-c', 100, '-w', file, LD_PRELOAD=PRELOAD)
+        assert 'received/dropped' in out, out
+        assert t.proc.running
+    seen = run('tshark', '-r', file, '-T', 'fields', '-e', 'udp.srcport', '-e', 'udp.dstport',
+               '-e', 'frame.len').splitlines()
+    seen = [line.split('\t') for line in seen if re.match(r'\d+\t\d+\t\d+$', line)]
+    assert len(seen) == 100, seen
+    want = [[str(1000 + i), '54', str(62 + i)] for i in range(1, 40, 2)]
+    first = want.index(seen[0])
+    assert seen == [want[(first + k) % len(want)] for k in range(100)], seen

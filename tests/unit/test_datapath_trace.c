@@ -171,6 +171,49 @@ record(void **state)
 	bench_end(&b);
 }
 
+// Where a rule reads a per-packet field: packets that share the entry, and packets that have their
+// own, are each shown what they will meet, and a dry run leaves every entry and counter as it was.
+static void
+by_fields(void **state)
+{
+	struct dp_worker_counters before;
+	struct dp_trace_record r;
+	struct bench b;
+	unsigned round, i;
+
+	begin(&b);
+	bench_rule(&b, 7, 50, "udp dport=1 dscp=10", "output=3");
+	bench_rule(&b, 8, 50, "udp dport=8", "output=4");
+	bench_publish(&b);
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 4; i++) {
+			struct frame f = udp(1, 2, i < 2 ? 1 : 8);
+
+			f.dscp = i % 2 ? 10 : 11;
+			memcpy(&before, (const void *)dp_worker_counters(b.dp, 0), sizeof(before));
+			r = trace(&b, 0, f, true);
+			assert_int_equal(r.from, round == 0 && i != 3 ? DP_TRACE_MISS
+						 : round == 2         ? DP_TRACE_STALE
+								      : DP_TRACE_HIT);
+			// The second port's packets are one flow, whatever their DSCP.
+			assert_int_equal(
+				r.entry_packets, i < 2 ? round : RTE_MIN(2 * round + i % 2, 4u));
+			assert_int_equal(outputs(&r), i == 1 ? 1 << 3 : i < 2 ? 1 << 2 : 1 << 4);
+			assert_int_equal(dp_worker_counters(b.dp, 0)->hits, before.hits);
+			assert_int_equal(dp_worker_counters(b.dp, 0)->misses, before.misses);
+			assert_int_equal(dp_worker_counters(b.dp, 0)->stale, before.stale);
+			if (round == 2)
+				continue;
+			bench_feed(&b, 0, 0, frame_make(&b, &f));
+			bench_run(&b);
+			assert_int_equal(came_out(&b), outputs(&r));
+		}
+		if (round == 1)
+			bench_publish(&b);
+	}
+	bench_end(&b);
+}
+
 // A mark of a live lane, and one of nothing.
 static void
 lanes(void **state)
@@ -276,6 +319,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(foretells),
 		cmocka_unit_test(record),
+		cmocka_unit_test(by_fields),
 		cmocka_unit_test(lanes),
 		cmocka_unit_test(live_bounds),
 	};

@@ -12,11 +12,12 @@ bool
 decide(struct dp_worker *w, const struct flow_key *key, const struct rules_result *rules,
 	struct dp_program *prog, struct flow_actions *direct)
 {
+	const bool dry = unlikely(w->tracing != NULL) && trace_is_dry(w);
 	struct dp_verdict verdict;
 	int number;
 
 	dp_compile_by(w->snap, key, rules, prog, &verdict);
-	if ((prog->flags & DP_PROG_MAC_DEP) && (likely(w->tracing == NULL) || !trace_is_dry(w))) {
+	if ((prog->flags & DP_PROG_MAC_DEP) && !dry) {
 		if (verdict.learn)
 			report_mac(w, key, verdict.learn_vlan);
 		else
@@ -24,13 +25,15 @@ decide(struct dp_worker *w, const struct flow_key *key, const struct rules_resul
 	}
 	if (prog->kind != DP_PROG_GENERAL)
 		return true;
-	number = dp_store_put(w->store, &verdict.actions);
+	number = dry ? -1 : dp_store_put(w->store, &verdict.actions);
 	if (number >= 0) {
 		prog->actions = (uint16_t)number;
 		return true;
 	}
-	w->store_full = true;
-	lcore_add(&w->counters.uncached, 1);
+	if (!dry) {
+		w->store_full = true;
+		lcore_add(&w->counters.uncached, 1);
+	}
 	*direct = verdict.actions;
 	return false;
 }

@@ -180,7 +180,7 @@ report_mac_used(struct dp_worker *w, const struct flow_key *key)
 	const struct dp_mac *m;
 	struct vlan_tags tags;
 
-	if (v == NULL)
+	if (v == NULL || (unlikely(w->tracing != NULL) && trace_is_dry(w)))
 		return;
 	vlan_tags_of_key(key, &tags);
 	if (!vlan_ingress(v, &tags))

@@ -81,9 +81,52 @@ trace_output(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf *m,
 	return r->dry;
 }
 
-// What the packet meets: its key, and the entry that the look-up will find.
-static struct cache_entry *
-look(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, struct dp_trace_record *r)
+// The entries that the look-up will find, and what is in them before: the flow's bare one, where
+// decisions depend on fields (classify/fields.h), and that of the decision.
+struct met {
+	unsigned int n;
+	struct cache_entry *entry[2], was[2];
+	bool hit; // the last one is the decision's
+};
+
+static bool
+meet(struct dp_worker *w, struct met *met, const struct flow_key *key)
+{
+	struct cache_entry *e = cache_lookup(w->cache, key);
+
+	if (e == NULL)
+		return false;
+	met->was[met->n] = *e;
+	met->entry[met->n++] = e;
+	return true;
+}
+
+// As fields_lookup does it, and nothing is decided for it to stay.
+static void
+meet_by_fields(struct dp_worker *w, struct met *met, const struct flow_key *full)
+{
+	struct flow_key bare = *full, own = *full;
+	struct dp_program fresh;
+	struct dp_verdict verdict;
+	uint32_t fields;
+
+	flow_key_keep(&bare, 0);
+	met->hit = meet(w, met, &bare);
+	if (met->hit && met->entry[0]->gen == w->gen) {
+		fields = ((const struct dp_program *)(const void *)met->entry[0]->value)->fields;
+	} else {
+		dp_compile_by(w->snap, &bare, NULL, &fresh, &verdict);
+		fields = fresh.fields;
+	}
+	flow_key_keep(&own, fields);
+	if (!flow_key_equal(&own, &bare))
+		met->hit = meet(w, met, &own);
+}
+
+// What the packet meets: its key, and the entries.
+static void
+look(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, struct dp_trace_record *r,
+	struct met *met)
 {
 	const struct dp_vport *v = w->snap->vport[origin];
 	const struct dp_switch *sw;
@@ -95,16 +138,22 @@ look(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, struct dp_trace_r
 	r->marked = (m->ol_flags & RTE_MBUF_F_RX_FDIR_ID) != 0;
 	r->mark = r->marked ? m->hash.fdir.hi : 0;
 	if (v == NULL || v->sw >= w->snap->n_switches)
-		return NULL;
+		return;
 	sw = &w->snap->sw[v->sw];
 	r->fault = (uint8_t)flow_parse(m, sw->id, origin, sw->fields, &r->key, &r->off);
-	return r->fault == FLOW_OK ? cache_lookup(w->cache, &r->key) : NULL;
+	if (r->fault != FLOW_OK)
+		return;
+	if (sw->fields != 0)
+		meet_by_fields(w, met, &r->key);
+	else
+		met->hit = meet(w, met, &r->key);
 }
 
+// Counters have one writer: this worker.
 static void
-restore(struct dp_vport_counters *to, const struct dp_vport_counters *from)
+restore(void *to, const void *from, size_t len)
 {
-	memcpy((void *)to, (const void *)from, sizeof(*to)); // one writer: this worker
+	memcpy(to, from, len);
 }
 
 static void
@@ -118,52 +167,71 @@ note_counters(struct dp_trace_record *r, const struct dp_vport_counters *before,
 		r->dropped[d] = (uint16_t)(after->dropped[d] - before->dropped[d]);
 }
 
+// After a dry run: nothing was learned. A stale entry stays stale.
+static void
+forget(const struct met *met)
+{
+	for (unsigned int i = 0; i < met->n; i++) {
+		struct cache_entry *e = met->entry[i];
+		const struct cache_entry *was = &met->was[i];
+
+		e->packets = was->packets;
+		e->bytes = was->bytes;
+		e->rate = was->rate;
+		e->last_tick = was->last_tick;
+		e->flags = was->flags;
+		e->gen = was->gen;
+		memcpy(e->value, was->value, sizeof(e->value));
+	}
+}
+
+static void
+note_origin(const struct dp_worker *w, struct dp_trace_record *r, const struct met *met, bool lane)
+{
+	const struct cache_entry *was = &met->was[met->n > 0 ? met->n - 1 : 0];
+
+	if (lane)
+		r->from = DP_TRACE_LANE;
+	else if (!r->decided)
+		r->from = DP_TRACE_FAULT;
+	else if (!met->hit)
+		r->from = DP_TRACE_MISS;
+	else
+		r->from = was->gen == w->gen ? DP_TRACE_HIT : DP_TRACE_STALE;
+	if (met->hit) {
+		r->entry_packets = was->packets;
+		r->entry_bytes = was->bytes;
+	}
+}
+
 static void
 trace_one(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, bool injected,
 	struct dp_trace_record *r)
 {
 	struct dp_vport_counters *counters = &w->vports[lcore_origin(origin)];
 	struct dp_vport_counters before = *counters;
-	uint64_t lane_hits = w->counters.lane_hits;
-	struct cache_entry *e = look(w, m, origin, r), was = {.packets = 0};
-	uint32_t gen = w->gen;
+	struct dp_worker_counters work = w->counters;
+	struct met met = {.n = 0};
+	bool lane;
 
-	if (e != NULL)
-		was = *e;
+	look(w, m, origin, r, &met);
 	w->tracing->now = r;
 	poll_handle(w, &m, 1, origin, injected);
 	w->tracing->now = NULL;
-	if (w->counters.lane_hits != lane_hits)
-		r->from = DP_TRACE_LANE;
-	else if (!r->decided)
-		r->from = DP_TRACE_FAULT;
-	else if (e == NULL)
-		r->from = DP_TRACE_MISS;
-	else
-		r->from = was.gen == gen ? DP_TRACE_HIT : DP_TRACE_STALE;
-	if (e != NULL) {
-		r->entry_packets = was.packets;
-		r->entry_bytes = was.bytes;
-	}
+	lane = w->counters.lane_hits != work.lane_hits;
+	note_origin(w, r, &met, lane);
 	note_counters(r, &before, counters);
 	if (!r->dry)
 		return;
-	restore(counters, &before);
-	if (r->from == DP_TRACE_LANE) {
-		struct dp_count *lane = &w->lanes[r->mark & (DP_LANES_MAX - 1)];
+	restore(counters, &before, sizeof(before));
+	restore(&w->counters, &work, sizeof(work));
+	if (lane) {
+		struct dp_count *count = &w->lanes[r->mark & (DP_LANES_MAX - 1)];
 
-		lcore_add(&lane->packets, (uint64_t)-1);
-		lcore_add(&lane->bytes, -(uint64_t)r->len);
+		lcore_add(&count->packets, (uint64_t)-1);
+		lcore_add(&count->bytes, -(uint64_t)r->len);
 	}
-	if (e != NULL && r->from != DP_TRACE_LANE) {
-		e->packets = was.packets;
-		e->bytes = was.bytes;
-		e->rate = was.rate;
-		e->last_tick = was.last_tick;
-		// A stale one stays stale: a decision in a dry run has learned nothing.
-		e->gen = was.gen;
-		memcpy(e->value, was.value, sizeof(e->value));
-	}
+	forget(&met);
 }
 
 void

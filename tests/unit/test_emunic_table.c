@@ -178,13 +178,16 @@ compare(struct emu_rules *r, struct emu_table *t)
 	struct emu_pkt pkts[32], *p[32];
 	struct rte_flow *got[32];
 	unsigned int n = 1 + draw(32);
+	bool wide = r->wide;
 	int at = -1;
 
 	for (unsigned int i = 0; i < n; i++) {
 		random_key(&pkts[i].key);
 		p[i] = &pkts[i];
 	}
+	r->wide = wide && draw(2);
 	emu_table_lookup(r, t, p, n, got);
+	r->wide = wide;
 	for (unsigned int i = 0; i < n; i++) {
 		at = reference(&pkts[i].key, -1);
 		assert_ptr_equal(got[i], at < 0 ? NULL : live[at]);
@@ -201,13 +204,14 @@ compare(struct emu_rules *r, struct emu_table *t)
 }
 
 static void
-test_model(void **state)
+compare_with_model(uint32_t bucket_mask)
 {
 	struct emu_rules r;
 	struct emu_table t = {0};
 	bool growing = true;
 
 	assert_int_equal(emu_rules_init(&r, CAPACITY, SOCKET_ID_ANY), 0);
+	r.bucket_mask &= bucket_mask;
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		if (n_live == CAPACITY && draw(20) == 0)
 			growing = false;
@@ -227,6 +231,19 @@ test_model(void **state)
 	assert_int_equal(r.n_rules, 0);
 	emu_table_fini(&t);
 	emu_rules_fini(&r);
+}
+
+static void
+test_model(void **state)
+{
+	compare_with_model(UINT32_MAX);
+}
+
+// All rules in a few buckets, with long chains.
+static void
+test_model_crowded(void **state)
+{
+	compare_with_model(7);
 }
 
 // Two tables of one NIC do not see each other's rules, and share the capacity.
@@ -295,11 +312,72 @@ test_same_ranged(void **state)
 	emu_rules_fini(&r);
 }
 
+// A mask that has bit i of a field, and the whole port where i is odd.
+static struct emu_match
+one_bit(unsigned int i)
+{
+	struct emu_match m = {0};
+
+	m.mask.inner.ip_src[i / 8] = 1 << i % 8;
+	m.mask.dport = i % 2 ? 0xffff : 0;
+	m.key.inner.ip_src[i / 8] = m.mask.inner.ip_src[i / 8];
+	m.key.dport = i;
+	return m;
+}
+
+// More masks than a table has terms: the shapes beyond them are found too, in whatever order they
+// come and go.
+static void
+test_many_masks(void **state)
+{
+	enum { MASKS = 128, ROUND = 600 };
+	struct emu_actions act = {.fate = EMU_FATE_DROP};
+	struct rte_flow *rules[MASKS] = {NULL};
+	struct emu_table t = {0};
+	struct emu_rules r;
+	int err;
+
+	assert_int_equal(emu_rules_init(&r, MASKS, SOCKET_ID_ANY), 0);
+	for (unsigned int round = 0; round < ROUND; round++) {
+		unsigned int i = draw(MASKS), n = 1 + draw(32);
+		struct emu_pkt pkts[32], *p[32];
+		struct rte_flow *got[32], *want[32];
+
+		if (rules[i] == NULL) {
+			struct emu_match m = one_bit(i);
+
+			rules[i] = emu_table_add(&r, &t, &m, 0, &act, &err);
+			assert_non_null(rules[i]);
+		} else if (draw(3) == 0) {
+			emu_table_del(&r, &t, rules[i]);
+			rules[i] = NULL;
+		}
+		for (unsigned int k = 0; k < n; k++) {
+			unsigned int at = draw(MASKS);
+
+			p[k] = &pkts[k];
+			pkts[k].key = one_bit(at).key;
+			want[k] = rules[at];
+		}
+		emu_table_lookup(&r, &t, p, n, got);
+		for (unsigned int k = 0; k < n; k++)
+			assert_ptr_equal(got[k], want[k]);
+	}
+	for (unsigned int i = 0; i < MASKS; i++)
+		if (rules[i] != NULL)
+			emu_table_del(&r, &t, rules[i]);
+	assert_int_equal(t.n_shapes, 0);
+	emu_table_fini(&t);
+	emu_rules_fini(&r);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_model_crowded),
+		cmocka_unit_test(test_many_masks),
 		cmocka_unit_test(test_shared_capacity),
 		cmocka_unit_test(test_same_ranged),
 	};

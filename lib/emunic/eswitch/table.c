@@ -6,12 +6,12 @@
 #include <rte_common.h>
 #include <rte_malloc.h>
 
-#include "eswitch/table_index.h"
+#include "eswitch/table_scan.h"
 
 int
 emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
 {
-	uint32_t main_buckets = rte_align32pow2(capacity / 2 + 1);
+	uint32_t main_buckets = rte_align32pow2(capacity);
 	// Every chained bucket has a full one of its own before it.
 	uint32_t overflow = capacity / BUCKET_SLOTS + 1;
 
@@ -24,17 +24,19 @@ emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
 	r->buckets = rte_zmalloc_socket(
 		"emunic buckets", r->n_buckets * sizeof(*r->buckets), 64, socket);
 	r->tags = rte_zmalloc_socket("emunic tags", main_buckets * sizeof(*r->tags), 64, socket);
-	if (r->slots == NULL || r->buckets == NULL || r->tags == NULL) {
+	r->chain = rte_malloc_socket("emunic chains", r->n_buckets * sizeof(*r->chain), 64, socket);
+	if (r->slots == NULL || r->buckets == NULL || r->tags == NULL || r->chain == NULL) {
 		emu_rules_fini(r);
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < capacity; i++)
 		TAILQ_INSERT_TAIL(&r->free, &r->slots[i], list);
 	for (uint32_t i = 0; i < main_buckets; i++)
-		r->buckets[i].next = NO_BUCKET;
+		r->chain[i] = NO_BUCKET;
 	for (uint32_t i = main_buckets; i < r->n_buckets; i++)
-		r->buckets[i].next = i + 1 < r->n_buckets ? i + 1 : NO_BUCKET;
+		r->chain[i] = i + 1 < r->n_buckets ? i + 1 : NO_BUCKET;
 	r->free_overflow = main_buckets;
+	r->wide = emu_wide_here();
 	return 0;
 }
 
@@ -44,102 +46,8 @@ emu_rules_fini(struct emu_rules *r)
 	rte_free(r->slots);
 	rte_free(r->buckets);
 	rte_free(r->tags);
+	rte_free(r->chain);
 	memset(r, 0, sizeof(*r));
-}
-
-// Buckets
-
-static void
-tags_update(struct emu_rules *r, uint32_t hash)
-{
-	uint32_t i = hash & r->bucket_mask;
-	const struct emu_bucket *b = &r->buckets[i];
-	uint64_t tags = b->next != NO_BUCKET ? TAG_CHAIN : 0;
-
-	for (unsigned int slot = 0; slot < BUCKET_SLOTS && b->rule[slot] != NULL; slot++)
-		tags |= tag_of((uint32_t)b->sig[slot] << 16) << (8 * slot);
-	r->tags[i] = tags;
-}
-
-static bool
-bucket_place(struct emu_rules *r, struct rte_flow *f)
-{
-	struct emu_bucket *b = &r->buckets[f->hash & r->bucket_mask];
-
-	for (;;) {
-		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
-			if (b->rule[i] != NULL)
-				continue;
-			b->rule[i] = f;
-			b->sig[i] = signature(f->hash);
-			return true;
-		}
-		if (b->next == NO_BUCKET)
-			break;
-		b = &r->buckets[b->next];
-	}
-	if (r->free_overflow == NO_BUCKET)
-		return false;
-	b->next = r->free_overflow;
-	b = &r->buckets[b->next];
-	r->free_overflow = b->next;
-	b->next = NO_BUCKET;
-	b->rule[0] = f;
-	b->sig[0] = signature(f->hash);
-	return true;
-}
-
-static bool
-bucket_put(struct emu_rules *r, struct rte_flow *f)
-{
-	bool ok = bucket_place(r, f);
-
-	tags_update(r, f->hash);
-	return ok;
-}
-
-// The slot that holds f, and the bucket of it.
-static struct emu_bucket *
-bucket_find(struct emu_rules *r, const struct rte_flow *f, unsigned int *slot)
-{
-	struct emu_bucket *b = &r->buckets[f->hash & r->bucket_mask];
-
-	for (;;) {
-		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
-			if (b->rule[i] == f) {
-				*slot = i;
-				return b;
-			}
-		}
-		b = &r->buckets[b->next];
-	}
-}
-
-// Takes f out and moves the last rule of the chain into its place.
-static void
-bucket_drop(struct emu_rules *r, const struct rte_flow *f)
-{
-	unsigned int slot, last = BUCKET_SLOTS - 1;
-	struct emu_bucket *hole = bucket_find(r, f, &slot);
-	struct emu_bucket *prev = NULL, *b = &r->buckets[f->hash & r->bucket_mask];
-
-	while (b->next != NO_BUCKET) {
-		prev = b;
-		b = &r->buckets[b->next];
-	}
-	while (b->rule[last] == NULL)
-		last--;
-	hole->rule[slot] = b->rule[last];
-	hole->sig[slot] = b->sig[last];
-	b->rule[last] = NULL;
-	if (last == 0 && prev != NULL) {
-		uint32_t idx = prev->next;
-
-		prev->next = NO_BUCKET;
-		b->next = r->free_overflow;
-		r->free_overflow = idx;
-	}
-	tags_update(r, f->hash);
 }
 
 // Shapes
@@ -173,34 +81,130 @@ shape_settle(struct emu_table *t, uint32_t i)
 	t->shapes[i] = s;
 }
 
+// True when a match in shape j is final, whatever rule it is, and there is none behind its key.
+static bool
+is_final(const struct emu_table *t, uint32_t j)
+{
+	const struct emu_shape *s = t->shapes[j];
+
+	return !s->ranged &&
+	       (s->worst == s->best || j + 1 == t->n_shapes || s->worst < t->shapes[j + 1]->best);
+}
+
+// After a change of shapes, of their order, or of their best and worst.
+static void
+shapes_changed(struct emu_table *t)
+{
+	t->n_scan = 0;
+	while (t->n_scan < t->n_shapes && !t->shapes[t->n_scan]->apart && is_final(t, t->n_scan))
+		t->n_scan++;
+}
+
+// A multiplier of the hash (SplitMix64; Steele et al., OOPSLA 2014).
+static uint64_t
+multiplier(unsigned int i)
+{
+	uint64_t z = (i + 1) * 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return (z ^ (z >> 31)) | 1;
+}
+
+// The term of the table for a word, or EMU_SCAN_TERMS when there are too many.
+static unsigned int
+term_get(struct emu_table *t, const struct emu_word *w)
+{
+	unsigned int empty = EMU_SCAN_TERMS;
+
+	for (unsigned int i = 0; i < EMU_SCAN_TERMS; i++) {
+		struct emu_term *e = &t->terms[i];
+
+		if (e->users == 0) {
+			empty = RTE_MIN(empty, i);
+		} else if (e->word.at == w->at && e->word.mask == w->mask) {
+			e->users++;
+			return i;
+		}
+	}
+	if (empty < EMU_SCAN_TERMS)
+		t->terms[empty] = (struct emu_term){.word = *w, .users = 1};
+	return empty;
+}
+
+static void
+shape_put_terms(struct emu_table *t, struct emu_shape *s)
+{
+	for (uint64_t left = s->terms; left != 0; left &= left - 1)
+		t->terms[__builtin_ctzll(left)].users--;
+	s->terms = 0;
+}
+
+static void
+shape_get_terms(struct emu_table *t, struct emu_shape *s)
+{
+	for (unsigned int i = 0; i < s->n_words && !s->apart; i++) {
+		unsigned int term = term_get(t, &s->word[i]);
+
+		s->apart = term == EMU_SCAN_TERMS;
+		s->term[i] = (uint8_t)term;
+		if (!s->apart)
+			s->terms |= 1ULL << term;
+	}
+	if (s->apart)
+		shape_put_terms(t, s);
+}
+
+// Room for one shape more. False: there is no memory.
+static bool
+shapes_grow(struct emu_table *t)
+{
+	uint32_t max = t->max_shapes == 0 ? 16 : t->max_shapes * 2;
+	void *p;
+
+	if (t->terms == NULL)
+		t->terms = rte_zmalloc("emunic terms", EMU_SCAN_TERMS * sizeof(*t->terms), 64);
+	if (t->terms == NULL)
+		return false;
+	if (t->n_shapes < t->max_shapes)
+		return true;
+	p = rte_realloc(t->shapes, max * sizeof(struct emu_shape *), 0);
+	if (p == NULL)
+		return false;
+	t->shapes = p;
+	t->max_shapes = max;
+	return true;
+}
+
 static struct emu_shape *
 shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask, bool ranged)
 {
+	unsigned int words = 0;
 	struct emu_shape *s;
 
-	if (t->n_shapes == t->max_shapes) {
-		uint32_t max = t->max_shapes == 0 ? 16 : t->max_shapes * 2;
-		void *p = rte_realloc(t->shapes, max * sizeof(struct emu_shape *), 0);
-
-		if (p == NULL)
-			return NULL;
-		t->shapes = p;
-		t->max_shapes = max;
-	}
-	s = rte_zmalloc("emunic shape", sizeof(*s), 64);
+	for (unsigned int at = 0; at < EMU_KEY_WORDS; at++)
+		words += mask->w[at] != 0;
+	if (!shapes_grow(t))
+		return NULL;
+	s = rte_zmalloc("emunic shape",
+		sizeof(*s) + RTE_MAX(words, (unsigned int)SHAPE_COMPARED) * sizeof(s->word[0]), 64);
 	if (s == NULL)
 		return NULL;
 	s->mask = *mask;
 	s->ranged = ranged;
-	for (unsigned int w = 0; w < EMU_KEY_WORDS; w++) {
-		if (mask->w[w] == 0)
+	for (unsigned int at = 0; at < EMU_KEY_WORDS; at++) {
+		if (mask->w[at] == 0)
 			continue;
-		s->word[s->n_words++] = w;
-		s->bits += __builtin_popcountll(mask->w[w]);
+		s->word[s->n_words++] = (struct emu_word){.mask = mask->w[at],
+			.low = multiplier(2 * at),
+			.high = multiplier(2 * at + 1),
+			.at = at};
+		s->bits += __builtin_popcountll(mask->w[at]);
 	}
 	s->seed = ++r->next_shape * 0x85ebca6bU;
 	s->best = UINT32_MAX;
 	TAILQ_INIT(&s->rules);
+	shape_get_terms(t, s);
 	t->shapes[t->n_shapes++] = s;
 	r->n_masks++;
 	shape_settle(t, t->n_shapes - 1);
@@ -233,7 +237,9 @@ shape_free(struct emu_rules *r, struct emu_table *t, struct emu_shape *s)
 	t->n_shapes--;
 	r->n_masks--;
 	memmove(&t->shapes[i], &t->shapes[i + 1], (t->n_shapes - i) * sizeof(t->shapes[0]));
+	shape_put_terms(t, s);
 	rte_free(s);
+	shapes_changed(t);
 }
 
 // Makes best and worst exact again, but only after as many removals as there are rules left, so
@@ -253,11 +259,14 @@ shape_removed(struct emu_table *t, struct emu_shape *s)
 		worst = RTE_MAX(worst, f->priority);
 	}
 	s->removed = 0;
-	s->worst = worst;
-	if (best == s->best)
+	if (best == s->best && worst == s->worst)
 		return;
-	s->best = best;
-	shape_settle(t, shape_index(t, s));
+	s->worst = worst;
+	if (best != s->best) {
+		s->best = best;
+		shape_settle(t, shape_index(t, s));
+	}
+	shapes_changed(t);
 }
 
 // Rules
@@ -273,37 +282,35 @@ same_key(const struct rte_flow *a, const struct rte_flow *b, const struct emu_sh
 static struct rte_flow *
 first_like(const struct emu_rules *r, const struct emu_shape *s, const struct rte_flow *f)
 {
-	const struct emu_bucket *b = &r->buckets[f->hash & r->bucket_mask];
+	for (uint32_t at = f->hash & r->bucket_mask; at != NO_BUCKET; at = r->chain[at]) {
+		const struct emu_bucket *b = &r->buckets[at];
 
-	for (;;) {
-		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
-			struct rte_flow *g = b->rule[i];
+		for (unsigned int i = 0; i < BUCKET_SLOTS && b->rule[i] != 0; i++) {
+			struct rte_flow *g = rule_at(r, b->rule[i]);
 
-			if (g != NULL && g->hash == f->hash && g->shape == s && same_key(f, g, s))
+			if (g->shape == s && g->hash == f->hash && same_key(f, g, s))
 				return g;
 		}
-		if (b->next == NO_BUCKET)
-			return NULL;
-		b = &r->buckets[b->next];
 	}
+	return NULL;
 }
 
 // Links f among the rules with the same key, in order of priority, then of age. 0, ENOMEM or E2BIG.
 static int
 rule_link(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
 {
-	struct rte_flow *first = first_like(r, s, f), *prev, *at;
-	struct emu_bucket *b;
-	unsigned int slot, n = 0;
+	struct rte_flow *first = NULL, *prev, *at;
+	unsigned int n = 0;
 
+	if (tags_fit(r, f->hash))
+		first = first_like(r, s, f);
 	if (first == NULL)
-		return bucket_put(r, f) ? 0 : ENOMEM;
+		return emu_bucket_put(r, f) ? 0 : ENOMEM;
 	for (at = first; s->ranged && at != NULL; at = at->same)
 		if (++n == EMU_MAX_SAME)
 			return E2BIG;
 	if (f->priority < first->priority) {
-		b = bucket_find(r, first, &slot);
-		b->rule[slot] = f;
+		emu_bucket_swap(r, first, f);
 		f->same = first;
 		return 0;
 	}
@@ -318,18 +325,15 @@ static void
 rule_unlink(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
 {
 	struct rte_flow *first = first_like(r, s, f);
-	struct emu_bucket *b;
-	unsigned int slot;
 
 	if (first != f) {
 		while (first->same != f)
 			first = first->same;
 		first->same = f->same;
 	} else if (f->same != NULL) {
-		b = bucket_find(r, f, &slot);
-		b->rule[slot] = f->same;
+		emu_bucket_swap(r, f, f->same);
 	} else {
-		bucket_drop(r, f);
+		emu_bucket_drop(r, f);
 	}
 }
 
@@ -337,17 +341,11 @@ rule_unlink(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
 static int
 rule_fill(struct rte_flow *f, struct emu_shape *s, const struct emu_match *m)
 {
-	union emu_key k;
-
 	memset(f, 0, sizeof(*f));
 	f->shape = s;
-	for (unsigned int i = 0; i < s->n_words; i++) {
-		unsigned int w = s->word[i];
-
-		k.w[w] = m->key.w[w];
-		f->key[i] = m->key.w[w] & s->mask.w[w];
-	}
-	f->hash = hash_words(s, &k);
+	for (unsigned int i = 0; i < s->n_words; i++)
+		f->key[i] = m->key.w[s->word[i].at] & s->word[i].mask;
+	f->hash = hash_key(s, &m->key);
 	if (m->ranges.n == 0)
 		return 0;
 	f->ranges = rte_malloc("emunic ranges", sizeof(*f->ranges), 0);
@@ -394,10 +392,11 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const struct emu_match *
 	s->n_rules++;
 	t->n_rules++;
 	r->n_rules++;
-	s->worst = RTE_MAX(s->worst, priority);
-	if (priority < s->best) {
-		s->best = priority;
+	if (priority > s->worst || priority < s->best || s->n_rules == 1) {
+		s->worst = RTE_MAX(s->worst, priority);
+		s->best = RTE_MIN(s->best, priority);
 		shape_settle(t, shape_index(t, s));
+		shapes_changed(t);
 	}
 	return f;
 }
@@ -443,7 +442,7 @@ emu_rule_match(const struct rte_flow *f, struct emu_match *out)
 	memset(out, 0, sizeof(*out));
 	out->mask = f->shape->mask;
 	for (unsigned int i = 0; i < f->shape->n_words; i++)
-		out->key.w[f->shape->word[i]] = f->key[i];
+		out->key.w[f->shape->word[i].at] = f->key[i];
 	if (f->ranges != NULL)
 		out->ranges = *f->ranges;
 }
@@ -452,5 +451,6 @@ void
 emu_table_fini(struct emu_table *t)
 {
 	rte_free(t->shapes);
+	rte_free(t->terms);
 	memset(t, 0, sizeof(*t));
 }

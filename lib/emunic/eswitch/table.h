@@ -2,10 +2,13 @@
 #ifndef EMUNIC_TABLE_H
 #define EMUNIC_TABLE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+
+#include <rte_common.h>
 
 #include "eswitch/age.h"
 #include "eswitch/packet.h"
@@ -18,10 +21,11 @@
 // no later shape can win. All shapes of all tables of a NIC share one array of buckets, sized for
 // the NIC's rule capacity when it is made, so that no insertion ever has to grow or rehash it.
 // Tags (table_index.h) tell most shapes that have no rule for the packet from a small piece of
-// memory, so that mostly the shapes that match touch a bucket at all.
-// Cost: a look-up is one hash per shape, and some two cache lines for each that matches; insertion
-// and removal are O(1) in rules and O(shapes) in masks. What it refuses: more rules than the
-// capacity.
+// memory, so that mostly the shapes that match touch a bucket at all; and shapes share what they
+// have in common of their hashes, which a burst has computed at once (table_scan.h).
+// Cost: a look-up is some additions and a tag per shape, and three cache lines for the rule that
+// matches; insertion and removal are O(1) in rules and O(shapes) in masks. What it refuses: more
+// rules than the capacity.
 //
 // Groups: each domain of rules has a root table, which is its group 0, and any number of further
 // ones that are made by their first rule or the first jump to them and go with the last of both.
@@ -50,23 +54,23 @@ enum emu_fate {
 // Packets and bytes. Hardware's counters are read from time to time; what was there at the last
 // reading is what a query finds.
 struct emu_counter {
-	uint64_t packets;
-	uint64_t bytes;
-	uint64_t reading;      // in which the last packet came (emu_counter_hit)
-	uint64_t read_packets; // what that reading found
+	uint64_t read_packets; // what the last reading found
 	uint64_t read_bytes;
 	uint32_t users; // rules, of one that several share
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t reading; // in which the last packet came (emu_counter_hit)
 };
 
 struct emu_actions {
 	uint8_t fate; // enum emu_fate
 	bool count;
 	bool mark;
-	uint16_t target; // index of the side, the host port, or the queue
-	uint32_t jump;   // group
+	uint16_t target;   // index of the side, the host port, or the queue
+	uint16_t vf_queue; // EMU_FATE_SIDE to a VF: its queue; EMU_NO_QUEUE: none was named
+	uint32_t jump;     // group
 	uint32_t mark_id;
 	struct emu_program *program; // what else is done, before the fate (program.h); or NULL
-	uint16_t vf_queue; // EMU_FATE_SIDE to a VF: its queue; EMU_NO_QUEUE: none was named
 	struct emu_counter *counter; // COUNT that several rules share, or NULL
 	struct emu_age *age;         // AGE, or NULL
 	uint32_t age_timeout; // of an AGE of the rule's own, whose object its insertion makes
@@ -93,24 +97,32 @@ struct emu_program;
 struct emu_shape;
 struct emu_table;
 
-// A rule; DPDK's name for the handle that the application holds.
+// A rule; DPDK's name for the handle that the application holds. The two cache lines that packets
+// touch are in its middle: what is counted and done, and what is compared.
 struct rte_flow {
-	struct emu_shape *shape;
-	struct rte_flow *same; // same key and mask, next in order
-	struct emu_counter counter;
-	uint64_t key[EMU_KEY_WORDS]; // the masked words of the shape, one after the other
-	struct emu_ranges *ranges;   // NULL: none
+	struct rte_flow *same;     // same key and mask, next in order
+	struct emu_ranges *ranges; // NULL: none
 	uint64_t seq;
+	struct emu_table *table; // that it is in
+	struct emu_table *next;  // that it jumps to, or NULL
+	struct emu_counter counter;
+	struct emu_actions act;
+	struct emu_shape *shape;
+	uint64_t key[EMU_KEY_WORDS]; // the masked words of the shape, one after the other; then 0
 	uint32_t priority;
 	uint32_t hash;
-	struct emu_actions act;
-	struct emu_table *table;                  // that it is in
-	struct emu_table *next;                   // that it jumps to, or NULL
 	struct rte_flow_template_table *template; // that it was made by, or NULL
 	struct emu_port *port;                    // that it was created on
 	TAILQ_ENTRY(rte_flow) list;               // of the port; of the pool when free
 	TAILQ_ENTRY(rte_flow) in_shape;
-};
+} __rte_cache_aligned;
+#define EMU_RULE_DONE offsetof(struct rte_flow, counter.packets)
+#define EMU_RULE_COMPARED (EMU_RULE_DONE + RTE_CACHE_LINE_SIZE)
+static_assert(EMU_RULE_DONE % RTE_CACHE_LINE_SIZE == 0 &&
+		      offsetof(struct rte_flow, act.age) < EMU_RULE_COMPARED &&
+		      offsetof(struct rte_flow, shape) >= EMU_RULE_COMPARED &&
+		      offsetof(struct rte_flow, key[5]) <= EMU_RULE_COMPARED + RTE_CACHE_LINE_SIZE,
+	"packets touch two cache lines of a rule");
 TAILQ_HEAD(emu_rule_list, rte_flow);
 
 // One group of one domain of rules.
@@ -123,9 +135,12 @@ struct emu_table {
 	uint32_t n_shapes;
 	uint32_t max_shapes;
 	uint32_t n_rules;
+	uint32_t n_scan;        // how many shapes at the front a burst is held against at once
+	struct emu_term *terms; // table_scan.h
 };
 
 struct emu_bucket;
+struct emu_term;
 #define EMU_GROUP_CHAINS 256
 
 // What all tables of a NIC share.
@@ -133,7 +148,9 @@ struct emu_rules {
 	struct rte_flow *slots;
 	struct emu_rule_list free;
 	struct emu_bucket *buckets;
-	uint64_t *tags; // eight bytes for each bucket of the first rank (table_index.h)
+	uint32_t *tags;  // four of a byte for each bucket of the first rank (table_index.h)
+	uint32_t *chain; // the bucket behind each bucket
+	bool wide;       // the CPU has what table_wide.c needs
 	uint32_t bucket_mask;
 	uint32_t n_buckets; // with the overflow ones
 	uint32_t free_overflow;

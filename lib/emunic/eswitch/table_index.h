@@ -16,98 +16,125 @@
 //
 // Problem: of the many shapes that a look-up asks, most have no rule for the packet, and a bucket
 // is a cache line in a memory that only the outer caches hold. Idea: each bucket of the first rank
-// has eight bytes of tags in an array of their own, one byte of the hash for each slot (0: empty)
-// and one that says whether there is a chain. A look-up reads tags until they fit, which they do by
-// chance for one in a hundred shapes. Thread safety: owner thread only.
+// has four bytes of tags in an array of their own, one byte of the hash for each slot (0: empty;
+// TAG_CHAIN in the last one: there is a chain, so look). A look-up reads tags until they fit, which
+// they do by chance for less than one in a hundred shapes.
+//
+// The hash of a rule is the sum of its shape's seed and of one part for each word of the mask:
+// multilinear hashing (Lemire and Kaser, Strongly universal string hashing is fast, 2014) with
+// multipliers that depend on the word's place in the key alone. So shapes that ask for the same
+// bits of the same word share that part, and a look-up computes it once (table_scan.h). Thread
+// safety: owner thread only.
 
-#define BUCKET_SLOTS 6
+#define BUCKET_SLOTS 4
 #define NO_BUCKET UINT32_MAX
+#define SHAPE_COMPARED 4 // words that every comparison looks at, those of no mask included
 
-// One cache line. Slots are filled from the front; a chained bucket is in use only while all
-// before it are full.
+// Places in the array of rules, plus one; 0: empty. Slots are filled from the front; a chained
+// bucket is in use only while all before it are full.
 struct emu_bucket {
-	uint16_t sig[BUCKET_SLOTS];
-	uint32_t next;
-	struct rte_flow *rule[BUCKET_SLOTS];
-} __rte_aligned(64);
-static_assert(sizeof(struct emu_bucket) == 64, "a bucket is one cache line");
+	uint32_t rule[BUCKET_SLOTS];
+};
+static_assert(RTE_CACHE_LINE_SIZE % sizeof(struct emu_bucket) == 0, "buckets do not cross lines");
+
+// A word of a mask, and what its part of the hash is made with.
+struct emu_word {
+	uint64_t mask;
+	uint64_t low, high; // multipliers of its two halves
+	uint32_t at;        // in the key
+};
 
 struct emu_shape {
-	union emu_key mask;
-	uint8_t word[EMU_KEY_WORDS]; // the words of the mask that are not zero
+	uint32_t seed;
 	uint8_t n_words;
 	bool ranged; // its rules have ranges
+	bool apart;  // not all of its words have a term of the table: term is not all set
+	uint8_t term[EMU_KEY_WORDS];
+	uint64_t terms; // the set of them
+	uint32_t best;  // no rule of the shape has a lower priority number
+	uint32_t worst; // nor a higher one
 	uint16_t bits;
-	uint32_t seed;
-	uint32_t best;    // no rule of the shape has a lower priority number
-	uint32_t worst;   // nor a higher one
 	uint32_t n_rules; // in the shape
 	uint32_t removed; // since best and worst were last exact
 	struct emu_rule_list rules;
+	union emu_key mask;
+	struct emu_word
+		word[]; // at least SHAPE_COMPARED, the last of them maybe with an empty mask
 };
 
-// A sum of products is quick, since no step waits for another; the last two spread its high bits,
-// which are all that the high bits of a word reach.
 static inline uint32_t
-hash_n(const struct emu_shape *s, const union emu_key *k, unsigned int n_words)
+hash_part(uint64_t word, uint64_t low, uint64_t high)
 {
-	uint64_t h = s->seed;
-
-	for (unsigned int i = 0; i < n_words; i++) {
-		unsigned int w = s->word[i];
-
-		h += (k->w[w] & s->mask.w[w]) * (0x9e3779b97f4a7c15ULL + i * 0x7f4a7c15f39cc060ULL);
-	}
-	h ^= h >> 32;
-	return (uint32_t)((h * 0xe7037ed1a0b428dbULL) >> 32);
+	return (uint32_t)(((uint32_t)word * low + (word >> 32) * high) >> 32);
 }
 
 static inline uint32_t
-hash_words(const struct emu_shape *s, const union emu_key *k)
+hash_key(const struct emu_shape *s, const union emu_key *k)
 {
-	return hash_n(s, k, s->n_words);
+	uint32_t h = s->seed;
+
+	for (unsigned int i = 0; i < s->n_words; i++) {
+		const struct emu_word *w = &s->word[i];
+
+		h += hash_part(k->w[w->at] & w->mask, w->low, w->high);
+	}
+	return h;
 }
 
 static inline bool
 matches(const struct emu_shape *s, const union emu_key *k, const struct rte_flow *f)
 {
 	uint64_t diff = 0;
+	unsigned int i;
 
-	for (unsigned int i = 0; i < s->n_words; i++) {
-		unsigned int w = s->word[i];
-
-		diff |= (k->w[w] & s->mask.w[w]) ^ f->key[i];
-	}
+	for (i = 0; i < SHAPE_COMPARED; i++)
+		diff |= (k->w[s->word[i].at] & s->word[i].mask) ^ f->key[i];
+	for (; i < s->n_words; i++)
+		diff |= (k->w[s->word[i].at] & s->word[i].mask) ^ f->key[i];
 	return diff == 0;
 }
 
-static inline uint16_t
-signature(uint32_t hash)
-{
-	return hash >> 16;
-}
+#define TAG_MIN 1
+#define TAG_MAX 0xfe
+#define TAG_CHAIN 0xff000000U // in the last byte
+#define TAG_ALL 0x01010101U
 
-#define TAG_ALL 0x0101010101010101ULL
-#define TAG_SLOTS 0x0000808080808080ULL
-#define TAG_CHAIN (1ULL << 63)
-
-static inline uint64_t
+static inline uint32_t
 tag_of(uint32_t hash)
 {
-	uint64_t tag = hash >> 24;
+	uint32_t tag = RTE_MAX(hash >> 24, (uint32_t)TAG_MIN);
 
-	return tag + (tag == 0);
+	return RTE_MIN(tag, (uint32_t)TAG_MAX);
+}
+
+static inline bool
+tags_chained(uint32_t tags)
+{
+	return tags >= TAG_CHAIN;
+}
+
+// Where tags have this hash: the highest bit of each byte that does, and maybe of ones above it.
+static inline uint32_t
+tags_find(uint32_t tags, uint32_t hash)
+{
+	uint32_t diff = tags ^ (TAG_ALL * tag_of(hash));
+
+	return (diff - TAG_ALL) & ~diff & (TAG_ALL << 7);
 }
 
 // False when the bucket has no rule with this hash.
 static inline bool
 tags_fit(const struct emu_rules *r, uint32_t hash)
 {
-	uint64_t tags = r->tags[hash & r->bucket_mask];
-	uint64_t diff = tags ^ (TAG_ALL * tag_of(hash));
+	uint32_t tags = r->tags[hash & r->bucket_mask];
 
-	// The highest bit of each byte that is zero (and maybe of one above it), or of the chain.
-	return (((diff - TAG_ALL) & ~diff & TAG_SLOTS) | (tags & TAG_CHAIN)) != 0;
+	return tags_chained(tags) || tags_find(tags, hash) != 0;
+}
+
+static inline struct rte_flow *
+rule_at(const struct emu_rules *r, uint32_t place)
+{
+	return place == 0 ? NULL : &r->slots[place - 1];
 }
 
 // Negative when a is tried before b: by best priority, then by rank.
@@ -126,20 +153,27 @@ static inline struct rte_flow *
 bucket_get(
 	const struct emu_rules *r, const struct emu_shape *s, const union emu_key *k, uint32_t hash)
 {
-	const struct emu_bucket *b = &r->buckets[hash & r->bucket_mask];
-	uint16_t sig = signature(hash);
+	uint32_t at = hash & r->bucket_mask;
 
-	for (;;) {
-		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
-			struct rte_flow *f = b->rule[i];
+	do {
+		const struct emu_bucket *b = &r->buckets[at];
 
-			if (b->sig[i] == sig && f != NULL && f->shape == s && matches(s, k, f))
+		for (unsigned int i = 0; i < BUCKET_SLOTS && b->rule[i] != 0; i++) {
+			struct rte_flow *f = rule_at(r, b->rule[i]);
+
+			if (f->shape == s && matches(s, k, f))
 				return f;
 		}
-		if (likely(b->next == NO_BUCKET))
-			return NULL;
-		b = &r->buckets[b->next];
-	}
+		at = tags_chained(r->tags[hash & r->bucket_mask]) ? r->chain[at] : NO_BUCKET;
+	} while (unlikely(at != NO_BUCKET));
+	return NULL;
 }
+
+// table_bucket.c
+// Puts a rule, whose hash is set, into its bucket. False: there is no memory.
+bool emu_bucket_put(struct emu_rules *r, const struct rte_flow *f);
+void emu_bucket_drop(struct emu_rules *r, const struct rte_flow *f);
+// Puts a rule of the same hash into the place of f.
+void emu_bucket_swap(struct emu_rules *r, const struct rte_flow *f, const struct rte_flow *by);
 
 #endif

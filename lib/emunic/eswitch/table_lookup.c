@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <rte_prefetch.h>
 
-#include "eswitch/table_index.h"
+#include "eswitch/table_scan.h"
 
 // Looking packets up, a burst at a time.
-
-#define LOOKUP_MAX 32
 
 static bool
 in_ranges(const struct emu_ranges *r, const union emu_key *k)
@@ -46,7 +44,7 @@ static void
 try_shape(const struct emu_rules *r, const struct emu_shape *s, const struct emu_pkt *pkt,
 	struct rte_flow **out)
 {
-	uint32_t hash = hash_words(s, &pkt->key);
+	uint32_t hash = hash_key(s, &pkt->key);
 	struct rte_flow *f = NULL;
 
 	if (tags_fit(r, hash))
@@ -65,103 +63,86 @@ lookup_from(const struct emu_rules *r, const struct emu_table *t, uint32_t j,
 		try_shape(r, t->shapes[j], pkt, out);
 }
 
-// True when a match in shape j is final, whatever rule it is, and there is none behind its key.
+// Computes the parts of terms that are not there yet.
+static void
+compute(struct emu_scan *c, uint64_t terms)
+{
+	for (terms &= ~c->terms; terms != 0; terms &= terms - 1) {
+		unsigned int term = (unsigned int)__builtin_ctzll(terms);
+		const struct emu_word w = c->t->terms[term].word;
+
+		for (unsigned int i = 0; i < c->n; i++)
+			c->part[term][i] =
+				hash_part(c->pkts[i]->key.w[w.at] & w.mask, w.low, w.high);
+		c->terms |= 1ULL << term;
+	}
+}
+
+// What table_wide.c does, for any CPU.
 static bool
-is_final(const struct emu_table *t, uint32_t j)
+scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 {
-	const struct emu_shape *s = t->shapes[j];
+	uint8_t open[EMU_SCAN_MAX]; // packets that have no match so far
+	unsigned int n_open = 0;
 
-	return !s->ranged &&
-	       (s->worst == s->best || j + 1 == t->n_shapes || s->worst < t->shapes[j + 1]->best);
-}
+	compute(c, terms);
+	for (unsigned int i = 0; i < c->n; i++)
+		if (c->shape[i] == EMU_SCAN_OPEN)
+			open[n_open++] = i;
+	for (uint32_t j = from; j < to && n_open > 0; j++) {
+		const struct emu_shape *s = c->t->shapes[j];
+		unsigned int left = 0;
 
-// A packet whose tags say that it matches in a shape; only reading the rule can tell.
-struct candidate {
-	uint32_t shape;
-	uint32_t hash;
-	uint8_t pkt;
-	struct rte_flow *rule; // one in the bucket that has its signature
-};
+		for (unsigned int i = 0; i < n_open; i++) {
+			uint8_t at = open[i];
+			uint32_t hash = s->seed;
 
-struct scan {
-	const struct emu_rules *r;
-	const struct emu_table *t;
-	struct emu_pkt *const *pkts;
-	unsigned int n_open, n_found;
-	uint8_t open[LOOKUP_MAX]; // indices of packets that have no match so far
-	struct candidate found[LOOKUP_MAX];
-};
-
-// Makes those of the open packets whose tags fit candidates of shape j.
-static __rte_always_inline void
-scan_n(struct scan *c, uint32_t j, unsigned int n_words)
-{
-	const struct emu_shape *s = c->t->shapes[j];
-	const struct emu_rules *r = c->r;
-	unsigned int left = 0;
-
-	for (unsigned int i = 0; i < c->n_open; i++) {
-		uint8_t at = c->open[i];
-		uint32_t hash = hash_n(s, &c->pkts[at]->key, n_words);
-
-		if (tags_fit(r, hash)) {
-			rte_prefetch0(&r->buckets[hash & r->bucket_mask]);
-			c->found[c->n_found++] = (struct candidate){j, hash, at, NULL};
-		} else {
-			c->open[left++] = at;
+			for (unsigned int k = 0; k < s->n_words; k++)
+				hash += c->part[s->term[k]][at];
+			if (tags_fit(c->r, hash)) {
+				rte_prefetch0(&c->r->buckets[hash & c->r->bucket_mask]);
+				c->shape[at] = (int32_t)j;
+				c->hash[at] = hash;
+			} else {
+				open[left++] = at;
+			}
 		}
+		n_open = left;
 	}
-	c->n_open = left;
+	return n_open > 0;
 }
 
-// The compiler unrolls what it knows the length of.
+// Holds all packets against the shapes at the front of the table.
 static void
-scan(struct scan *c, uint32_t j)
+scan_all(struct emu_scan *c)
 {
-	switch (c->t->shapes[j]->n_words) {
-	case 2:
-		scan_n(c, j, 2);
-		break;
-	case 3:
-		scan_n(c, j, 3);
-		break;
-	case 4:
-		scan_n(c, j, 4);
-		break;
-	case 5:
-		scan_n(c, j, 5);
-		break;
-	default:
-		scan_n(c, j, c->t->shapes[j]->n_words);
+	const struct emu_table *t = c->t;
+	bool open = true;
+
+	for (uint32_t from = 0; open && from < t->n_scan; from += EMU_SCAN_STEP) {
+		uint32_t to = RTE_MIN(from + EMU_SCAN_STEP, t->n_scan);
+		uint64_t terms = 0;
+
+		for (uint32_t j = from; j < to; j++)
+			terms |= t->shapes[j]->terms;
+		open = c->r->wide ? emu_wide_scan(c, from, to, terms) : scan(c, from, to, terms);
 	}
 }
 
-// Reads the rules of all candidates, in steps that wait for memory together.
+// Fetches the rules that have the tags that fitted.
 static void
-settle(struct scan *c, struct rte_flow **out)
+fetch(const struct emu_scan *c, struct rte_flow **out)
 {
-	for (unsigned int i = 0; i < c->n_found; i++) {
-		struct candidate *d = &c->found[i];
-		const struct emu_bucket *b = &c->r->buckets[d->hash & c->r->bucket_mask];
+	for (unsigned int i = 0; i < c->n; i++) {
+		uint32_t at = c->hash[i] & c->r->bucket_mask, tags = c->r->tags[at], slots;
 
-		for (unsigned int k = 0; k < BUCKET_SLOTS && d->rule == NULL; k++)
-			if (b->sig[k] == signature(d->hash))
-				d->rule = b->rule[k];
-		if (d->rule == NULL)
+		out[i] = NULL;
+		slots = tags_find(tags, c->hash[i]);
+		if (c->shape[i] == EMU_SCAN_OPEN || slots == 0 || tags_chained(tags))
 			continue;
-		rte_prefetch0(d->rule);
-		rte_prefetch0((const char *)d->rule + 64);
-		rte_prefetch0((const char *)d->rule + 128);
-	}
-	for (unsigned int i = 0; i < c->n_found; i++) {
-		struct candidate *d = &c->found[i];
-		const struct emu_shape *s = c->t->shapes[d->shape];
-		const struct emu_pkt *pkt = c->pkts[d->pkt];
-
-		if (d->rule != NULL && d->rule->shape == s && matches(s, &pkt->key, d->rule))
-			out[d->pkt] = d->rule;
-		else // another of the bucket, or none in this shape
-			lookup_from(c->r, c->t, d->shape, pkt, &out[d->pkt]);
+		out[i] = rule_at(c->r, c->r->buckets[at].rule[__builtin_ctz(slots) / 8]);
+		rte_prefetch0((const char *)out[i] + EMU_RULE_COMPARED);
+		rte_prefetch0((const char *)out[i] + EMU_RULE_DONE);
 	}
 }
 
@@ -188,7 +169,7 @@ emu_table_next(const struct emu_rules *r, const struct emu_table *t, const struc
 			break;
 		if (s->worst < after->priority)
 			continue;
-		f = bucket_get(r, s, &pkt->key, hash_words(s, &pkt->key));
+		f = bucket_get(r, s, &pkt->key, hash_key(s, &pkt->key));
 		// What stands behind it in its own chain need not be looked for.
 		if (after->shape == s && f != NULL && matches(s, &pkt->key, after))
 			f = after->same;
@@ -205,17 +186,28 @@ void
 emu_table_lookup(const struct emu_rules *r, const struct emu_table *t, struct emu_pkt *const *pkts,
 	unsigned int n, struct rte_flow **out)
 {
-	struct scan c = {.r = r, .t = t, .pkts = pkts, .n_open = n};
-	uint32_t j = 0;
+	struct emu_scan c;
 
-	for (unsigned int i = 0; i < n; i++) {
-		out[i] = NULL;
-		c.open[i] = i;
+	c.r = r;
+	c.t = t;
+	c.pkts = pkts;
+	c.n = n;
+	c.words = 0;
+	c.terms = 0;
+	for (unsigned int i = 0; i < EMU_SCAN_MAX; i++) {
+		c.shape[i] = i < n ? EMU_SCAN_OPEN : 0;
+		c.hash[i] = 0;
 	}
-	for (; j < t->n_shapes && c.n_open > 0 && is_final(t, j); j++)
-		scan(&c, j);
-	// From the first shape on in which a match could still be beaten, one by one.
-	for (unsigned int i = 0; i < c.n_open; i++)
-		lookup_from(r, t, j, pkts[c.open[i]], &out[c.open[i]]);
-	settle(&c, out);
+	scan_all(&c);
+	fetch(&c, out);
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t j = c.shape[i] == EMU_SCAN_OPEN ? t->n_scan : (uint32_t)c.shape[i];
+
+		if (out[i] != NULL && likely(out[i]->shape == t->shapes[j]) &&
+			likely(matches(t->shapes[j], &pkts[i]->key, out[i])))
+			continue;
+		// Another of the bucket, or none in this shape; or none of the shapes at the front.
+		out[i] = NULL;
+		lookup_from(r, t, j, pkts[i], &out[i]);
+	}
 }

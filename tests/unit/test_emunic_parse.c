@@ -75,6 +75,28 @@ static const uint8_t ext_udp[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 60, 1, 1, 12, 59, 59, 59, 59, 59, 59, 59, 59, 59, 59, 59, 59,
 	17, 0, 1, 4, 0, 0, 0, 0, 0x00, 0x35, 0xc0, 0x00, 0, 8, 0, 0};
 
+// IPv4 and UDP, IPv4 and TCP, IPv6 and TCP: what the parser has a way of its own for
+static const uint8_t plain_udp[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00, 0x45, 0xb8, 0,
+	32, 0, 1, 0x40, 0, 63, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x12, 0x34, 0x00, 0x35, 0, 12, 0,
+	0, 1, 2, 3, 4};
+static const uint8_t plain_tcp[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00, 0x45, 0xb8, 0,
+	44, 0, 1, 0x40, 0, 63, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x12, 0x34, 0x00, 0x50, 0, 0, 0,
+	1, 0, 0, 0, 2, 0x60, 0x18, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1};
+static const uint8_t plain_v6[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd, 0x6a, 0xb1, 0x23,
+	0x45, 0, 20, 6, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0x12, 0x34, 0x00, 0x50, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 1,
+	0, 0, 0, 0, 0};
+static const struct {
+	const uint8_t *data;
+	uint32_t len;
+} frames[] = {
+	{qinq_tcp, sizeof(qinq_tcp)},
+	{ext_udp, sizeof(ext_udp)},
+	{plain_udp, sizeof(plain_udp)},
+	{plain_tcp, sizeof(plain_tcp)},
+	{plain_v6, sizeof(plain_v6)},
+};
+
 static void
 test_fields(void **state)
 {
@@ -134,20 +156,25 @@ static void
 test_cut(void **state)
 {
 	for (unsigned int i = 0; i < 20000; i++) {
-		bool v4 = draw(2);
-		const uint8_t *from = v4 ? qinq_tcp : ext_udp;
-		uint32_t len = draw((v4 ? sizeof(qinq_tcp) : sizeof(ext_udp)) + 1);
+		unsigned int from = draw(RTE_DIM(frames));
+		uint32_t len = draw(2) ? frames[from].len : draw(frames[from].len + 1);
 		uint8_t *data = malloc(len + 1);
 		struct emu_pkt a, b;
 		bool ok;
 
-		memcpy(data, from, len);
+		memset(&a, 0xff, sizeof(a));
+		memset(&b, 0xff, sizeof(b));
+		memcpy(data, frames[from].data, len);
 		for (unsigned int n = draw(4); n > 0 && len > 0; n--)
 			data[draw(len)] = draw(256);
 		ok = parse(&a, data, len, true);
 		assert_int_equal(ok, len >= 14);
 		assert_int_equal(ok, parse(&b, data, len, false));
 		assert_memory_equal(&a.key, &b.key, sizeof(a.key));
+		if (ok && (a.l2_len != b.l2_len || a.l3_len != b.l3_len || a.l4_len != b.l4_len ||
+				  a.inner_at != b.inner_at))
+			fail_msg("offsets %u %u %u %u, in pieces %u %u %u %u", a.l2_len, a.l3_len,
+				a.l4_len, a.inner_at, b.l2_len, b.l3_len, b.l4_len, b.inner_at);
 		if (a.key.layers & (EMU_L_TCP | EMU_L_UDP))
 			assert_in_range(a.l2_len + a.l3_len + a.l4_len, 42, len);
 		free(data);

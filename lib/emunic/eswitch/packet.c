@@ -18,7 +18,7 @@
 #define MAX_EXT_HEADERS 8
 
 bool
-emu_get(const struct rte_mbuf *m, uint32_t off, void *out, uint32_t n)
+emu_get_far(const struct rte_mbuf *m, uint32_t off, void *out, uint32_t n)
 {
 	const void *at = rte_pktmbuf_read(m, off, n, out);
 
@@ -311,6 +311,8 @@ emu_parse(struct emu_pkt *p, uint16_t port, bool host)
 	struct frame f = {.m = p->m, .h = &p->key.outer};
 	union emu_key *k = &p->key;
 
+	if (likely(emu_parse_plain(p, port, host ? EMU_L_HOST : 0)))
+		return true;
 	memset(k, 0, sizeof(*k));
 	k->port = port;
 	k->layers = host ? EMU_L_HOST : 0;

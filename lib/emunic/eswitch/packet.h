@@ -6,10 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
 
 struct emu_table;
 struct rte_flow;
-struct rte_mbuf;
 
 // What the NIC's parser reads from a frame: the key that rules match, and where the headers are.
 //
@@ -131,10 +134,24 @@ static_assert(EMU_PKT_KNOWN - EMU_PKT_FRESH == 24, "two stores make a packet fre
 
 // Copies n bytes at off of the packet to out; false when it ends before. Headers are read this way
 // because they may be cut into segments, and at any address.
-bool emu_get(const struct rte_mbuf *m, uint32_t off, void *out, uint32_t n);
+bool emu_get_far(const struct rte_mbuf *m, uint32_t off, void *out, uint32_t n);
+
+static inline bool
+emu_get(const struct rte_mbuf *m, uint32_t off, void *out, uint32_t n)
+{
+	if (unlikely(off > m->data_len || m->data_len - off < n))
+		return emu_get_far(m, off, out, n);
+	memcpy(out, rte_pktmbuf_mtod_offset(m, const void *, off), n);
+	return true;
+}
 
 // Fills key (its port apart) and the offsets of p from p->m. False when there is no whole Ethernet
 // header. EMU_L_HOST is set in layers when host is true.
 bool emu_parse(struct emu_pkt *p, uint16_t port, bool host);
+
+// packet_plain.c: the same, with layers to begin with, for what most packets are: an untagged frame
+// whose headers are whole in its first segment, IPv4 without options or fragments or IPv6 without
+// extensions, TCP or UDP, no tunnel. False when p is of no such kind; then p holds nothing.
+bool emu_parse_plain(struct emu_pkt *p, uint16_t port, uint16_t layers);
 
 #endif

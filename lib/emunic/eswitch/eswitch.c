@@ -212,6 +212,7 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + 4], void *));
 		p->m = mbufs[i];
+		p->after = NULL;
 		p->meta = host ? sent_meta(p->m) : 0;
 		memset((char *)p + EMU_PKT_FRESH, 0, EMU_PKT_KNOWN - EMU_PKT_FRESH);
 		p->vf_queue = EMU_NO_QUEUE;

@@ -181,7 +181,8 @@ struct emu_port {
 	LIST_HEAD(, rte_flow_actions_template) action_templates;
 	LIST_HEAD(, rte_flow_template_table) tables;
 	struct emu_meters meters;
-	bool isolated; // receives nothing but what ingress rules send to a queue
+	struct emu_groups *groups; // assign/groups.h; NULL: none
+	bool isolated;             // receives nothing but what ingress rules send to a queue
 	struct emu_table ingress, egress;
 	struct emu_rule_list rules; // created on this port, of all domains
 	char flow_error[640];       // the last rte_flow message that was made for its case

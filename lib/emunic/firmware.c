@@ -14,6 +14,7 @@
 #include <rte_service_component.h>
 #include <rte_version.h>
 
+#include "assign/groups.h"
 #include "port/mailbox.h"
 #include "wire.h"
 
@@ -131,6 +132,7 @@ check_events(struct emu_nic *nic)
 {
 	bool changed = emu_age_sweep(nic, false);
 
+	emu_groups_review(nic);
 	nic->link_check_at = rte_get_tsc_cycles() + rte_get_tsc_hz() * LINK_CHECK_MS / 1000;
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		struct emu_side *side = &nic->sides[i];

@@ -107,6 +107,45 @@ def telemetry(prefix, *commands):
     return [answer[command.split(',')[0]] for answer, command in zip(answers, commands)]
 
 
+def test_queue_group(holder, prefix):
+    """The NIC spreads a generator's flows over a group's queues by itself: the heavy ones alone."""
+    t = holder('net_emunic0,queues=4,wire=[generator,flows=40,pps=4000,skew=1.5,size=1000],mbufs=4096',
+               args=['--rxq=4', '--txq=4', '--forward-mode=rxonly', '--auto-start'])
+    nic = 'nic=net_emunic0'
+    refused, made, missing = telemetry(
+        prefix, f'/emunic/group_set,{nic},group=1,queues=1-4',
+        f'/emunic/group_set,{nic},group=1,queues=1-3,heavy=2000,light=500,exclusive_max=1',
+        f'/emunic/group,{nic},group=2')
+    assert 'queues 0 to 3' in refused['error'] and 'no such group' in missing['error']
+    assert made == {'port': 'pf', 'group': 1}, made
+    rule = 'ingress pattern eth / end actions queue index'
+    before = len(t.proc.text())
+    t.cmd(f'flow create 0 {rule} 32770 / end')
+    wait_for(lambda: 'no such queue group' in t.proc.text()[before:], 15, 'the rule is refused')
+    assert 'Flow rule #0 created' in t.cmd(f'flow create 0 {rule} 32769 / end')
+
+    def assigned():
+        group, = telemetry(prefix, f'/emunic/group,{nic},group=1')
+        return group if any('exclusive' in line for line in group['queues']) else None
+    group = wait_for(assigned, 60, 'a flow has a queue alone')
+    assert group['rules'] == 1 and group['flows'] >= 10 and len(group['queues']) == 3, group
+    assert group['figures']['alike'] == 'none' and group['figures']['heavy'] == '2000', group
+    assert re.match(r'wire [0-9.]+:\d+ > [0-9.]+:\d+ proto \d+: queue [123] ', group['heaviest'][0])
+    alone = [line for line in group['queues'] if 'exclusive' in line]
+    assert len(alone) == 1 and 'flows 1,' in alone[0], group
+    changed, kept, groups = telemetry(prefix, f'/emunic/group_set,{nic},group=1,queues=2-3,alike=dscp',
+                                      f'/emunic/group_del,{nic},group=1', f'/emunic/groups,{nic}')
+    assert changed == made and '1 rule sends' in kept['error'] and groups['pf_1']['rules'] == 1
+
+    def left():
+        lines = telemetry(prefix, f'/emunic/group,{nic},group=1')[0]['heaviest']
+        return lines and not any(': queue 1 ' in line for line in lines)
+    wait_for(left, 60, 'all flows have left the queue')
+    t.cmd('flow destroy 0 rule 0')
+    gone, groups = telemetry(prefix, f'/emunic/group_del,{nic},group=1', f'/emunic/groups,{nic}')
+    assert gone == made and groups == {}, (gone, groups)
+
+
 def test_telemetry(holder, prefix):
     """The NIC's own commands: what there is, its moods changed while it runs, another backend."""
     t = holder('net_emunic0,queues=2,representor=vf0,wire=[sink],vf0=[sink]')

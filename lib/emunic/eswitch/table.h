@@ -46,6 +46,7 @@ enum emu_fate {
 	EMU_FATE_SIDE,  // transfer: out by the wire or a VF
 	EMU_FATE_HOST,  // transfer: to a host port
 	EMU_FATE_QUEUE, // ingress: to a queue of the port
+	EMU_FATE_GROUP, // ingress: to one that its queue group chooses (assign/groups.h)
 	EMU_FATE_RSS,   // ingress: to one of several, by the program's rss
 	EMU_FATE_JUMP,  // go on in another group
 	EMU_FATE_PASS,  // go on with the next rule of the table that matches
@@ -66,7 +67,7 @@ struct emu_actions {
 	uint8_t fate; // enum emu_fate
 	bool count;
 	bool mark;
-	uint16_t target;   // index of the side, the host port, or the queue
+	uint16_t target;   // index of the side, the host port, the queue, or the queue group
 	uint16_t vf_queue; // EMU_FATE_SIDE to a VF: its queue; EMU_NO_QUEUE: none was named
 	uint32_t jump;     // group
 	uint32_t mark_id;

@@ -74,6 +74,129 @@ struct rte_pmd_emunic_mbox_event {
 // side. What is above it waits with the VF. -EINVAL: no such VF, or above 400000.
 int rte_pmd_emunic_vf_rate_set(uint16_t port_id, uint16_t vf, uint32_t mbps);
 
+// ---- Queue groups: the NIC assigns flows to queues by itself
+//
+// A group is a set of receive queues of one host port (the PF or a representor). An ingress rule of
+// that port sends packets to it by QUEUE with the index RTE_PMD_EMUNIC_GROUP + group. Of all flows
+// that come so the NIC tracks the rate, gives a heavy one a queue alone, and puts light ones of a
+// kind together; the host sends the rule once, and no message for a flow.
+//
+// A flow is what has the same side that it entered by, VLANs, MAC addresses, ethertype, IP
+// addresses, protocol and L4 ports (a fragment has none). It moves to another queue only when what
+// is before it in the old one was taken by the application, so nothing is reordered within it; a
+// flow that leaves a queue that is stopped does not wait. A flow whose queue is stopped moves at
+// its next packet; when all queues of a group are stopped, its packets are dropped as for a stopped
+// queue. A port that is stopped forgets its flows and keeps its groups. Rules and RETA should send
+// nothing else to the queues of a group.
+//
+// port_id is the host port itself; group is below RTE_PMD_EMUNIC_GROUPS. All return -ENOENT when
+// there is no such group. Thread safety: any thread.
+#define RTE_PMD_EMUNIC_GROUP 0x8000
+#define RTE_PMD_EMUNIC_GROUPS 64 // of a port
+
+// What makes two light flows of one kind: any of
+#define RTE_PMD_EMUNIC_ALIKE_SOURCE 0x01      // the side that they entered by: wire or VF
+#define RTE_PMD_EMUNIC_ALIKE_VLAN 0x02        // the outer VLAN id
+#define RTE_PMD_EMUNIC_ALIKE_PCP 0x04         // and its priority
+#define RTE_PMD_EMUNIC_ALIKE_DSCP 0x08        // the DSCP of the outer IP header
+#define RTE_PMD_EMUNIC_ALIKE_DESTINATION 0x10 // the IP address that they go to
+#define RTE_PMD_EMUNIC_ALIKE_MARK 0x20        // the MARK that a rule gave them: any class of yours
+
+// Makes a group, or changes the figures that text names of one that is in use: "key=value,..." of
+//   queues=LIST       its queues, as in 1-3+7; a queue is in one group only
+//   alike=LIST        kinds, as in source+dscp, or none: all light flows may share (none)
+//   heavy=KBPS        a flow of this rate and more gets a queue alone (100000),
+//   light=KBPS          and gives it back below this one; 0: half of heavy (0)
+//   hold=MS             after it was so for this time (20)
+//   window=MS         rates are taken over this time, and half of a rate is that of the last (10)
+//   shared_load=KBPS  a kind whose queue carries more takes another free one; 0: never (1000000)
+//   exclusive_max=N   queues that have a flow alone; 0: all but one, or all with overflow=QUEUE (0)
+//   shared_max=N      queues that flows share; 0: no limit, so the first kinds may take all (0);
+//                       a lower figure holds for the kinds that come then
+//   overflow=mix      a kind for which no queue is left goes to the one with least load (mix), or
+//   overflow=QUEUE      to this queue, of no group, until there is one: the way to the host's rings
+//   idle=MS           a flow without packets is forgotten (2000)
+//   flows=N           that the NIC knows at once, to 1048576; beyond that an old light one gives
+//                       way, or the new one goes unmeasured; fixed once the group is made (4096)
+// All of text takes effect, or none does (-EINVAL) and why has a sentence. -EBUSY: a queue is of
+// another group. -ENOMEM.
+int rte_pmd_emunic_group_set(
+	uint16_t port_id, uint16_t group, const char *text, char *why, size_t why_len);
+
+// -EBUSY, with the number of rules in why, while rules send to it.
+int rte_pmd_emunic_group_del(uint16_t port_id, uint16_t group, char *why, size_t why_len);
+
+struct rte_pmd_emunic_group {
+	char text[1400];  // all its figures, as rte_pmd_emunic_group_set takes them
+	uint32_t rules;   // that send to it
+	uint32_t flows;   // known now
+	uint64_t packets; // that came to it
+	uint64_t moves;   // of flows, from one queue to another
+	uint64_t mixed;   // flows that had to share with another kind, or overflow, when they came
+	uint64_t evicted; // that gave way to new ones
+	uint64_t unmeasured; // packets of flows for which there was no room
+};
+int rte_pmd_emunic_group_get(uint16_t port_id, uint16_t group, struct rte_pmd_emunic_group *out);
+
+// A kind of flows. What alike does not name is zero.
+struct rte_pmd_emunic_kind {
+	uint16_t source; // 0: the wire; 1 + n: VF n
+	uint16_t vlan;
+	uint8_t pcp;
+	uint8_t dscp;
+	uint8_t ip_version; // of destination: 4, 6, or 0
+	uint8_t reserved;
+	uint32_t mark;
+	uint8_t destination[16]; // IPv4: the first four bytes
+};
+
+enum rte_pmd_emunic_queue_state {
+	RTE_PMD_EMUNIC_QUEUE_FREE,
+	RTE_PMD_EMUNIC_QUEUE_EXCLUSIVE,
+	RTE_PMD_EMUNIC_QUEUE_SHARED,  // by flows of kind, and maybe others (mixed)
+	RTE_PMD_EMUNIC_QUEUE_STOPPED, // the port has not started it
+};
+
+struct rte_pmd_emunic_queue {
+	uint16_t queue;
+	uint8_t state; // enum rte_pmd_emunic_queue_state
+	uint8_t mixed; // flows of other kinds share it too
+	struct rte_pmd_emunic_kind kind;
+	uint32_t flows;    // that go to it
+	uint32_t assigned; // that are to go to it: some may not have come yet, some not have left
+	uint64_t bps;
+	uint64_t packets; // that the group sent to it
+};
+
+// Its queues, at most n. Returns how many it has.
+int rte_pmd_emunic_group_queues(
+	uint16_t port_id, uint16_t group, struct rte_pmd_emunic_queue *out, uint16_t n);
+
+struct rte_pmd_emunic_flow {
+	uint16_t source; // 0: the wire; 1 + n: VF n
+	uint16_t vlan[2];
+	uint16_t ether_type;         // host order, as are
+	uint16_t src_port, dst_port; // these
+	uint8_t proto;
+	uint8_t ip_version; // 4, 6, or 0: not IP
+	uint8_t src[16], dst[16];
+	uint8_t src_mac[6], dst_mac[6];
+	struct rte_pmd_emunic_kind kind;
+	uint16_t queue;
+	uint16_t next_queue; // that it waits to move to, or queue
+	uint8_t state;       // of its queue, EXCLUSIVE or SHARED; FREE: it is in the overflow queue
+	uint64_t bps;
+	uint64_t packets, bytes;
+	uint64_t queue_ns; // for so long in its queue
+	uint64_t age_ns;   // known for so long
+};
+
+// The flows that it knows, at most n from *next (begin with 0) on, which becomes where to go on.
+// Returns how many; 0: that was all. A flow that is not there from the first call to the last may
+// be missing.
+int rte_pmd_emunic_group_flows(uint16_t port_id, uint16_t group, uint32_t *next,
+	struct rte_pmd_emunic_flow *out, uint32_t n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "assign/groups.h"
 #include "port/offload.h"
 #include "port/port.h"
 #include "eswitch/program.h"
@@ -249,6 +250,8 @@ pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
 
 	if (fate == EMU_FATE_QUEUE || fate == EMU_FATE_RSS)
 		return queue_of(nic, port, p, queue_by_rule(port, p, act));
+	if (fate == EMU_FATE_GROUP)
+		return queue_of(nic, port, p, emu_groups_pick(port, act->target, p));
 	if (fate == EMU_FATE_DROP || port->isolated) {
 		emu_drop(nic, fate == EMU_FATE_DROP ? EMU_DROP_RULE : EMU_DROP_ISOLATED, p->m);
 		return NULL;

@@ -10,6 +10,7 @@
 #include <rte_ring.h>
 #include <rte_version.h>
 
+#include "assign/groups.h"
 #include "rte_flow/flow.h"
 #include "port/queue.h"
 #include "wire.h"
@@ -187,6 +188,7 @@ port_stop(struct rte_eth_dev *dev)
 			emu_ring_drain(nic, port->rxq[i]->ring);
 		for (uint16_t i = 0; i < port->n_txq; i++)
 			emu_ring_drain(nic, port->txq[i]->ring);
+		emu_groups_forget(port);
 	}
 	emu_port_link(port, &link);
 	rte_eth_linkstatus_set(dev, &link);
@@ -220,6 +222,7 @@ emu_port_close(struct rte_eth_dev *dev)
 	// What the side sends from now on would have nowhere to go.
 	if (port->index == 0)
 		port->side->armed = false;
+	emu_groups_free(port);
 	emu_gate_leave(&nic->gate);
 	emu_firmware_settle_events(nic);
 	emu_table_fini(&port->ingress);

@@ -7,6 +7,7 @@
 
 #include <rte_malloc.h>
 
+#include "assign/groups.h"
 #include "eswitch/rss_rule.h"
 
 // From an action list to what the firmware does: what decides where a packet goes, what is counted
@@ -107,6 +108,12 @@ to_queue(struct emu_build *b)
 
 	if (b->spec->transfer)
 		return to_vf_queue(b);
+	if (conf != NULL && conf->index >= RTE_PMD_EMUNIC_GROUP) {
+		if (emu_groups_get(b->port, conf->index - RTE_PMD_EMUNIC_GROUP) == NULL)
+			return emu_build_conf(
+				b, "QUEUE: the port has no such queue group (rte_pmd_emunic.h)");
+		return emu_build_decide(b, EMU_FATE_GROUP, conf->index - RTE_PMD_EMUNIC_GROUP);
+	}
 	if (conf == NULL || conf->index >= b->port->n_rxq)
 		return emu_build_conf(b, "QUEUE: the port has no such receive queue");
 	return emu_build_decide(b, EMU_FATE_QUEUE, conf->index);

@@ -196,6 +196,7 @@ dump_rule(FILE *f, const struct rte_flow *flow)
 		[EMU_FATE_SIDE] = "side",
 		[EMU_FATE_HOST] = "host",
 		[EMU_FATE_QUEUE] = "queue",
+		[EMU_FATE_GROUP] = "queue group",
 		[EMU_FATE_RSS] = "rss",
 		[EMU_FATE_JUMP] = "jump",
 		[EMU_FATE_PASS] = "passthru"};
@@ -219,7 +220,7 @@ dump_rule(FILE *f, const struct rte_flow *flow)
 	fprintf(f, " %s", fates[act->fate]);
 	if (act->fate == EMU_FATE_JUMP)
 		fprintf(f, " %u", act->jump);
-	else if (act->fate >= EMU_FATE_SIDE && act->fate <= EMU_FATE_QUEUE)
+	else if (act->fate >= EMU_FATE_SIDE && act->fate <= EMU_FATE_GROUP)
 		fprintf(f, " %u", act->target);
 	fprintf(f, ", packets %" PRIu64 " bytes %" PRIu64 "\n", flow->counter.packets,
 		flow->counter.bytes);

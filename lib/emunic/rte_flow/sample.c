@@ -59,11 +59,16 @@ emu_build_sample(struct emu_build *b)
 	if (ret != 0)
 		return ret;
 	s = rte_zmalloc("emunic sample", sizeof(*s), 0);
-	if (s == NULL || sub.act.fate == EMU_FATE_NONE) {
+	if (s == NULL || sub.act.fate == EMU_FATE_NONE || sub.act.fate == EMU_FATE_GROUP) {
+		const char *why = s == NULL ? "no memory for a sample"
+				  : sub.act.fate == EMU_FATE_NONE
+					  ? "SAMPLE: the copy has to go somewhere"
+					  : "SAMPLE: a copy is of no flow, so it cannot go to a "
+					    "queue group";
+
 		rte_free(s);
 		emu_actions_release(&sub.act);
-		return emu_build_conf(b, s == NULL ? "no memory for a sample"
-						   : "SAMPLE: the copy has to go somewhere");
+		return emu_build_conf(b, why);
 	}
 	s->ratio = conf->ratio;
 	s->port = b->port;

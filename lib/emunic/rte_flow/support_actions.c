@@ -30,8 +30,9 @@ static const struct emu_support rows[] = {
 		"queues of the template API"},
 	{ACTION(DROP), EMU_ON_ALL, ""},
 	{ACTION(QUEUE), EMU_ON_INGRESS | EMU_ON_TRANSFER,
-		"a receive queue of the port; in a transfer rule, behind the action that names a "
-		"VF, one of the VF"},
+		"a receive queue of the port, or 0x8000 + G for its queue group G "
+		"(rte_pmd_emunic.h); in a transfer rule, behind the action that names a VF, one of "
+		"the VF"},
 	{ACTION(RSS), EMU_ON_INGRESS,
 		"toeplitz, symmetric_toeplitz, simple_xor; IP, TCP and UDP types (0: all); a key "
 		"of 40 bytes, or the port's; up to 256 queues; outermost headers"},

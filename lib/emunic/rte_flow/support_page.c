@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "assign/conf.h"
+#include "rte_pmd_emunic.h"
 #include "rte_flow/async.h"
 #include "rte_flow/shared.h"
 #include "mood/moods.h"
@@ -92,11 +94,13 @@ put_limits(FILE *f)
 		"| ranges in a rule | %u |\n"
 		"| rules that differ in their ranges only | %u |\n"
 		"| tags | %u |\n"
+		"| queue groups of a port, flows that one knows | %u, `flows=` to %u |\n"
 		"| shared actions of a port | %u |\n"
 		"| queues of a port, operations in each | %u, %u |\n"
 		"| items or actions of a template | %u |\n",
 		m.capacity, EMU_MAX_JUMPS, EMU_MAX_PASSES, EMU_MAX_RANGES, EMU_MAX_SAME, EMU_TAGS,
-		EMU_MAX_HANDLES, EMU_ASYNC_QUEUES, EMU_ASYNC_SIZE, EMU_TEMPLATE_ITEMS);
+		RTE_PMD_EMUNIC_GROUPS, EMU_ASSIGN_MAX_FLOWS, EMU_MAX_HANDLES, EMU_ASYNC_QUEUES,
+		EMU_ASYNC_SIZE, EMU_TEMPLATE_ITEMS);
 }
 
 char *

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """TSC cycles per packet of one forwarding core, at several numbers of flows: 64-byte UDP, flows in
 uniform random order, a policy of 1000 five-tuple rules that the packets pass, then one output.
+--traffic adds others: flows by a Zipf law (exponent 1), frames of 64, 594 and 1514 bytes as 7 to 4
+to 1, captures in a loop (their first 128 bytes, the original length; all that is well formed and
+fits the MTU passes, at the cost of the same policy).
 Beside sluice: testpmd's io forwarding from the same source to the same sink (the floor) and, where
 it is installed, OVS-DPDK with the same rules, at the better of its tunings (EMC; SMC).
 
@@ -25,6 +28,8 @@ from sluice_harness import RpcError, short_dir  # noqa: E402
 
 FLOWS = [1, 1000, 10000, 100000, 1000000]
 MEMORY_MB = 3072
+CAPTURES = TOP.parent / 'shared' / 'data' / 'pcap'
+TRAFFIC = {'uniform': '', 'zipf': ',order=zipf', 'mix': ',size=mix'}
 
 
 def say(*words):
@@ -36,6 +41,10 @@ def arguments():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--flows', metavar='N,..', default=','.join(map(str, FLOWS)),
                    help='numbers of flows (default %(default)s)')
+    p.add_argument('--traffic', metavar='KIND,..', default='uniform',
+                   help='uniform, zipf, mix, captures (default %(default)s)')
+    p.add_argument('--captures', metavar='DIR', type=pathlib.Path, default=CAPTURES,
+                   help='where the captures are (default %(default)s)')
     p.add_argument('--rounds', type=int, default=5, metavar='N', help='default %(default)s')
     p.add_argument('--seconds', type=float, default=0.4, metavar='S',
                    help='CPU time of one measurement (default %(default)s)')
@@ -48,6 +57,9 @@ def arguments():
         p.error('--flows takes numbers with commas between them')
     if not all(1 <= n <= 10_000_000 for n in a.flows):
         p.error('--flows: 1 to 10000000')
+    a.traffic = a.traffic.split(',')
+    if not set(a.traffic) <= {*TRAFFIC, 'captures'}:
+        p.error('--traffic: uniform, zipf, mix, captures')
     if a.rounds < 1 or not 0.05 <= a.seconds <= 60:
         p.error('--rounds is 1 or above, --seconds 0.05 to 60')
     return a
@@ -77,12 +89,13 @@ def start(stack, rig):
     return rig
 
 
-def row(a, flows, memory, base_mb):
+def row(a, kind, flows, source, memory, base_mb):
+    """Figures of one kind of traffic; `source`: the arguments of the source that make it."""
     with contextlib.ExitStack() as stack:
         directory = short_dir('bench')
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         kinds = [Floor] + ([Ovs] if ovs_installed() and not a.no_ovs else []) + [Sluice]
-        rigs = [start(stack, kind(directory, flows, memory)) for kind in kinds]
+        rigs = [start(stack, k(directory, flows, memory, source)) for k in kinds]
         seen = rounds(a, rigs)
         sluice = rigs[-1]
         sluice.go_on()
@@ -92,7 +105,7 @@ def row(a, flows, memory, base_mb):
     medians = {key: statistics.median(c for c, _ in values) for key, values in seen.items()}
     ovs = {t: c for (name, t), c in medians.items() if name == 'ovs'}
     best = min(ovs, key=ovs.get) if ovs else None
-    out = {'flows': flows, 'floor': medians['floor', ''], 'ovs': ovs[best] if ovs else None,
+    out = {'traffic': kind, 'flows': flows, 'floor': medians['floor', ''], 'ovs': ovs[best] if ovs else None,
            'sluice': medians['sluice', ''], 'ovs_tuning': best, 'ovs_all': ovs or None,
            'spread': {f'{n} {t}'.strip(): [min(v)[0], max(v)[0]] for (n, t), v in seen.items()},
            'cpu_share': min(s for v in seen.values() for _, s in v), 'cache_mb': cache_mb}
@@ -126,16 +139,30 @@ def shown(value, digits):
 
 
 def table(rows):
-    heads = ['flows', 'floor', 'OVS', 'tuned', 'sluice', 'OVS/sluice', 'over I/O: OVS', 'sluice',
+    heads = ['traffic', 'flows', 'floor', 'OVS', 'tuned', 'sluice', 'OVS/sluice', 'over I/O: OVS', 'sluice',
              'ratio', 'cache MB']
-    print(' '.join(f'{h:>{max(len(h), 7)}}' for h in heads))
+    named = max(len(r['traffic']) for r in rows)
+    print(' '.join(f'{h:>{max(len(h), 7)}}' for h in [f'{"traffic":<{named}}'] + heads[1:]))
     for r in rows:
         ovs, floor, mine = r['ovs'], r['floor'], r['sluice'] - r['floor']
         over = None if ovs is None else ovs - floor
-        cells = [str(r['flows']), shown(floor, 1), shown(ovs, 1), r['ovs_tuning'] or '-',
+        cells = [r['traffic'], shown(r['flows'], 0), shown(floor, 1), shown(ovs, 1), r['ovs_tuning'] or '-',
                  shown(r['sluice'], 1), shown(ovs and ovs / r['sluice'], 2), shown(over, 1),
                  shown(mine, 1), shown(over and over / mine, 2), shown(r['cache_mb'], 1)]
+        cells[0] = f'{cells[0]:<{named}}'
         print(' '.join(f'{c:>{max(len(h), 7)}}' for h, c in zip(heads, cells)))
+
+
+def wanted(a):
+    """(kind, flows, arguments of the source) of each row."""
+    out = [(kind, flows, TRAFFIC[kind]) for kind in a.traffic if kind in TRAFFIC
+           for flows in a.flows]
+    if 'captures' in a.traffic:
+        files = sorted(a.captures.glob('*.pcap*')) if a.captures.is_dir() else []
+        if not files:
+            say(f'{a.captures} has no captures: their rows are skipped')
+        out += [(f.name.split('.')[0], 1, f',pcap={f.resolve()}') for f in files]
+    return out
 
 
 def main():
@@ -151,21 +178,23 @@ def main():
                 say(f'only {pages.free_mb} of {MEMORY_MB} MB of hugepages can be had: '
                     'all run with --no-huge, with more TLB misses')
             base = base_memory(memory)
-            for flows in a.flows:
-                say(f'{flows} flows')
-                one, hz = row(a, flows, memory, base)
+            for kind, flows, source in wanted(a):
+                say(kind, '' if 'pcap=' in source else f'{flows} flows')
+                one, hz = row(a, kind, flows, source, memory, base)
+                if 'pcap=' in source:
+                    one['flows'] = None
                 rows.append(rounded(one))
     except (RigError, RpcError, AssertionError, OSError) as e:
         say(f'{type(e).__name__}: {e}')
         return 1
     except KeyboardInterrupt:
         return 130
-    if min(r['cpu_share'] for r in rows) < 0.9:
+    if rows and min(r['cpu_share'] for r in rows) < 0.9:
         say('the machine is busy: figures count the cycles on the CPU, but the caches were shared')
     if a.json:
         print(json.dumps({'bench': 'forward', 'rows': rows, 'tsc_hz': hz, 'memory': memory,
                           'rules': 1000, 'frame': 64, 'rounds': a.rounds}))
-    else:
+    elif rows:
         table(rows)
     return 0
 

@@ -11,8 +11,11 @@ def fields(rule):
     return f'10.{high}.{low}.0/24', f'172.{16 + high}.{low}.0/24', (0, 0x8000), 1000 + rule
 
 
-def sluice_rules(source, sink):
+def sluice_rules(source, sink, all_else=False):
+    """`all_else`: what meets none of them passes too, for captures."""
     out = []
+    if all_else:
+        out.append({'priority': 1, 'match': f'port={source}', 'actions': f'output={sink}'})
     for rule in range(RULES):
         src, dst, (sport, mask), dport = fields(rule)
         out.append({'priority': 100, 'actions': f'output={sink}',
@@ -21,8 +24,10 @@ def sluice_rules(source, sink):
     return out
 
 
-def openflow_rules(source, sink):
+def openflow_rules(source, sink, all_else=False):
     lines = []
+    if all_else:
+        lines.append(f'table=0,priority=1,in_port={source},actions=output:{sink}')
     for rule in range(RULES):
         src, dst, (sport, mask), dport = fields(rule)
         lines.append(f'table=0,priority=100,in_port={source},udp,nw_src={src},nw_dst={dst},'

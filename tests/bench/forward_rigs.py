@@ -71,9 +71,11 @@ class Rig:
     tunings = ('',)
     thread = 'worker'  # rte-worker-1, lcore-worker-1, dpdk-worker1: releases differ
 
-    def __init__(self, directory, flows, memory):
+    def __init__(self, directory, flows, memory, traffic=''):
+        """`traffic`: further arguments of the source (forward_source.c), `,key=value` each."""
         self.directory = pathlib.Path(directory)
         self.flows = flows
+        self.traffic = traffic
         self.memory = memory
         self.prefix = f'sluice-bench-{RUN}-{self.name}'
         self.telemetry = Telemetry(self.prefix)
@@ -86,7 +88,7 @@ class Rig:
                 f'--file-prefix={self.prefix}', '-d', str(source_driver())]
 
     def vdevs(self):
-        return [f'{SOURCE},flows={self.flows}', f'{SINK},no-rx=1']
+        return [f'{SOURCE},flows={self.flows}{self.traffic}', f'{SINK},no-rx=1']
 
     def ready(self):
         """Waits until packets reach the sink."""
@@ -103,8 +105,29 @@ class Rig:
     def tune(self, tuning):
         """Makes it work with one of its tunings."""
 
+    @property
+    def captured(self):
+        """It is sent a capture, of which all passes that is well formed."""
+        return 'pcap=' in self.traffic
+
+    def counts(self):
+        """What came to the source."""
+        return self.telemetry.ask(f'/flowsource/counts,{self.telemetry.port(SOURCE)}')
+
+    def set_rates(self, **rates):
+        """Packets a second of a paced source (forward_source.c)."""
+        words = ''.join(f',{k}={int(v)}' for k, v in rates.items())
+        if self.telemetry.ask(f'/flowsource/set,{self.telemetry.port(SOURCE)}{words}') is None:
+            raise RigError(f'{self.name}: the source did not take {rates}')
+
     def settle(self):
         """Waits until it knows all flows."""
+        frames, port = self.counts()['frames'], self.telemetry.port(SOURCE)
+        first = self.telemetry.ask(f'/ethdev/stats,{port}')['ipackets']
+
+        def played():
+            return self.telemetry.ask(f'/ethdev/stats,{port}')['ipackets'] - first >= 2 * frames
+        wait_for(played, START_S, 'the capture was played twice')
 
     def check(self):
         """RigError when what it did is not what was asked for."""
@@ -137,9 +160,9 @@ class Rig:
             time.sleep(seconds / 4)
             ran, passed, received, sent = (
                 b - a for a, b in zip(first, self.look(task, ports)))
-        if sent == 0 or sent < 0.98 * received:
+        if sent == 0 or sent < (0.5 if self.captured else 0.98) * received:
             raise RigError(f'{self.name}: of {received} packets {sent} were sent')
-        return ran * hz / 1e9 / sent, ran / passed
+        return ran * hz / 1e9 / received, ran / passed
 
     def pause(self):
         self.proc.signal(signal.SIGSTOP)
@@ -191,7 +214,7 @@ class Sluice(Rig):
                 'name': 'sw0',
                 'ports': [{'name': n, 'attach': {'kind': 'ethdev', 'dev': dev, 'queues': 1}}
                           for n, dev in zip(('in', 'out'), self.vdevs())],
-                'rules': sluice_rules('in', 'out')}]}
+                'rules': sluice_rules('in', 'out', self.captured)}]}
 
     def start(self):
         path = self.directory / 'sluice.json'
@@ -207,7 +230,11 @@ class Sluice(Rig):
         return arguments[:arguments.index('-d')]  # the driver is in its configuration
 
     def settle(self):
-        wait_for(lambda: self.cached() >= self.flows * 0.999, START_S, 'all flows are cached')
+        if self.captured:
+            super().settle()
+            return
+        known = self.counts()['distinct'] * 0.999
+        wait_for(lambda: self.cached() >= known, START_S, 'all flows are cached')
 
     def cached(self):
         return self.rpc.call('worker list')['items'][0]['cache_flows']
@@ -217,6 +244,8 @@ class Sluice(Rig):
                    for h in self.telemetry.ask('/eal/heap_list')) / 2**20
 
     def check(self):
+        if self.captured:
+            return
         lost = self.rpc.call('stats')['software']['dropped']
         if any(lost.values()):
             raise RigError(f'sluice dropped packets: {lost}')
@@ -287,7 +316,7 @@ class Ovs(Rig):
             self.vsctl('add-port', 'br0', dev, '--', 'set', 'interface', dev, 'type=dpdk',
                        f'options:dpdk-devargs={dev}', f'ofport_request={number}')
         rules = self.directory / 'openflow.txt'
-        rules.write_text(openflow_rules(1, 2))
+        rules.write_text(openflow_rules(1, 2, self.captured))
         self.tool('ovs-ofctl', 'add-flows', f'unix:{self.run_dir}/br0.mgmt', rules)
         self.ready()
 
@@ -295,7 +324,8 @@ class Ovs(Rig):
         self.vsctl('set', 'Open_vSwitch', '.', *self.settings_words(self.settings[tuning]))
 
     def settle(self):
-        time.sleep(1)
+        super().settle()
+        time.sleep(1)  # nothing tells when its caches know all flows
 
     def stop(self):
         super().stop()

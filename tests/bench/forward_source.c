@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A traffic source for benchmarks, as a DPDK device that any program can load:
 //
-//   -d librte_net_flowsource.so --vdev net_flowsource0,flows=N[,seed=S]
+//   -d librte_net_flowsource.so --vdev net_flowsource0,flows=N[,KEY=VALUE...]
+//     order=uniform|zipf  in which order the flows come (uniform)
+//     size=64|mix         length of the frames; mix: 64, 594 and 1514 bytes as 7 to 4 to 1
+//     pcap=FILE           a capture (pcap, pcap.gz): without rate= it is all that comes, in a loop
+//     rate=N              packets a second of the flows (0: as many as are asked for)
+//     seed=N
 //
 // Problem: net_pcap with infinite_rx holds the whole capture in the receive pool, so its cost grows
 // with the number of flows, and OVS cannot give it the mbufs of 1,000,000 packets.
-// Idea: the frames are composed as they are received, 64 bytes of UDP each in eight words, of flows
-// drawn uniformly: the cost of a packet is the same at every number of flows, and the same for
-// every program that is measured.
-// Refuses: more than FLOWS_MAX flows, more than one receive queue. What is sent to it is freed.
+// Idea: the frames are composed as they are received (source_traffic.h): the cost of a packet is
+// the same at every number of flows, and the same for every program that is measured.
 //
-// Flow f belongs to rule r = f mod 1000 of the policy (tests/bench/forward_policy.py); with
-// q = f / 1000 it goes from 10.(r >> 8).(r & 255).(q & 255) to
-// 172.(16 + (r >> 8)).(r & 255).(q >> 8 & 255), port 1000 + r.
-// Thread safety: as every ethdev.
+// With rate= the device is a queue of QUEUE descriptors that packets come to at their rates; what
+// comes while it is full is missed. Then telemetry sets what else comes, while packets flow:
+//   /flowsource/set,PORT,known=N,new=N,capture=N[,vary=1]   packets a second of the flows, of
+//     flows never seen before, and of the capture (vary: with other sources in each round)
+//   /flowsource/counts,PORT   what came, what was missed, by kind
+//   /flowsource/clock         the rate of the cycle counter
+// The thread that polls may lose its CPU to another program: when two polls are more than GAP_US
+// apart nothing has come since GAP_US after the first.
+// Refuses: more than one receive queue. What is sent to it is freed.
+// Thread safety: as every ethdev; rates are written by one thread and read by another.
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,92 +38,161 @@
 #include <rte_cycles.h>
 #include <rte_kvargs.h>
 #include <rte_mbuf.h>
+#include <rte_string_fns.h>
 #include <rte_telemetry.h>
 
-#define FRAME 64
-#define RULES 1000
-#define FLOWS_MAX (RULES * 65536u)
-#define PORT_BASE 1000
+#include "source_traffic.h"
+
+#define QUEUE 1024
+#define GAP_US 500
+
+enum kind { KNOWN, NEW, CAPTURE, KINDS };
 
 struct source {
-	alignas(64) uint64_t state; // of the draw
-	uint64_t packets;
+	struct traffic traffic;
 	struct rte_mempool *pool;
-	uint32_t flows;
 	uint16_t port;
+	uint64_t packets, bytes;
+	// Of a paced source:
+	_Atomic uint64_t rate[KINDS]; // packets a second
+	_Atomic bool vary;
+	double waiting[KINDS];
+	uint64_t last, gap; // cycle counts
+	double seconds;     // of a cycle
+	_Atomic uint64_t came[KINDS], missed[KINDS];
 	alignas(64) uint64_t sent;
-	alignas(64) uint64_t head[8]; // the frame; words 3 and 4 are made for each packet
-	uint32_t sum;                 // of the IPv4 header without the addresses
 	struct rte_ether_addr mac;
 };
 
-static void
-make_head(struct source *s)
-{
-	static const uint8_t head[] = {
-		2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 50, 0, 1, 0, 0, 64, 17};
-	uint8_t frame[FRAME] = {0};
-
-	memcpy(frame, head, sizeof(head));
-	memcpy(s->head, frame, sizeof(frame));
-	s->sum = 0x4500 + 50 + 1 + (64 << 8 | 17);
-}
-
-// Weyl sequence and one 128-bit product (after Lemire's wyrand).
-static inline uint32_t
-draw(uint64_t *state, uint32_t below)
-{
-	__uint128_t product;
-
-	*state += 0xa0761d6478bd642fULL;
-	product = (__uint128_t)*state * (*state ^ 0xe7037ed1a0b428dbULL);
-	return (uint32_t)((uint64_t)(uint32_t)((uint64_t)product ^ (uint64_t)(product >> 64)) *
-				  below >>
-			  32);
-}
-
 static inline void
-compose(const struct source *s, uint32_t flow, uint64_t *frame)
+finish(const struct source *s, struct rte_mbuf *m, uint16_t len)
 {
-	uint32_t rule = flow % RULES, nth = flow / RULES;
-	uint32_t src = 10u << 24 | rule << 8 | (nth & 255);
-	uint32_t dst = (172u << 24 | 16u << 16) + (rule << 8 | (nth >> 8 & 255));
-	uint32_t ports = (1024 + (nth * 40503u & 0x3fff)) << 16 | (PORT_BASE + rule);
-	uint32_t sum = s->sum + (src >> 16) + (src & 0xffff) + (dst >> 16) + (dst & 0xffff);
-	uint64_t word3, word4;
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~(sum + (sum >> 16)) & 0xffff;
-	word3 = (uint64_t)sum << 48 | (uint64_t)src << 16 | dst >> 16;
-	word4 = (uint64_t)(dst & 0xffff) << 48 | (uint64_t)ports << 16 | 30;
-	frame[0] = s->head[0];
-	frame[1] = s->head[1];
-	frame[2] = s->head[2];
-	frame[3] = rte_cpu_to_be_64(word3);
-	frame[4] = rte_cpu_to_be_64(word4);
-	frame[5] = s->head[5];
-	frame[6] = s->head[6];
-	frame[7] = s->head[7];
+	m->data_len = len;
+	m->pkt_len = len;
+	m->port = s->port;
 }
 
 static uint16_t
-source_rx(void *queue, struct rte_mbuf **pkts, uint16_t n)
+known_rx(void *queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct source *s = queue;
-	uint64_t state = s->state;
+	uint64_t bytes = 0;
 	uint16_t i;
 
 	if (rte_pktmbuf_alloc_bulk(s->pool, pkts, n) != 0)
 		return 0;
 	for (i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
+		uint16_t len = traffic_known(&s->traffic, rte_pktmbuf_mtod(m, uint64_t *));
 
-		compose(s, draw(&state, s->flows), rte_pktmbuf_mtod(m, uint64_t *));
-		m->data_len = FRAME;
-		m->pkt_len = FRAME;
-		m->port = s->port;
+		finish(s, m, len);
+		bytes += len;
 	}
-	s->state = state;
+	s->packets += n;
+	s->bytes += bytes;
+	return n;
+}
+
+static uint16_t
+capture_rx(void *queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct source *s = queue;
+	uint16_t i;
+
+	if (rte_pktmbuf_alloc_bulk(s->pool, pkts, n) != 0)
+		return 0;
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		uint16_t len = traffic_captured(&s->traffic, rte_pktmbuf_mtod(m, uint64_t *));
+
+		finish(s, m, len);
+		s->bytes += len;
+	}
+	s->packets += n;
+	return n;
+}
+
+static inline void
+bump(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+		memory_order_relaxed);
+}
+
+// What has come since the last poll. Returns how many packets wait.
+static double
+arrive(struct source *s)
+{
+	uint64_t now = rte_rdtsc();
+	double passed = (double)RTE_MIN(now - s->last, s->gap) * s->seconds, all = 0;
+	unsigned k;
+
+	s->last = now;
+	for (k = 0; k < KINDS; k++) {
+		s->waiting[k] +=
+			passed * (double)atomic_load_explicit(&s->rate[k], memory_order_relaxed);
+		all += s->waiting[k];
+	}
+	if (all <= QUEUE)
+		return all;
+	for (k = 0; k < KINDS; k++) {
+		uint64_t lost = (uint64_t)(s->waiting[k] * (1 - QUEUE / all));
+
+		s->waiting[k] -= (double)lost;
+		bump(&s->missed[k], lost);
+	}
+	return QUEUE;
+}
+
+static enum kind
+next_kind(struct source *s)
+{
+	double all = s->waiting[KNOWN] + s->waiting[NEW] + s->waiting[CAPTURE];
+	double point = all * traffic_draw(&s->traffic.state, 1u << 30) / (1u << 30);
+
+	if (point < s->waiting[KNOWN])
+		return KNOWN;
+	return point < s->waiting[KNOWN] + s->waiting[NEW] ? NEW : CAPTURE;
+}
+
+static uint16_t
+compose(struct source *s, enum kind kind, uint64_t *out)
+{
+	switch (kind) {
+	case NEW:
+		return traffic_new(&s->traffic, out);
+	case CAPTURE:
+		return traffic_captured(&s->traffic, out);
+	default:
+		return traffic_known(&s->traffic, out);
+	}
+}
+
+static uint16_t
+paced_rx(void *queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct source *s = queue;
+	uint64_t came[KINDS] = {0};
+	double all = arrive(s);
+	unsigned k;
+	uint16_t i;
+
+	n = (uint16_t)RTE_MIN((double)n, all);
+	if (n == 0 || rte_pktmbuf_alloc_bulk(s->pool, pkts, n) != 0)
+		return 0;
+	s->traffic.vary = atomic_load_explicit(&s->vary, memory_order_relaxed);
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		enum kind kind = next_kind(s);
+		uint16_t len = compose(s, kind, rte_pktmbuf_mtod(m, uint64_t *));
+
+		s->waiting[kind] -= 1;
+		came[kind]++;
+		finish(s, m, len);
+		s->bytes += len;
+	}
+	for (k = 0; k < KINDS; k++)
+		bump(&s->came[k], came[k]);
 	s->packets += n;
 	return n;
 }
@@ -161,7 +240,7 @@ info_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	info->max_rx_queues = 1;
 	info->max_tx_queues = RTE_MAX_QUEUES_PER_PORT;
 	info->max_rx_pktlen = UINT16_MAX;
-	info->min_rx_bufsize = FRAME;
+	info->min_rx_bufsize = 1518;
 	info->max_mac_addrs = 1;
 	return 0;
 }
@@ -197,7 +276,7 @@ stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 	const struct source *s = dev->data->dev_private;
 
 	stats->ipackets = s->packets;
-	stats->ibytes = s->packets * FRAME;
+	stats->ibytes = s->bytes;
 	stats->opackets = s->sent;
 	return 0;
 }
@@ -232,45 +311,97 @@ static const struct eth_dev_ops source_ops = {
 	.mac_addr_set = mac_set,
 };
 
+struct source_args {
+	uint64_t flows, seed, rate;
+	bool zipf, mix, paced;
+	char pcap[256];
+};
+
 static int
-number_of(const char *key, const char *value, void *out)
+number_of(const char *value, uint64_t max, uint64_t *out)
 {
 	char *end;
 
 	errno = 0;
-	*(uint64_t *)out = strtoull(value, &end, 10);
-	return errno != 0 || end == value || *end != '\0' ? -EINVAL : 0;
+	*out = strtoull(value, &end, 10);
+	return errno != 0 || end == value || *end != '\0' || *out > max ? -EINVAL : 0;
+}
+
+// One of two words: true for the second.
+static int
+either(const char *value, const char *first, const char *second, bool *out)
+{
+	*out = strcmp(value, second) == 0;
+	return *out || strcmp(value, first) == 0 ? 0 : -EINVAL;
 }
 
 static int
-parse_args(struct rte_vdev_device *vdev, uint64_t *flows, uint64_t *seed)
+take_arg(const char *key, const char *value, void *out)
 {
-	static const char *const keys[] = {"flows", "seed", NULL};
+	struct source_args *a = out;
+
+	if (strcmp(key, "flows") == 0)
+		return number_of(value, TRAFFIC_FLOWS_MAX, &a->flows);
+	if (strcmp(key, "seed") == 0)
+		return number_of(value, UINT64_MAX, &a->seed);
+	if (strcmp(key, "order") == 0)
+		return either(value, "uniform", "zipf", &a->zipf);
+	if (strcmp(key, "size") == 0)
+		return either(value, "64", "mix", &a->mix);
+	if (strcmp(key, "rate") == 0) {
+		a->paced = true;
+		return number_of(value, UINT32_MAX, &a->rate);
+	}
+	return strlcpy(a->pcap, value, sizeof(a->pcap)) < sizeof(a->pcap) ? 0 : -EINVAL;
+}
+
+static int
+parse_args(struct rte_vdev_device *vdev, struct source_args *a)
+{
+	static const char *const keys[] = {"flows", "seed", "order", "size", "rate", "pcap", NULL};
 	const char *text = rte_vdev_device_args(vdev);
 	struct rte_kvargs *args;
 	int rc;
 
-	*flows = 1;
-	*seed = 1;
+	*a = (struct source_args){.flows = 1, .seed = 1};
 	if (text == NULL || text[0] == '\0')
 		return 0;
 	args = rte_kvargs_parse(text, keys);
 	if (args == NULL)
 		return -EINVAL;
-	rc = rte_kvargs_process(args, "flows", number_of, flows);
-	if (rc == 0)
-		rc = rte_kvargs_process(args, "seed", number_of, seed);
+	rc = rte_kvargs_process(args, NULL, take_arg, a);
 	rte_kvargs_free(args);
-	return rc != 0 || *flows == 0 || *flows > FLOWS_MAX ? -EINVAL : 0;
+	return rc != 0 || a->flows == 0 ? -EINVAL : 0;
+}
+
+static int
+make_source(struct source *s, const struct source_args *a)
+{
+	int rc;
+
+	traffic_start(&s->traffic, (uint32_t)a->flows, a->seed);
+	s->traffic.mix = a->mix;
+	if (a->zipf && traffic_zipf(&s->traffic) != 0)
+		return -ENOMEM;
+	if (a->pcap[0] != '\0') {
+		rc = traffic_capture(&s->traffic, a->pcap);
+		if (rc != 0)
+			return rc;
+	}
+	s->gap = rte_get_tsc_hz() / 1000000 * GAP_US;
+	s->seconds = 1.0 / (double)rte_get_tsc_hz();
+	s->last = rte_rdtsc();
+	atomic_init(&s->rate[KNOWN], a->rate);
+	return 0;
 }
 
 static int
 probe(struct rte_vdev_device *vdev)
 {
+	struct source_args a;
 	struct rte_eth_dev *dev;
-	uint64_t flows, seed;
 	struct source *s;
-	int rc = parse_args(vdev, &flows, &seed);
+	int rc = parse_args(vdev, &a);
 
 	if (rc != 0)
 		return rc;
@@ -280,16 +411,19 @@ probe(struct rte_vdev_device *vdev)
 	if (dev == NULL)
 		return -ENOSPC;
 	s = dev->data->dev_private;
-	s->state = seed;
-	s->flows = (uint32_t)flows;
+	rc = make_source(s, &a);
+	if (rc != 0) {
+		traffic_end(&s->traffic);
+		rte_eth_dev_release_port(dev);
+		return rc;
+	}
 	s->port = dev->data->port_id;
 	s->mac = (struct rte_ether_addr){.addr_bytes = {2, 0, 0, 0, 1, (uint8_t)s->port}};
-	make_head(s);
 	dev->data->mac_addrs = &s->mac;
 	dev->data->dev_link = (struct rte_eth_link){
 		.link_speed = RTE_ETH_SPEED_NUM_100G, .link_duplex = RTE_ETH_LINK_FULL_DUPLEX};
 	dev->dev_ops = &source_ops;
-	dev->rx_pkt_burst = source_rx;
+	dev->rx_pkt_burst = a.paced ? paced_rx : a.pcap[0] != '\0' ? capture_rx : known_rx;
 	dev->tx_pkt_burst = source_tx;
 	rte_eth_dev_probing_finish(dev);
 	return 0;
@@ -302,6 +436,7 @@ take_away(struct rte_vdev_device *vdev)
 
 	if (dev == NULL)
 		return 0;
+	traffic_end(&((struct source *)dev->data->dev_private)->traffic);
 	close_port(dev);
 	return rte_eth_dev_release_port(dev);
 }
@@ -309,7 +444,8 @@ take_away(struct rte_vdev_device *vdev)
 static struct rte_vdev_driver source_driver = {.probe = probe, .remove = take_away};
 
 RTE_PMD_REGISTER_VDEV(net_flowsource, source_driver);
-RTE_PMD_REGISTER_PARAM_STRING(net_flowsource, "flows=<1-65536000> seed=<number>");
+RTE_PMD_REGISTER_PARAM_STRING(net_flowsource,
+	"flows=<1-65536000> order=uniform|zipf size=64|mix pcap=<file> rate=<pps> seed=<number>");
 
 // Whoever measures asks any of the programs for the rate of the cycle counter.
 static int
@@ -319,8 +455,92 @@ tell_clock(const char *cmd, const char *params, struct rte_tel_data *d)
 	return rte_tel_data_add_dict_u64(d, "tsc_hz", rte_get_tsc_hz());
 }
 
+// The source that "PORT..." names; rest is what follows.
+static struct source *
+named(const char *params, char **rest)
+{
+	unsigned long port;
+
+	if (params == NULL)
+		return NULL;
+	port = strtoul(params, rest, 10);
+	if (*rest == params || port >= RTE_MAX_ETHPORTS ||
+		!rte_eth_dev_is_valid_port((uint16_t)port))
+		return NULL;
+	if (rte_eth_devices[port].dev_ops != &source_ops)
+		return NULL;
+	return rte_eth_devices[port].data->dev_private;
+}
+
+static int
+tell_counts(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	static const char *const names[KINDS][2] = {
+		{"known", "known_missed"}, {"new", "new_missed"}, {"capture", "capture_missed"}};
+	char *rest;
+	const struct source *s = named(params, &rest);
+	unsigned k;
+
+	if (s == NULL)
+		return -EINVAL;
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_u64(d, "distinct", s->traffic.distinct);
+	rte_tel_data_add_dict_u64(d, "frames", s->traffic.n_capture);
+	for (k = 0; k < KINDS; k++) {
+		rte_tel_data_add_dict_u64(
+			d, names[k][0], atomic_load_explicit(&s->came[k], memory_order_relaxed));
+		rte_tel_data_add_dict_u64(
+			d, names[k][1], atomic_load_explicit(&s->missed[k], memory_order_relaxed));
+	}
+	return 0;
+}
+
+static int
+set_one(const char *key, const char *value, void *out)
+{
+	static const char *const names[KINDS] = {"known", "new", "capture"};
+	struct source *s = out;
+	uint64_t n;
+	unsigned k;
+
+	if (number_of(value, UINT32_MAX, &n) != 0)
+		return -EINVAL;
+	if (strcmp(key, "vary") == 0)
+		atomic_store_explicit(&s->vary, n != 0, memory_order_relaxed);
+	for (k = 0; k < KINDS; k++)
+		if (strcmp(key, names[k]) == 0)
+			atomic_store_explicit(&s->rate[k],
+				k == CAPTURE && s->traffic.n_capture == 0 ? 0 : n,
+				memory_order_relaxed);
+	return 0;
+}
+
+static int
+set_rates(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	static const char *const keys[] = {"known", "new", "capture", "vary", NULL};
+	struct rte_kvargs *args;
+	char *rest;
+	struct source *s = named(params, &rest);
+	int rc;
+
+	if (s == NULL || *rest != ',')
+		return -EINVAL;
+	args = rte_kvargs_parse(rest + 1, keys);
+	if (args == NULL)
+		return -EINVAL;
+	rc = rte_kvargs_process(args, NULL, set_one, s);
+	rte_kvargs_free(args);
+	rte_tel_data_start_dict(d);
+	return rc != 0 ? -EINVAL : 0;
+}
+
 RTE_INIT(source_register)
 {
 	rte_telemetry_register_cmd(
 		"/flowsource/clock", tell_clock, "Returns the rate of the cycle counter.");
+	rte_telemetry_register_cmd("/flowsource/counts", tell_counts,
+		"Returns what came to a source. Parameters: port");
+	rte_telemetry_register_cmd("/flowsource/set", set_rates,
+		"Sets what comes to a paced source. Parameters: port,known=,new=,capture=,vary=");
 }

@@ -14,6 +14,7 @@
 #define CACHE_SIZE_MAX (1u << 26)
 // An entry goes to its second bucket when the first one has that many and the second one fewer.
 #define CACHE_CROWDED 6
+#define CACHE_SAMPLES 3 // more buckets that are looked at for an entry that is not in use
 
 int
 cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, void *ctx,
@@ -51,6 +52,7 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 	c->evict = evict;
 	c->evict_ctx = ctx;
 	c->free_head = CACHE_NONE;
+	c->tokens = CACHE_NO_BUDGET;
 	c->stats.size = size;
 	c->stats.memory = len;
 	*out = c;
@@ -124,8 +126,10 @@ victim_look(const struct cache *c, struct cache_bucket *b, uint32_t now, struct 
 {
 	for (uint32_t m = b->used; m != 0; m &= m - 1) {
 		unsigned slot = (unsigned)__builtin_ctz(m);
-		uint32_t age = age_of(now, entry_at(c, b, slot)->last_tick);
+		const struct cache_entry *e = entry_at(c, b, slot);
+		uint32_t age = age_of(now, e->last_tick);
 
+		age += e->packets <= 1 ? CACHE_ONCE_TICKS : 0;
 		if (v->bucket == NULL || age > v->age)
 			*v = (struct victim){.bucket = b, .slot = slot, .age = age};
 	}
@@ -151,23 +155,53 @@ sample(struct cache *c)
 	return b;
 }
 
-// Makes room for one entry in one of its buckets. Both full: the oldest in them leaves. No entry
-// free: the oldest in them and in one more bucket leaves.
-static void
-make_room(struct cache *c, struct cache_bucket *first, struct cache_bucket *second, bool full,
-	uint32_t now)
+static bool
+spend(struct cache *c, uint32_t tokens)
 {
-	struct cache_bucket *third = full ? first : sample(c);
-	struct victim v = {.bucket = NULL};
+	if (c->tokens < tokens)
+		return false;
+	if (c->tokens != CACHE_NO_BUDGET)
+		c->tokens -= tokens;
+	return true;
+}
 
+static bool
+in_use(const struct victim *v)
+{
+	return v->age < CACHE_ONCE_TICKS;
+}
+
+// Makes room for one entry in one of its buckets. Both full: the oldest in them leaves. No entry
+// free: the oldest in them and in one more bucket leaves, or in a few when all those are in use.
+// False: an offer, and the budget does not reach; the look costs a token, so that they bound the
+// work.
+static bool
+make_room(struct cache *c, struct cache_bucket *first, struct cache_bucket *second, bool full,
+	uint32_t now, bool offer)
+{
+	struct victim v = {.bucket = NULL};
+	struct cache_bucket *other;
+	unsigned i;
+
+	if (offer && !spend(c, 1))
+		return false;
+	other = full ? first : sample(c);
 	victim_prefetch(c, first);
 	victim_prefetch(c, second);
-	victim_prefetch(c, third);
+	victim_prefetch(c, other);
 	victim_look(c, first, now, &v);
 	victim_look(c, second, now, &v);
-	victim_look(c, third, now, &v);
+	victim_look(c, other, now, &v);
+	for (i = 0; i < CACHE_SAMPLES && !full && in_use(&v); i++) {
+		other = sample(c);
+		victim_prefetch(c, other);
+		victim_look(c, other, now, &v);
+	}
+	if (offer && in_use(&v) && !spend(c, CACHE_USED_TOKENS - 1))
+		return false;
 	c->stats.evicted_full++;
 	leave(c, v.bucket, v.slot);
+	return true;
 }
 
 static struct cache_bucket *
@@ -180,8 +214,8 @@ choose(struct cache_bucket *first, struct cache_bucket *second)
 	return second;
 }
 
-struct cache_entry *
-cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick)
+static struct cache_entry *
+insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick, bool offer)
 {
 	struct cache_bucket *first = cache_first(c, hash);
 	struct cache_bucket *second = cache_second(c, hash);
@@ -193,8 +227,11 @@ cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_
 	if (e != NULL)
 		return e;
 	full = (first->used & second->used) == UINT8_MAX;
-	if (full || c->stats.used == c->stats.size)
-		make_room(c, first, second, full, tick);
+	if ((full || c->stats.used == c->stats.size) &&
+		!make_room(c, first, second, full, tick, offer)) {
+		c->stats.refused++;
+		return NULL;
+	}
 	b = choose(first, second);
 	slot = (unsigned)__builtin_ctz(~(uint32_t)b->used);
 	b->idx[slot] = entry_take(c);
@@ -209,6 +246,28 @@ cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_
 	c->stats.inserts++;
 	c->stats.used++;
 	return e;
+}
+
+struct cache_entry *
+cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick)
+{
+	return insert(c, key, hash, tick, false);
+}
+
+struct cache_entry *
+cache_offer(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick)
+{
+	return insert(c, key, hash, tick, true);
+}
+
+void
+cache_budget(struct cache *c, uint32_t tokens)
+{
+	uint32_t left = c->tokens == CACHE_NO_BUDGET ? 0 : RTE_MIN(c->tokens, CACHE_USED_TOKENS);
+
+	if (tokens < CACHE_USED_TOKENS)
+		tokens = RTE_MIN(tokens + left, CACHE_USED_TOKENS);
+	c->tokens = tokens;
 }
 
 static bool

@@ -31,6 +31,11 @@ static const struct field datapath_fields[] = {
 		.dflt = "131072", .help = "flow cache entries of each worker"},
 	{"idle_ms", FIELD_UINT, AT(config, idle_ms), .min = 100, .max = 3600000, .dflt = "10000",
 		.help = "a software flow without packets for this long leaves the cache"},
+	{"insert_budget", FIELD_UINT, AT(config, insert_budget), .min = 0, .max = 100000000,
+		.scaled = true, .dflt = "200000",
+		.help = "new flows a second that a worker's full cache takes in the place of flows of "
+			"one packet or idle for 1 s; in the place of flows in use it takes 1 of 64; 0: no "
+			"limit"},
 	{"mbufs", FIELD_UINT, AT(config, mbufs), .min = 1024, .max = 4194304, .scaled = true,
 		.dflt = "16384", .help = "packet buffers of each pool"},
 	{"sleep_after", FIELD_UINT, AT(config, sleep_after), .min = 0, .max = 1000000,

@@ -209,6 +209,9 @@ publish(struct control *c, bool decisions)
 	}
 	p->s.lanes = placements_lanes(c->placements);
 	p->s.idle_ticks = (uint32_t)((uint64_t)c->cfg->idle_ms * SL_NS_PER_MS / DP_TICK_NS) + 1;
+	if (c->cfg->insert_budget != 0)
+		p->s.insert_tokens =
+			(uint32_t)((uint64_t)c->cfg->insert_budget * DP_TICK_NS / SL_NS_PER_S) + 1;
 	p->s.report_rate = placements_report_rate(c);
 	p->s.report_dscp = offload_run_wants_dscp(c);
 	if (c->running) {

@@ -37,6 +37,7 @@ tick_publish(struct dp_worker *w)
 	cache_stats_get(w->cache, &stats);
 	atomic_store_explicit(&w->counters.flows, stats.used, memory_order_relaxed);
 	atomic_store_explicit(&w->counters.evicted, w->evicted, memory_order_relaxed);
+	atomic_store_explicit(&w->counters.over_budget, stats.refused, memory_order_relaxed);
 }
 
 void
@@ -47,6 +48,8 @@ tick_loop(struct dp_worker *w)
 	if (unlikely(w->now >= w->next_tick)) {
 		read_clock(w);
 		w->expire_credit = w->expire_per_tick;
+		cache_budget(w->cache,
+			w->snap->insert_tokens != 0 ? w->snap->insert_tokens : CACHE_NO_BUDGET);
 		tick_publish(w);
 	}
 	if (w->expire_credit == 0)

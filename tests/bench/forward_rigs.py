@@ -108,7 +108,7 @@ class Rig:
     @property
     def captured(self):
         """It is sent a capture, of which all passes that is well formed."""
-        return 'pcap=' in self.traffic
+        return 'pcap=' in self.traffic and 'rate=' not in self.traffic
 
     def counts(self):
         """What came to the source."""

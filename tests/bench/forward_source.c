@@ -44,7 +44,7 @@
 #include "source_traffic.h"
 
 #define QUEUE 1024
-#define GAP_US 500
+#define GAP_US 150
 
 enum kind { KNOWN, NEW, CAPTURE, KINDS };
 

@@ -20,7 +20,7 @@ struct model {
 	uint64_t packets[UNIVERSE];
 	uint32_t now;
 	uint32_t used;
-	uint64_t inserts;
+	uint64_t inserts, refused;
 	uint64_t left;   // told by the callback
 	uint32_t may_go; // how many the running call may evict
 	bool expiring;
@@ -73,12 +73,20 @@ model_insert(struct model *m)
 {
 	uint32_t n = below(&m->t, UNIVERSE);
 	struct cache_entry *before = m->entry[n], *e;
-	uint64_t hash;
+	bool offer = below(&m->t, 3) == 0;
+	uint64_t hash, left = m->left;
 
+	if (below(&m->t, 8) == 0)
+		cache_budget(m->cache, below(&m->t, 2) != 0 ? below(&m->t, 100) : CACHE_NO_BUDGET);
 	m->may_go = before != NULL ? 0 : 1;
 	(void)cache_lookup_burst(m->cache, &m->keys[n], 1, &hash, &e);
 	expect(&m->t, e == before);
-	e = cache_insert(m->cache, &m->keys[n], hash, m->now);
+	e = (offer ? cache_offer : cache_insert)(m->cache, &m->keys[n], hash, m->now);
+	if (e == NULL) {
+		expect(&m->t, offer && before == NULL && m->left == left);
+		m->refused++;
+		return;
+	}
 	expect(&m->t, e != NULL && flow_key_equal(&e->key, &m->keys[n]));
 	if (before != NULL) {
 		expect(&m->t, e == before);
@@ -239,6 +247,7 @@ test_model(void **state)
 			model_step(m);
 			cache_stats_get(m->cache, &st);
 			expect(&m->t, st.used == m->used && st.inserts == m->inserts);
+			expect(&m->t, st.refused == m->refused);
 			expect(&m->t, st.used <= st.size);
 			check_buckets(m);
 		}
@@ -316,6 +325,81 @@ test_flood(void **state)
 		alive += cache_lookup(c, &key) != NULL;
 	}
 	assert_true(alive >= hot - 1);
+	cache_free(c);
+}
+
+static struct cache_entry *
+offer_number(struct cache *c, uint32_t n, uint32_t tick)
+{
+	struct flow_key key;
+
+	key_number(n, &key);
+	return cache_offer(c, &key, cache_hash(&c->secret, &key), tick);
+}
+
+// A full cache whose flows are all in use: they leave for CACHE_USED_TOKENS each, and for nothing
+// when there are fewer; those of one packet leave for one.
+static void
+test_budget(void **state)
+{
+	const uint32_t size = 1000, tokens = CACHE_USED_TOKENS - 1;
+	uint32_t taken = 0;
+	struct cache_stats st;
+	struct cache *c;
+	(void)state;
+
+	assert_int_equal(cache_new(size, SOCKET_ID_ANY, 6, NULL, NULL, &c), 0);
+	cache_budget(c, 0);
+	for (uint32_t n = 0; n < size; n++) { // while there is room none is needed
+		struct cache_entry *e = offer_number(c, n, 100);
+
+		assert_non_null(e);
+		e->packets = n % 4 == 0 ? 1 : 2;
+	}
+	for (uint32_t n = 0; n < 100; n++)
+		assert_null(offer_number(c, size + n, 100));
+	cache_stats_get(c, &st);
+	assert_int_equal(st.refused, 100);
+	assert_int_equal(st.used, size);
+	assert_int_equal(st.evicted_full, 0);
+	// One of a single packet is near in nearly every case, and none of the others goes.
+	cache_budget(c, tokens);
+	for (uint32_t n = 0; n < size; n++)
+		taken += offer_number(c, 2 * size + n, 100) != NULL;
+	assert_in_range(taken, tokens - 3, tokens);
+	for (uint32_t n = 0; n < size; n++) {
+		struct flow_key key;
+
+		key_number(n, &key);
+		assert_true(n % 4 == 0 || cache_lookup(c, &key) != NULL);
+	}
+	cache_free(c);
+}
+
+// Tokens add up until they reach for a flow in use, and not beyond that.
+static void
+test_budget_adds_up(void **state)
+{
+	const uint32_t size = 64;
+	struct cache *c;
+	(void)state;
+
+	assert_int_equal(cache_new(size, SOCKET_ID_ANY, 6, NULL, NULL, &c), 0);
+	for (uint32_t n = 0; n < size; n++)
+		offer_number(c, n, 100)->packets = 2;
+	cache_budget(c, CACHE_USED_TOKENS / 2);
+	assert_null(offer_number(c, size, 100));
+	for (uint32_t n = 0; n < 10; n++)
+		cache_budget(c, CACHE_USED_TOKENS / 2);
+	assert_non_null(offer_number(c, size, 100));
+	assert_null(offer_number(c, size + 1, 100));
+	// A flow that nobody has used for a second costs one.
+	cache_budget(c, 1);
+	assert_non_null(offer_number(c, size + 1, 100 + CACHE_ONCE_TICKS));
+	assert_null(offer_number(c, size + 2, 100 + CACHE_ONCE_TICKS));
+	cache_budget(c, CACHE_NO_BUDGET);
+	for (uint32_t n = 0; n < 10000; n++)
+		assert_non_null(offer_number(c, size + n, 100));
 	cache_free(c);
 }
 
@@ -440,6 +524,8 @@ main(void)
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_capacity),
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_budget_adds_up),
 		cmocka_unit_test(test_collisions),
 		cmocka_unit_test(test_one_bucket),
 		cmocka_unit_test(test_arguments),

@@ -62,7 +62,7 @@ COMMAND(cmd_worker_list)
 		for (v = 0; v < DP_VPORTS_MAX; v++)
 			packets += load(&dp_vport_counters(c->dp, w)[v].received);
 		json_array_append_new(items,
-			json_pack("{si si si sI sf sf sI sI sI sI sI sI sI sI sI}", "worker",
+			json_pack("{si si si sI sf sf sI sI sI sI sI sI sI sI sI sI}", "worker",
 				(int)w, "lcore", (int)dp_worker_lcore(c->dp, w), "rx_queues",
 				(int)c->snapshot->plan[w].n_rxq, "packets", (json_int_t)packets,
 				"busy_pct", total == 0 ? 0.0 : 100.0 * (double)busy / (double)total,
@@ -74,7 +74,9 @@ COMMAND(cmd_worker_list)
 				"lane_hits", (json_int_t)load(&n->lane_hits), "lane_stale",
 				(json_int_t)load(&n->lane_stale), "events_lost",
 				(json_int_t)load(&n->events_lost), "evicted",
-				(json_int_t)load(&n->evicted), "naps", (json_int_t)load(&n->naps)));
+				(json_int_t)load(&n->evicted), "over_budget",
+				(json_int_t)load(&n->over_budget), "naps",
+				(json_int_t)load(&n->naps)));
 	}
 	*result = json_items(items, 0);
 	return 0;

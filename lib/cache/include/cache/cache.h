@@ -26,9 +26,19 @@
 // second-level cache.
 //
 // Full: when all entries are taken, the least recently used of those in the key's two buckets and
-// in one more that takes turns leaves (about 12 are compared). Before that an entry leaves only
-// when both of its buckets are full: in runs with 2^18 buckets that happened first with 57 to 62 %
-// of the slots taken, and never more than 57 % are.
+// in one more that takes turns leaves (about 12 are compared); a flow of a single packet counts as
+// CACHE_ONCE_TICKS older than it is, and up to three buckets more are looked at while only flows in
+// use were found. Before that an entry leaves only when both of its buckets are
+// full: in runs with 2^18 buckets that happened first with 57 to 62 % of the slots taken, and never
+// more than 57 % are.
+//
+// Floods: senders of flows that never come back would push out those that do, and have the worker
+// make entries instead of forwarding. So a flow that was only just seen is offered, and a full
+// cache takes offers within a budget: one token to look for a flow of one packet or an idle one,
+// CACHE_USED_TOKENS in all where one in use has to leave. A flow that is refused is offered again
+// with its next packet, so that its chance grows with its rate (as OVS inserts into its EMC by
+// chance, Pfaff et al., NSDI 2015; that one seen once gives way first is of 2Q, Johnson and Shasha,
+// VLDB 1994).
 //
 // CPUs with AVX-512 take half the instructions (lookup_wide.c), in registers of 256 bits.
 //
@@ -39,6 +49,9 @@
 
 #define CACHE_BURST_MAX 64
 #define CACHE_VALUE_SIZE 32
+#define CACHE_ONCE_TICKS 64u
+#define CACHE_USED_TOKENS 64u
+#define CACHE_NO_BUDGET UINT32_MAX // tokens without end
 
 // Two cache lines. The caller writes value and the traits; the cache owns key and the rest.
 struct cache_entry {
@@ -63,6 +76,7 @@ typedef void (*cache_evict_fn)(void *ctx, const struct cache_entry *e);
 struct cache_stats {
 	uint64_t inserts;
 	uint64_t evicted_full; // an entry left for a newer one
+	uint64_t refused;      // offers beyond the budget
 	uint64_t expired;
 	uint32_t used;
 	uint32_t size; // entries
@@ -99,6 +113,12 @@ struct cache_entry *cache_lookup(struct cache *c, const struct flow_key *key);
 // Ticks may wrap; a flow idle for 2^31 ticks or more looks young.
 struct cache_entry *cache_insert(
 	struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick);
+// As cache_insert, but NULL when an entry would have to leave for it and the budget does not reach.
+struct cache_entry *cache_offer(
+	struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick);
+// Tokens for the offers until the next call; of what was left over as many stay as make
+// CACHE_USED_TOKENS together. CACHE_NO_BUDGET at first.
+void cache_budget(struct cache *c, uint32_t tokens);
 void cache_remove(struct cache *c, struct cache_entry *e);
 
 // Looks at up to max buckets from where the last call stopped and removes entries whose last_tick

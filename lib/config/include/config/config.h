@@ -217,10 +217,11 @@ struct config {
 	char drivers[8][CONFIG_DEVARGS_MAX]; // shared objects of DPDK drivers to load, found beside
 					     // the program too
 	uint8_t n_drivers;
-	uint32_t flows;       // cache entries of each worker
-	uint32_t idle_ms;     // a software flow without packets for this long leaves the cache
-	uint32_t mbufs;       // packet buffers of each pool
-	uint32_t sleep_after; // empty polls before a worker naps, 0: never
+	uint32_t flows;         // cache entries of each worker
+	uint32_t idle_ms;       // a software flow without packets for this long leaves the cache
+	uint32_t insert_budget; // flows a second that a full cache takes; 0: all
+	uint32_t mbufs;         // packet buffers of each pool
+	uint32_t sleep_after;   // empty polls before a worker naps, 0: never
 	struct config_offload offload;
 	uint8_t n_classes; // class 0 is the default; there is always one
 	struct config_class classes[CONFIG_CLASSES_MAX];

@@ -86,6 +86,7 @@ struct dp_worker_counters {
 	_Atomic uint64_t uncached; // decisions that could not be stored
 	_Atomic uint32_t flows;    // in the cache now
 	_Atomic uint64_t evicted;
+	_Atomic uint64_t over_budget; // flows that a full cache did not take, each time they asked
 };
 
 int dp_new(const struct dp_datapath_cfg *cfg, struct dp_datapath **out, struct sl_err *err);

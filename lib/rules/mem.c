@@ -94,39 +94,59 @@ cut(struct rules_mem *m, size_t size)
 	return at;
 }
 
+static void
+put_free(struct rules_mem *m, struct rules_obj *o)
+{
+	struct rules_obj **free_at = &m->free[o->lines <= SIZES ? o->lines : 0];
+
+	o->next = *free_at;
+	*free_at = o;
+}
+
+// A free object of so many lines or NULL. Above SIZES all sizes share a list: the best fit, and
+// what is over is free again.
+static struct rules_obj *
+take_free(struct rules_mem *m, uint32_t lines)
+{
+	struct rules_obj **best = NULL, **at = &m->free[lines <= SIZES ? lines : 0], *o, *rest;
+
+	for (; *at != NULL && (best == NULL || (*best)->lines > lines); at = &(*at)->next)
+		if ((*at)->lines >= lines && (best == NULL || (*at)->lines < (*best)->lines))
+			best = at;
+	if (best == NULL)
+		return NULL;
+	o = *best;
+	*best = o->next;
+	if (o->lines > lines) {
+		rest = (void *)((char *)o + (size_t)lines * RULES_LINE);
+		rest->lines = o->lines - lines;
+		put_free(m, rest);
+	}
+	return o;
+}
+
 void *
 rules_mem_get(struct rules_mem *m, size_t size)
 {
-	size_t lines = (size + RULES_LINE - 1) / RULES_LINE;
-	struct rules_obj **free_at = &m->free[lines <= SIZES ? lines : 0];
-	struct rules_obj *o = NULL;
+	uint32_t lines = (uint32_t)((size + RULES_LINE - 1) / RULES_LINE);
+	struct rules_obj *o = take_free(m, lines);
 
-	// Above SIZES all sizes share a list.
-	while ((o = *free_at) != NULL && o->lines < lines)
-		free_at = &o->next;
-	if (o != NULL) {
-		*free_at = o->next;
-		lines = o->lines;
-	} else {
-		o = cut(m, lines * RULES_LINE);
-	}
+	if (o == NULL)
+		o = cut(m, (size_t)lines * RULES_LINE);
 	if (o == NULL)
 		return NULL;
-	memset(o, 0, lines * RULES_LINE);
+	memset(o, 0, (size_t)lines * RULES_LINE);
 	o->version = m->version;
-	o->lines = (uint32_t)lines;
-	m->used += lines * RULES_LINE;
+	o->lines = lines;
+	m->used += (size_t)lines * RULES_LINE;
 	return o;
 }
 
 void
 rules_mem_put(struct rules_mem *m, struct rules_obj *o)
 {
-	struct rules_obj **free_at = &m->free[o->lines <= SIZES ? o->lines : 0];
-
 	m->used -= (size_t)o->lines * RULES_LINE;
-	o->next = *free_at;
-	*free_at = o;
+	put_free(m, o);
 }
 
 void

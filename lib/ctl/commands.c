@@ -264,9 +264,14 @@ static const struct ctl_command commands[] = {
 				.help = "flush NIC counters and answer when two snapshots "
 					"agree"}}},
 	{.name = "worker list",
-		.help = "the worker lcores: load, bursts, cache fill, cycles per packet",
-		.fields = "worker lcore ports packets busy_pct cycles_per_packet cache_flows "
-			"naps"},
+		.help = "the worker lcores: load and cycles per packet of the last second, totals",
+		.fields = "worker lcore rx_queues busy_pct packets_per_s cycles_per_packet packets "
+			"cache_flows naps"},
+	{.name = "worker show",
+		.help = "one worker: where its cycles went in the last second, and what it polls",
+		.fields = "worker lcore busy_pct packets_per_s cycles_per_packet stages queues",
+		.args = {{"worker", CTL_INT, .positional = true, .max = 15,
+				.help = "which (default 0)"}}},
 
 	{.name = "config show",
 		.help = "the configuration in force, with its defaults",

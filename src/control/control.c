@@ -16,6 +16,7 @@
 #include "cmd/commands.h"
 #include "guest/channels.h"
 #include "place/hints.h"
+#include "work/load.h"
 #include "ledger.h"
 #include "loop.h"
 #include "switch/extensions.h"
@@ -49,6 +50,7 @@ control_switch_of(const struct control *c, uint16_t id)
 static void
 stop_basics(struct control *c)
 {
+	loads_free(c->loads);
 	hints_fini(c);
 	ledger_fini(c);
 	mover_free(c->mover);
@@ -63,8 +65,9 @@ start_basics(struct control *c, struct sl_err *err)
 {
 	c->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (c->stop_fd >= 0 && c->wake_fd >= 0 && macs_new(c) == 0 && placements_new(c) == 0 &&
-		mover_new(&c->mover) == 0)
+	c->loads = loads_new();
+	if (c->stop_fd >= 0 && c->wake_fd >= 0 && c->loads != NULL && macs_new(c) == 0 &&
+		placements_new(c) == 0 && mover_new(&c->mover) == 0)
 		return 0;
 	stop_basics(c);
 	return sl_err_set(err, ENOMEM, NULL, "out of memory or of file descriptors");

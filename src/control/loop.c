@@ -14,6 +14,7 @@
 #include "pending.h"
 #include "publish.h"
 #include "switch/extensions.h"
+#include "work/load.h"
 
 #define MESSAGES_AT_ONCE 64
 #define LINK_POLL_NS (200 * SL_NS_PER_MS)
@@ -84,6 +85,7 @@ loop_tick(struct control *c)
 			"change");
 	offload_run_answers(c);
 	offload_run_tick(c);
+	loads_tick(c);
 	pending_run(c);
 }
 

@@ -88,6 +88,7 @@ struct control {
 	struct mover *mover;            // (mover.c)
 	struct channels *channels;      // (guest/channels.c)
 	struct hint_list *hints;        // (hints.c)
+	struct loads *loads;            // (work/load.c)
 	bool counting[CONFIG_NICS_MAX]; // a count job is with the NIC's executor (offload_run.c)
 	uint64_t next_count_ns, next_mac_publish_ns, next_link_ns;
 

@@ -123,8 +123,12 @@ struct dp_worker {
 	uint32_t decay[LCORE_DECAY]; // of a rate, by ticks, in 2^-31
 	uint64_t now;                // cycles, at the start of the loop
 	bool busy;                   // the last loop found something
-	bool timed;                  // `now` was read
-	uint64_t next_tick;          // cycles
+	uint64_t lap;                // lap.h
+	uint32_t lap_turn;
+	uint32_t lap_packets;
+	uint64_t lap_cycles[DP_STAGES];
+	bool timed;         // `now` was read
+	uint64_t next_tick; // cycles
 	uint32_t expire_credit;
 	uint32_t expire_per_tick; // buckets
 	uint64_t empty;           // loops in a row that found nothing

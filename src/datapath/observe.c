@@ -55,6 +55,15 @@ dp_worker_lcore(const struct dp_datapath *dp, uint16_t worker)
 	return dp->worker[worker]->lcore;
 }
 
+const char *
+dp_stage_name(enum dp_stage stage)
+{
+	static const char *const name[DP_STAGES] = {
+		"receive", "classify", "act", "transmit", "rings", "rest"};
+
+	return stage < DP_STAGES ? name[stage] : "?";
+}
+
 const struct dp_worker_counters *
 dp_worker_counters(const struct dp_datapath *dp, uint16_t worker)
 {

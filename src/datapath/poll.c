@@ -7,6 +7,7 @@
 #include "act/offload.h"
 #include "classify/classify.h"
 #include "extend/extend.h"
+#include "lap.h"
 #include "trace/trace.h"
 
 static void
@@ -60,6 +61,7 @@ static void
 handle(struct dp_worker *w, struct dp_burst *b)
 {
 	const struct dp_vport *v = w->snap->vport[b->origin];
+	bool more;
 
 	if (unlikely(w->tracing != NULL) && trace_split(w, b->pkts, b->n, b->origin))
 		return;
@@ -69,7 +71,10 @@ handle(struct dp_worker *w, struct dp_burst *b)
 	}
 	b->sw = v->sw;
 	b->plain = b->one_segment && (b->flags & OFFLOAD_REQUESTS) == 0;
-	if (classify(w, b)) {
+	lap(w, DP_STAGE_RECEIVE);
+	more = classify(w, b);
+	lap(w, DP_STAGE_CLASSIFY);
+	if (more) {
 		if (unlikely(w->tracing != NULL) && trace_rest(w, b))
 			return;
 		// A lane that takes the burst as a whole is none of theirs.
@@ -77,6 +82,7 @@ handle(struct dp_worker *w, struct dp_burst *b)
 			extend_burst(w, b);
 		act(w, b);
 		classify_keep(w, b);
+		lap(w, DP_STAGE_ACT);
 	}
 	lcore_free_flush(w);
 }
@@ -93,6 +99,7 @@ handle_received(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **
 	b->pkts = pkts;
 	b->origin = origin;
 	b->injected = false;
+	w->lap_packets += n;
 	look_over(b);
 	if (unlikely(b->flags & ~OFFLOAD_RX_KEEP) && p->rx_device_flags)
 		take_flags(b);

@@ -6,6 +6,7 @@
 #include <rte_cycles.h>
 #include <rte_ether.h>
 
+#include "lap.h"
 #include "out/handover.h"
 #include "loop.h"
 #include "obey.h"
@@ -85,20 +86,27 @@ one_loop(struct dp_worker *w)
 {
 	uint64_t found = 0;
 
+	lap_begin(w);
 	look_at_snapshot(w);
 	found += obey_orders(w);
+	lap(w, DP_STAGE_REST);
 	found += poll_queues(w);
 	found += poll_inject(w);
 	found += handover_take(w);
+	lap(w, DP_STAGE_RECEIVE);
 	// Before the rings: a flow may have come to one in this loop, behind what it sent directly.
 	if (w->n_dirty != 0)
 		tx_flush_all(w);
+	lap(w, DP_STAGE_TRANSMIT);
 	if (w->n_scheds != 0)
 		found += rings_serve(w);
+	lap(w, DP_STAGE_RINGS);
 	handover_flush(w);
+	lap(w, DP_STAGE_TRANSMIT);
 	lcore_free_flush(w);
 	tick_loop(w);
 	obey_loop_end(w);
+	lap_end(w);
 	return found != 0;
 }
 

@@ -43,45 +43,6 @@ COMMAND(cmd_shutdown)
 	return 0;
 }
 
-static uint64_t
-load(const _Atomic uint64_t *p)
-{
-	return atomic_load_explicit(p, memory_order_relaxed);
-}
-
-COMMAND(cmd_worker_list)
-{
-	struct control *c = app;
-	json_t *items = json_array();
-	uint16_t w, v;
-
-	for (w = 0; w < c->n_workers; w++) {
-		const struct dp_worker_counters *n = dp_worker_counters(c->dp, w);
-		uint64_t packets = 0, total = load(&n->total_cycles), busy = load(&n->busy_cycles);
-
-		for (v = 0; v < DP_VPORTS_MAX; v++)
-			packets += load(&dp_vport_counters(c->dp, w)[v].received);
-		json_array_append_new(items,
-			json_pack("{si si si sI sf sf sI sI sI sI sI sI sI sI sI sI}", "worker",
-				(int)w, "lcore", (int)dp_worker_lcore(c->dp, w), "rx_queues",
-				(int)c->snapshot->plan[w].n_rxq, "packets", (json_int_t)packets,
-				"busy_pct", total == 0 ? 0.0 : 100.0 * (double)busy / (double)total,
-				"cycles_per_packet",
-				packets == 0 ? 0.0 : (double)busy / (double)packets, "cache_flows",
-				(json_int_t)atomic_load_explicit(&n->flows, memory_order_relaxed),
-				"hits", (json_int_t)load(&n->hits), "misses",
-				(json_int_t)load(&n->misses), "stale", (json_int_t)load(&n->stale),
-				"lane_hits", (json_int_t)load(&n->lane_hits), "lane_stale",
-				(json_int_t)load(&n->lane_stale), "events_lost",
-				(json_int_t)load(&n->events_lost), "evicted",
-				(json_int_t)load(&n->evicted), "over_budget",
-				(json_int_t)load(&n->over_budget), "naps",
-				(json_int_t)load(&n->naps)));
-	}
-	*result = json_items(items, 0);
-	return 0;
-}
-
 struct log_ctx {
 	json_t *items;
 	enum sl_log_level max;

@@ -34,6 +34,7 @@ static const struct ctl_binding bindings[] = {
 	{"mac flush", cmd_mac_flush},
 	{"stats", cmd_stats},
 	{"worker list", cmd_worker_list},
+	{"worker show", cmd_worker_show},
 	{"config show", cmd_config_show},
 	{"config reload", cmd_config_reload},
 	{"config schema", cmd_config_schema},

@@ -46,6 +46,7 @@ COMMAND(cmd_mac_list);
 COMMAND(cmd_mac_flush);
 COMMAND(cmd_stats);
 COMMAND(cmd_worker_list);
+COMMAND(cmd_worker_show);
 COMMAND(cmd_config_show);
 COMMAND(cmd_config_reload);
 COMMAND(cmd_config_schema);

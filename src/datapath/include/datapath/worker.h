@@ -77,6 +77,18 @@ struct dp_count {
 	_Atomic uint64_t bytes;
 };
 
+// What a worker spends its cycles on.
+enum dp_stage {
+	DP_STAGE_RECEIVE,  // taking bursts from queues
+	DP_STAGE_CLASSIFY, // keys, cache, rules; and the actions of bursts that are plain hits
+	DP_STAGE_ACT,      // actions of the others, extensions, what enters the cache
+	DP_STAGE_TRANSMIT, // giving what was gathered to devices and to other workers
+	DP_STAGE_RINGS,    // software rings: scheduling, and transmit from them
+	DP_STAGE_REST,     // orders, the tick, freeing buffers
+	DP_STAGES
+};
+const char *dp_stage_name(enum dp_stage stage);
+
 struct dp_worker_counters {
 	_Atomic uint64_t loops, empty_loops, naps;
 	_Atomic uint64_t busy_cycles, total_cycles;
@@ -87,6 +99,10 @@ struct dp_worker_counters {
 	_Atomic uint32_t flows;    // in the cache now
 	_Atomic uint64_t evicted;
 	_Atomic uint64_t over_budget; // flows that a full cache did not take, each time they asked
+	// Of the busy loops that were timed, one in 64: they tell proportions, and what a packet
+	// costs.
+	_Atomic uint64_t stage_cycles[DP_STAGES];
+	_Atomic uint64_t stage_packets;
 };
 
 int dp_new(const struct dp_datapath_cfg *cfg, struct dp_datapath **out, struct sl_err *err);

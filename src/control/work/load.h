@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_LOAD_H
+#define SLUICE_CONTROL_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "datapath/worker.h"
+
+// What each worker did in the last whole second: how much of its time was busy, with how many
+// packets, and in which stage (datapath/worker.h). Control reads the workers' counters once a
+// second and keeps two readings. Thread safety: owner thread only (control).
+
+struct control;
+struct loads;
+
+struct worker_load {
+	bool known;                    // two readings were made
+	double busy;                   // 0 to 1
+	double packets_per_s;          // received from devices and guests
+	double cycles_per_packet;      // 0: it had none
+	double stage_share[DP_STAGES]; // of the timed loops' cycles; all 0: none was timed
+	double stage_cycles_per_packet[DP_STAGES];
+};
+
+struct loads *loads_new(void); // NULL: out of memory
+void loads_free(struct loads *l);
+// Reads the counters when a second has passed.
+void loads_tick(struct control *c);
+void loads_get(const struct control *c, uint16_t worker, struct worker_load *out);
+
+#endif

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the workers tell of themselves: load, cycles by stage, queues."""
+import pytest
+
+from sluice_harness import RpcError, wait_for
+
+CONFIG = {
+    'drivers': ['librte_net_emunic.so'],
+    'nics': [{'name': 'nic0', 'queues': 4, 'default_queues': 1,
+              'dev': 'net_emunic0,queues=4,vfs=0,wire=[generator,flows=500,pps=20000,seed=3]'}],
+    'switches': [{
+        'name': 'sw0',
+        'ports': [{'name': 'uplink', 'attach': {'kind': 'nic', 'nic': 'nic0'}},
+                  {'name': 'w', 'attach': {'kind': 'ethdev', 'dev': 'net_null0,no-rx=1'}}],
+        'rules': [{'name': 'all', 'match': 'any', 'actions': 'output=w'}]}],
+}
+
+
+def test_load_and_stages(sluiced):
+    """The last second's load and the cycles of a packet, in all and by stage, are there and agree;
+    each queue is polled by the worker that says so."""
+    s = sluiced(CONFIG)
+    s.wait_up()
+    shown = wait_for(lambda: (lambda x: x if x['packets_per_s'] > 10000 and
+                              any(g['cycles_per_packet'] for g in x['stages']) else None)(
+                                  s.rpc.call('worker show')), 30, 'a second with traffic')
+    assert [x['stage'] for x in shown['stages']] == ['receive', 'classify', 'act', 'transmit',
+                                                     'rings', 'rest']
+    assert abs(sum(x['share_pct'] for x in shown['stages']) - 100) < 1, shown['stages']
+    by_stage = {x['stage']: x['cycles_per_packet'] for x in shown['stages']}
+    assert by_stage['classify'] > 0 and by_stage['transmit'] > 0, by_stage
+    assert shown['cycles_per_packet'] > 0 and 0 < shown['busy_pct'] <= 100, shown
+    assert {'port': 'uplink', 'queue': 0, 'kind': 'default'}.items() <= shown['queues'][0].items()
+    listed, = s.rpc.call('worker list')['items']
+    assert listed['worker'] == 0 and listed['packets'] >= shown['packets']
+    with pytest.raises(RpcError, match='there are 1 workers, 0 to 0'):
+        s.rpc.call('worker show', worker=1)

@@ -18,8 +18,9 @@ struct parse {
 	char *why;
 	size_t why_len;
 	char seen[1024]; // keys so far, each between commas
-	bool has_vfs;
-	unsigned int vfs_named; // by representor= and vfN=
+	bool has_vfs, has_ports;
+	unsigned int vfs_named;   // by representor= and vfN=
+	unsigned int ports_named; // by wireK=
 };
 
 #define FAIL(p, ...) (snprintf((p)->why, (p)->why_len, __VA_ARGS__), -EINVAL)
@@ -54,9 +55,12 @@ representors(struct parse *p, const char *value)
 #else
 	ret = rte_eth_devargs_parse(text, &eda);
 #endif
-	if (ret < 0 || eda.type != RTE_ETH_REPRESENTOR_VF || eda.nb_ports > 0 ||
-		eda.nb_mh_controllers > 0)
-		return FAIL(p, "representor=%s: expected VFs, as in vf[0-3]", value);
+	if (ret < 0 || eda.type != RTE_ETH_REPRESENTOR_VF || eda.nb_mh_controllers > 0)
+		return FAIL(p, "representor=%s: expected VFs, as in vf[0-3] or pf0vf[0-3]", value);
+	for (uint16_t i = 0; i < eda.nb_ports; i++)
+		if (eda.ports[i] != 0)
+			return FAIL(p, "representor=%s: pf%u has no VFs, all are of pf0", value,
+				eda.ports[i]);
 	for (uint16_t i = 0; i < eda.nb_representor_ports; i++) {
 		uint16_t vf = eda.representor_ports[i];
 
@@ -73,22 +77,25 @@ static int
 backend(struct parse *p, const char *key, const char *value)
 {
 	size_t len = strlen(value);
-	uint32_t side = 0, vf;
+	unsigned int slot, n;
 
-	if (strcmp(key, "wire") != 0) {
-		if (number(p, "vf", key + 2, 0, EMU_MAX_VFS - 1, &vf) != 0)
-			return FAIL(p, "%s: VFs are vf0 to vf%d", key, EMU_MAX_VFS - 1);
-		side = 1 + vf;
-		p->vfs_named = RTE_MAX(p->vfs_named, vf + 1);
-	}
+	if (!emu_side_slot(key, &slot))
+		return key[0] == 'v' ? FAIL(p, "%s: VFs are vf0 to vf%d", key, EMU_MAX_VFS - 1)
+				     : FAIL(p, "%s: wires are wire and wire1 to wire%d", key,
+					       EMU_MAX_WIRES - 1);
+	n = emu_slot_number(slot);
+	if (emu_slot_is_wire(slot))
+		p->ports_named = RTE_MAX(p->ports_named, n + 1);
+	else
+		p->vfs_named = RTE_MAX(p->vfs_named, n + 1);
 	if (value[0] == '[' && value[len - 1] == ']') {
 		value++;
 		len -= 2;
 	}
 	if (len == 0)
 		return FAIL(p, "%s: expected a backend, as in %s=[sink]", key, key);
-	p->out->backends[side] = strndup(value, len);
-	return p->out->backends[side] != NULL ? 0 : -ENOMEM;
+	p->out->backends[slot] = strndup(value, len);
+	return p->out->backends[slot] != NULL ? 0 : -ENOMEM;
 }
 
 static int
@@ -130,7 +137,7 @@ one(struct parse *p, const char *key, const char *value)
 
 	if (strcmp(key, "representor") == 0)
 		return representors(p, value);
-	if (strcmp(key, "wire") == 0 ||
+	if (strncmp(key, "wire", 4) == 0 ||
 		(strncmp(key, "vf", 2) == 0 && key[2] >= '0' && key[2] <= '9'))
 		return backend(p, key, value);
 	if (strcmp(key, "firmware") == 0)
@@ -153,6 +160,10 @@ one(struct parse *p, const char *key, const char *value)
 		ret = number(p, key, value, 0, EMU_MAX_VFS, &n);
 		a->vfs = n;
 		p->has_vfs = true;
+	} else if (strcmp(key, "ports") == 0) {
+		ret = number(p, key, value, 1, EMU_MAX_WIRES, &n);
+		a->ports = n;
+		p->has_ports = true;
 	} else {
 		ret = emu_moods_set(&a->moods, key, value, p->why, p->why_len);
 		if (ret != -ENOENT)
@@ -233,13 +244,17 @@ check(struct parse *p)
 		return FAIL(p, "vf%u is named, but vfs=%u", p->vfs_named - 1, a->vfs);
 	if (!p->has_vfs)
 		a->vfs = p->vfs_named;
+	if (p->has_ports && p->ports_named > a->ports)
+		return FAIL(p, "wire%u is named, but ports=%u", p->ports_named - 1, a->ports);
+	if (!p->has_ports)
+		a->ports = RTE_MAX(p->ports_named, 1U);
 	for (uint16_t i = 0; i < a->n_reps; i++)
 		for (uint16_t j = 0; j < i; j++)
 			if (a->reps[i] == a->reps[j])
 				return FAIL(p, "representor: vf%u is named twice", a->reps[i]);
 	if (a->mbufs == 0)
-		a->mbufs = 3072 + 1024 * a->vfs;
-	return emu_moods_check(&a->moods, a->vfs, p->why, p->why_len);
+		a->mbufs = 2048 + 1024 * (a->vfs + a->ports);
+	return emu_moods_check(&a->moods, a->vfs, a->ports, p->why, p->why_len);
 }
 
 int

@@ -31,7 +31,9 @@
 //   ------+-----------------+-----------------+----------
 //       wire               vf0               vf1           sides: backends
 //
-// Host port i represents side i: 0 is the PF and the wire, 1 + n is VF n and its representor.
+// Host port i represents side i: 0 is the PF and the wire, 1 + n is VF n and its representor. A NIC
+// of several physical ports (ports=) has a PF and a wire for each, in one switch; those after the
+// first come last. VFs, the mailbox and the ledger are the first PF's.
 //
 // Where packets are lost they get a name (enum emu_drop, and per side full and down), and the
 // NIC's ledger holds at all times at which nothing moves:
@@ -48,13 +50,12 @@
 // packets. The firmware, the backends behind the sides and all pointers to functions are the
 // primary's; what backends tell is copied into the sides for the others, every 10 ms.
 
-#define EMU_MAX_PORTS (1 + EMU_MAX_VFS)
+#define EMU_MAX_PORTS EMU_SLOTS
 #define EMU_RETA_SIZE 512
 #define EMU_MAX_MACS 16
 #define EMU_MAX_MCAST 64
 #define EMU_VLANS 4096
 #define EMU_L2_OVERHEAD (14 + 2 * 4) // Ethernet and two tags, over the MTU
-#define EMU_MAX_VF_QUEUES 128
 #define EMU_VF_RETA 128
 #define EMU_MIN_MTU 68
 #define EMU_MAX_MTU 9600
@@ -84,6 +85,7 @@ enum emu_drop {
 	EMU_DROP_RX_TOO_LONG,      // needs several buffers, and the queue does not scatter
 	EMU_DROP_RX_QUEUE_STOPPED, // the queue is stopped or does not exist
 	EMU_DROP_RX_QUEUE_STALLED, // the queue stands still (stall=)
+	EMU_DROP_VF_QUEUE_STALLED, // and so does the VF's
 	EMU_DROP_WIRE_LOSS,        // the wire lost it (loss=)
 	EMU_DROP_BAD_OFFLOAD,      // asks for a checksum or segmentation that its headers forbid
 	EMU_DROP_MBOX_FLOOD,       // a message of a VF above its rate (mbox_rate=)
@@ -151,6 +153,8 @@ struct emu_port {
 	struct emu_side *side; // that it represents
 	struct rte_eth_dev *dev;
 	uint16_t index; // in nic->ports, and of the side
+	uint16_t slot;  // of moods (mood/slots.h)
+	bool pf;        // its side is a wire; else it is a representor
 	uint16_t max_queues;
 	bool started;
 	bool rss_on;
@@ -192,17 +196,21 @@ struct emu_port {
 	struct emu_rss rss;
 };
 
-// The wire or a VF.
+// A wire or a VF.
 struct emu_side {
 	struct emu_backend *backend; // NULL: nothing is plugged in
-	char name[8];                // "wire", "vfN"
+	struct emu_wire *wire;       // NULL: it is a VF
+	char name[8];                // "wire", "wireK", "vfN"
 	uint16_t index;
+	uint16_t slot;   // of moods (mood/slots.h)
 	uint16_t mtu;    // of both the side and the host port that represents it
 	bool armed;      // its host port was started once, so it is polled
 	bool admin_down; // set_link_down
 	bool pulled;     // link_down=
 	bool link;       // as last announced
 	bool link_changed;
+	bool stalls;                   // a VF, some of whose receive queues stand still (stall=)
+	bool still;                    // a VF whose only transmit queue does
 	struct emu_rate rate;          // at which it may send into the NIC (rate=)
 	uint64_t rx_packets, rx_bytes; // into the NIC
 	uint64_t tx_packets, tx_bytes; // out of the NIC
@@ -225,7 +233,7 @@ struct emu_gate {
 	uint32_t wanted; // host threads that wait for it
 };
 
-// What is on the wire (wire.h).
+// What is on a wire (wire.h).
 struct emu_wire {
 	struct emu_rng rng;
 	struct rte_mbuf *held_in, *held_out; // that wait for the one behind them, until
@@ -238,13 +246,13 @@ struct emu_nic {
 	struct emu_devargs args;
 	struct emu_moods moods; // as they are now
 	int socket_id;
-	uint16_t n_sides; // 1 + VFs
+	uint16_t n_sides; // VFs and wires
 	uint16_t domain;  // switch domain
 	uint16_t n_started;
 	uint16_t refs; // host ports that are not closed
 	struct emu_gate gate;
 	struct rte_mempool *pool; // where backends' packets live
-	struct emu_wire wire;
+	struct emu_wire wires[EMU_MAX_WIRES];
 	struct emu_mailbox mailbox;
 	struct emu_rss vf_rss; // over the queues of each VF
 

@@ -33,24 +33,24 @@
 static bool
 is_polled(struct emu_side *side)
 {
-	return side->armed && !side->admin_down && !side->pulled && side->backend != NULL &&
-	       emu_rate_ready(&side->rate);
+	return side->armed && !side->admin_down && !side->pulled && !side->still &&
+	       side->backend != NULL && emu_rate_ready(&side->rate);
 }
 
 static unsigned int
 poll_side(struct emu_nic *nic, struct emu_side *side)
 {
 	struct rte_mbuf *pkts[EMU_BURST];
-	bool wire = side->index == 0;
+	struct emu_wire *wire = side->wire;
 	uint64_t bytes = 0;
 	uint16_t n = 0;
 
 	if (is_polled(side))
 		n = side->backend->ops->rx(
-			side->backend, pkts, wire ? emu_wire_burst(nic) : EMU_BURST);
+			side->backend, pkts, wire != NULL ? emu_wire_burst(nic, wire) : EMU_BURST);
 	if (n == 0) {
-		if (wire)
-			emu_wire_settle(nic, false);
+		if (wire != NULL)
+			emu_wire_settle(nic, side, false);
 		return 0;
 	}
 	for (uint16_t i = 0; i < n; i++)
@@ -59,7 +59,8 @@ poll_side(struct emu_nic *nic, struct emu_side *side)
 	side->rx_bytes += bytes;
 	emu_rate_take(&side->rate, bytes);
 	emu_switch(nic, side->index, false, pkts,
-		wire ? emu_wire_in(nic, pkts, n) : emu_mailbox_take(nic, side, pkts, n));
+		wire != NULL ? emu_wire_in(nic, wire, pkts, n)
+			     : emu_mailbox_take(nic, side, pkts, n));
 	return n;
 }
 
@@ -70,8 +71,7 @@ poll_txq(struct emu_nic *nic, struct emu_port *port, uint16_t q)
 	struct emu_rate *rate = &port->txq[q]->rate;
 	unsigned int n;
 
-	if (nic->gone || emu_has_queue(nic->moods.stall_tx[port->index], q) ||
-		!emu_rate_ready(rate))
+	if (nic->gone || emu_has_queue(nic->moods.stall_tx[port->slot], q) || !emu_rate_ready(rate))
 		return 0;
 	n = rte_ring_sc_dequeue_burst(port->txq[q]->ring, (void **)pkts, EMU_BURST, NULL);
 	for (unsigned int i = 0; rate->mbps > 0 && i < n; i++)

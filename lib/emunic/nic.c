@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "emunic.h"
+#include "port/vf.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -71,17 +72,17 @@ emu_gate_try(struct emu_gate *g)
 }
 
 static void
-init_sides(struct emu_nic *nic)
+init_sides(struct emu_nic *nic, uint16_t vfs)
 {
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		struct emu_side *side = &nic->sides[i];
 
 		side->index = i;
 		side->mtu = RTE_ETHER_MTU;
-		if (i == 0)
-			snprintf(side->name, sizeof(side->name), "wire");
-		else
-			snprintf(side->name, sizeof(side->name), "vf%u", (i - 1U) & 0xff);
+		side->slot = emu_slot_of(i, vfs);
+		emu_side_name(side->slot, side->name, sizeof(side->name));
+		if (emu_slot_is_wire(side->slot))
+			side->wire = &nic->wires[emu_slot_number(side->slot)];
 	}
 }
 
@@ -91,8 +92,10 @@ nic_free(struct emu_nic *nic)
 	for (uint16_t i = 0; nic->sides != NULL && i < nic->n_sides; i++)
 		if (nic->sides[i].backend != NULL)
 			nic->sides[i].backend->ops->close(nic->sides[i].backend);
-	rte_pktmbuf_free(nic->wire.held_in);
-	rte_pktmbuf_free(nic->wire.held_out);
+	for (unsigned int i = 0; i < EMU_MAX_WIRES; i++) {
+		rte_pktmbuf_free(nic->wires[i].held_in);
+		rte_pktmbuf_free(nic->wires[i].held_out);
+	}
 	emu_table_fini(&nic->transfer);
 	emu_rules_fini(&nic->rules);
 	rte_mempool_free(nic->pool);
@@ -122,7 +125,7 @@ emu_nic_create(
 	TAILQ_INIT(&nic->ages.list);
 	nic->domain = domain;
 	nic->socket_id = socket_id;
-	nic->n_sides = 1 + args->vfs;
+	nic->n_sides = args->vfs + args->ports;
 	emu_gate_init(&nic->gate);
 	pthread_mutex_init(&nic->insert_lock, NULL);
 	snprintf(pool, sizeof(pool), "emunic_%u", domain);
@@ -137,7 +140,7 @@ emu_nic_create(
 		nic_free(nic);
 		return -ENOMEM;
 	}
-	init_sides(nic);
+	init_sides(nic, args->vfs);
 	emu_rss_set_key(&nic->vf_rss, NULL);
 	nic->vf_rss.types = EMU_RSS_TYPES;
 	nic->args = *args;
@@ -196,6 +199,7 @@ emu_nic_set_backend(
 		add_stats(&side->gone, &stats);
 	}
 	side->backend = fresh;
+	emu_vf_set_stalls(nic, side);
 	nic->link_check_at = 0;
 	emu_gate_leave(&nic->gate);
 	if (old != NULL)
@@ -222,12 +226,13 @@ emu_nic_open_backends(struct emu_nic *nic)
 	char why[256];
 
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		struct emu_side *side = &nic->sides[i];
 		int ret;
 
-		if (nic->args.backends[i] == NULL)
+		if (nic->args.backends[side->slot] == NULL)
 			continue;
 		ret = emu_nic_set_backend(
-			nic, &nic->sides[i], nic->args.backends[i], why, sizeof(why));
+			nic, side, nic->args.backends[side->slot], why, sizeof(why));
 		if (ret != 0)
 			return ret;
 	}

@@ -104,7 +104,7 @@ rte_pmd_emunic_vf_rate_set(uint16_t port_id, uint16_t vf, uint32_t mbps)
 	if (vf >= nic->args.vfs || mbps > EMU_MAX_RATE)
 		return -EINVAL;
 	emu_gate_enter(&nic->gate);
-	nic->moods.rate[1 + vf] = mbps;
+	nic->moods.rate[nic->sides[1 + vf].slot] = mbps;
 	emu_rate_set(&nic->sides[1 + vf].rate, mbps);
 	emu_gate_leave(&nic->gate);
 	return 0;

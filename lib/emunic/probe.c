@@ -9,8 +9,8 @@
 #include <ethdev_vdev.h>
 #include <rte_errno.h>
 
-// From a --vdev to ports and back. The PF's port comes first, then the representors', and only then
-// are backends opened, some of which make ports of their own: so the PF keeps the lowest id.
+// From a --vdev to ports and back. The PFs' ports come first, then the representors', and only then
+// are backends opened, some of which make ports of their own: so the first PF keeps the lowest id.
 
 RTE_LOG_REGISTER(emunic_logtype, pmd.net.emunic, NOTICE);
 
@@ -29,6 +29,50 @@ init_representor(struct rte_eth_dev *dev, void *params)
 	dev->data->representor_id = r->vf;
 	dev->data->backer_port_id = r->pf->data->port_id;
 	return emu_port_init(dev, r->nic, 1 + r->vf);
+}
+
+struct further_pf {
+	struct emu_nic *nic;
+	uint16_t number;
+};
+
+static int
+init_pf(struct rte_eth_dev *dev, void *params)
+{
+	const struct further_pf *p = params;
+
+	return emu_port_init(dev, p->nic, p->nic->args.vfs + p->number);
+}
+
+// The name of PF number above 0, whose ethdev is beside that of the NIC. False: it is too long.
+static bool
+pf_name(const char *nic, uint16_t number, char *out, size_t len)
+{
+	return snprintf(out, len, "%s_pf%u", nic, number) < (int)len;
+}
+
+static int
+create_pfs(struct rte_vdev_device *vdev, struct emu_nic *nic)
+{
+	for (uint16_t i = 1; i < nic->args.ports; i++) {
+		struct further_pf p = {.nic = nic, .number = i};
+		char name[RTE_ETH_NAME_MAX_LEN];
+		int ret;
+
+		if (!pf_name(nic->name, i, name, sizeof(name))) {
+			EMU_LOG(ERR, "%s: the name is too long for several ports", nic->name);
+			return -ENAMETOOLONG;
+		}
+		ret = rte_eth_dev_create(
+			&vdev->device, name, sizeof(struct emu_port), NULL, NULL, init_pf, &p);
+		if (ret != 0) {
+			EMU_LOG(ERR,
+				"%s: no ethdev for pf%u: DPDK was built for %d ports in all (%s)",
+				nic->name, i, RTE_MAX_ETHPORTS, strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
 }
 
 static int
@@ -57,28 +101,27 @@ create_representors(struct rte_vdev_device *vdev, struct emu_nic *nic, struct rt
 	return 0;
 }
 
-// Closes all ports of the device, the PF last.
 static void
-close_ports(struct rte_device *device)
+close_those(struct rte_device *device, bool representors)
 {
-	struct rte_eth_dev *pf = NULL;
-
-	for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++) {
+	for (uint16_t id = RTE_MAX_ETHPORTS; id-- > 0;) {
 		struct rte_eth_dev *dev = &rte_eth_devices[id];
 
-		if (dev->state == RTE_ETH_DEV_UNUSED || dev->device != device || !emu_is_port(dev))
+		if (dev->state == RTE_ETH_DEV_UNUSED || dev->device != device ||
+			!emu_is_port(dev) ||
+			!!(dev->data->dev_flags & RTE_ETH_DEV_REPRESENTOR) != representors)
 			continue;
-		if (!(dev->data->dev_flags & RTE_ETH_DEV_REPRESENTOR)) {
-			pf = dev;
-			continue;
-		}
 		emu_port_close(dev);
 		rte_eth_dev_release_port(dev);
 	}
-	if (pf != NULL) {
-		emu_port_close(pf);
-		rte_eth_dev_release_port(pf);
-	}
+}
+
+// Closes all ports of the device, the first PF last.
+static void
+close_ports(struct rte_device *device)
+{
+	close_those(device, true);
+	close_those(device, false);
 }
 
 static bool
@@ -94,8 +137,8 @@ attach_port(struct rte_vdev_device *vdev, const char *name)
 	return true;
 }
 
-// The ports that the primary process has. Representors are found by the PF, so one without its PF,
-// which the primary has closed, is not.
+// The ports that the primary process has. The others are found by the first PF, so those of a NIC
+// whose first PF the primary has closed are not.
 static int
 attach(struct rte_vdev_device *vdev, const char *name)
 {
@@ -107,6 +150,12 @@ attach(struct rte_vdev_device *vdev, const char *name)
 		return -ENODEV;
 	}
 	nic = ((struct emu_port *)rte_eth_devices[id].data->dev_private)->nic;
+	for (uint16_t i = 1; i < nic->args.ports; i++) {
+		char pf[RTE_ETH_NAME_MAX_LEN];
+
+		if (pf_name(name, i, pf, sizeof(pf)) && !attach_port(vdev, pf))
+			EMU_LOG(NOTICE, "%s: the primary process has closed it", pf);
+	}
 	for (uint16_t i = 0; i < nic->args.n_reps; i++) {
 		char rep[RTE_ETH_NAME_MAX_LEN];
 
@@ -152,6 +201,8 @@ probe(struct rte_vdev_device *vdev)
 	ret = emu_port_init(pf, nic, 0);
 	if (ret == 0)
 		rte_eth_dev_probing_finish(pf);
+	if (ret == 0)
+		ret = create_pfs(vdev, nic);
 	if (ret == 0)
 		ret = create_representors(vdev, nic, pf);
 	if (ret == 0)

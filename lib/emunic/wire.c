@@ -9,26 +9,25 @@
 void
 emu_wire_seed(struct emu_nic *nic)
 {
-	nic->wire.rng.state = nic->moods.seed;
+	for (unsigned int i = 0; i < EMU_MAX_WIRES; i++)
+		nic->wires[i].rng.state = (uint64_t)nic->moods.seed + i;
 }
 
 static bool
-chance(struct emu_nic *nic, uint32_t of_a_million)
+chance(struct emu_wire *w, uint32_t of_a_million)
 {
-	return of_a_million > 0 && emu_rng_below(&nic->wire.rng, MILLION) < of_a_million;
+	return of_a_million > 0 && emu_rng_below(&w->rng, MILLION) < of_a_million;
 }
 
 // True when m goes on; *held is the place of one that waits.
 static bool
-pass(struct emu_nic *nic, struct rte_mbuf *m, struct rte_mbuf **held)
+pass(struct emu_nic *nic, struct emu_wire *w, struct rte_mbuf *m, struct rte_mbuf **held)
 {
-	struct emu_wire *w = &nic->wire;
-
-	if (chance(nic, nic->moods.loss)) {
+	if (chance(w, nic->moods.loss)) {
 		emu_drop(nic, EMU_DROP_WIRE_LOSS, m);
 		return false;
 	}
-	if (!chance(nic, nic->moods.late) || *held != NULL)
+	if (!chance(w, nic->moods.late) || *held != NULL)
 		return true;
 	*held = m;
 	w->late++;
@@ -37,45 +36,45 @@ pass(struct emu_nic *nic, struct rte_mbuf *m, struct rte_mbuf **held)
 }
 
 uint16_t
-emu_wire_in(struct emu_nic *nic, struct rte_mbuf **pkts, uint16_t n)
+emu_wire_in(struct emu_nic *nic, struct emu_wire *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct rte_mbuf *came[EMU_BURST];
 	uint16_t k = 0;
 
-	if (nic->moods.loss == 0 && nic->moods.late == 0 && nic->wire.held_in == NULL)
+	if (nic->moods.loss == 0 && nic->moods.late == 0 && w->held_in == NULL)
 		return n;
 	memcpy(came, pkts, n * sizeof(came[0]));
 	for (uint16_t i = 0; i < n; i++) {
-		if (!pass(nic, came[i], &nic->wire.held_in))
+		if (!pass(nic, w, came[i], &w->held_in))
 			continue;
 		pkts[k++] = came[i];
-		if (nic->wire.held_in == NULL)
+		if (w->held_in == NULL)
 			continue;
-		pkts[k++] = nic->wire.held_in;
-		nic->wire.held_in = NULL;
+		pkts[k++] = w->held_in;
+		w->held_in = NULL;
 	}
 	return k;
 }
 
 bool
-emu_wire_out(struct emu_nic *nic, struct rte_mbuf *m)
+emu_wire_out(struct emu_nic *nic, struct emu_wire *w, struct rte_mbuf *m)
 {
-	return pass(nic, m, &nic->wire.held_out);
+	return pass(nic, w, m, &w->held_out);
 }
 
 struct rte_mbuf *
-emu_wire_follow(struct emu_nic *nic)
+emu_wire_follow(struct emu_wire *w)
 {
-	struct rte_mbuf *m = nic->wire.held_out;
+	struct rte_mbuf *m = w->held_out;
 
-	nic->wire.held_out = NULL;
+	w->held_out = NULL;
 	return m;
 }
 
 void
-emu_wire_settle(struct emu_nic *nic, bool all)
+emu_wire_settle(struct emu_nic *nic, struct emu_side *side, bool all)
 {
-	struct emu_wire *w = &nic->wire;
+	struct emu_wire *w = side->wire;
 	struct rte_mbuf *m = w->held_in;
 
 	if (m == NULL && w->held_out == NULL)
@@ -83,13 +82,11 @@ emu_wire_settle(struct emu_nic *nic, bool all)
 	if (!all && rte_get_tsc_cycles() < w->held_until)
 		return;
 	if (w->held_out != NULL) {
-		struct rte_mbuf *out = emu_wire_follow(nic);
-
-		emu_side_add(&nic->sides[0], out);
-		emu_side_flush(&nic->sides[0]);
+		emu_side_add(side, emu_wire_follow(w));
+		emu_side_flush(side);
 	}
 	if (m != NULL) {
 		w->held_in = NULL;
-		emu_switch(nic, 0, false, &m, 1);
+		emu_switch(nic, side->index, false, &m, 1);
 	}
 }

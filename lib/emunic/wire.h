@@ -4,7 +4,7 @@
 
 #include "emunic.h"
 
-// What the wire does to packets on their way in and out: loss, and lateness, by chance
+// What a wire does to packets on their way in and out: loss, and lateness, by chance
 // (mood/moods.h, loss= and late=). One seeded sequence decides over both directions, so that the
 // same packets in the same order meet the same fate.
 //
@@ -19,21 +19,21 @@ void emu_wire_seed(struct emu_nic *nic);
 
 // Bursts of the wire are at most so long, so that one that waited has room behind them.
 static inline uint16_t
-emu_wire_burst(const struct emu_nic *nic)
+emu_wire_burst(const struct emu_nic *nic, const struct emu_wire *w)
 {
-	return EMU_BURST - (nic->moods.late > 0 || nic->wire.held_in != NULL);
+	return EMU_BURST - (nic->moods.late > 0 || w->held_in != NULL);
 }
 
 // Takes n packets that came in, lets the wire have its way, and returns how many go on in pkts,
 // which has room for EMU_BURST.
-uint16_t emu_wire_in(struct emu_nic *nic, struct rte_mbuf **pkts, uint16_t n);
+uint16_t emu_wire_in(struct emu_nic *nic, struct emu_wire *w, struct rte_mbuf **pkts, uint16_t n);
 
 // True when m goes out now. Else the wire has taken it.
-bool emu_wire_out(struct emu_nic *nic, struct rte_mbuf *m);
+bool emu_wire_out(struct emu_nic *nic, struct emu_wire *w, struct rte_mbuf *m);
 // The one that waited for what has just gone out, or NULL.
-struct rte_mbuf *emu_wire_follow(struct emu_nic *nic);
+struct rte_mbuf *emu_wire_follow(struct emu_wire *w);
 
-// Lets those go on that have waited long enough; all: without regard to that.
-void emu_wire_settle(struct emu_nic *nic, bool all);
+// Lets those go on that have waited long enough at the side; all: without regard to that.
+void emu_wire_settle(struct emu_nic *nic, struct emu_side *side, bool all);
 
 #endif

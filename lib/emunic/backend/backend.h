@@ -34,7 +34,7 @@ struct emu_backend_stats {
 
 struct emu_backend_env {
 	const char *nic;  // name of the NIC, for messages and for objects that the backend makes
-	const char *side; // "wire" or "vfN"
+	const char *side; // "wire", "wireK" or "vfN"
 	struct rte_mempool *pool; // where rx takes its mbufs from
 	uint16_t mtu; // longer frames than mtu + L2 overhead are the NIC's to drop, not the
 		      // backend's
@@ -77,6 +77,9 @@ struct emu_backend_ops {
 
 struct emu_backend {
 	const struct emu_backend_ops *ops;
+	// The peer's transmit queues that rx is to leave alone, a bit for each; NULL: none. The NIC
+	// sets it, and a backend with several queues goes by it.
+	const uint64_t *still;
 };
 
 // The i-th kind that is built in, NULL after the last (backend.c).

@@ -94,7 +94,8 @@ vhost_rx(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n)
 	if (c == NULL)
 		return 0;
 	for (uint16_t i = 0; i < c->pairs && got < n; i++) {
-		got += rx_pair(v, c, v->next_pair, pkts + got, n - got);
+		if (b->still == NULL || !(b->still[v->next_pair / 64] >> v->next_pair % 64 & 1))
+			got += rx_pair(v, c, v->next_pair, pkts + got, n - got);
 		v->next_pair = v->next_pair + 1 < c->pairs ? v->next_pair + 1 : 0;
 	}
 	release(v);

@@ -76,14 +76,14 @@ emu_side_add(struct emu_side *side, struct rte_mbuf *m)
 void
 emu_side_push(struct emu_nic *nic, struct emu_side *side, struct rte_mbuf *m)
 {
-	if (side->index > 0) {
+	if (side->wire == NULL) {
 		emu_side_add(side, m);
 		return;
 	}
-	if (!emu_wire_out(nic, m))
+	if (!emu_wire_out(nic, side->wire, m))
 		return;
 	emu_side_add(side, m);
-	m = emu_wire_follow(nic);
+	m = emu_wire_follow(side->wire);
 	if (m != NULL)
 		emu_side_add(side, m);
 }
@@ -121,6 +121,10 @@ to_side(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 		return;
 	}
 	emu_vf_choose_queue(nic, side, p);
+	if (unlikely(side->stalls) && emu_vf_stalled(nic, side, p->vf_queue)) {
+		emu_drop(nic, EMU_DROP_VF_QUEUE_STALLED, p->m);
+		return;
+	}
 	if (p->gso && !takes) {
 		push_segments(nic, side, p);
 		return;

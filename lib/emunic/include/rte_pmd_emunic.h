@@ -12,9 +12,9 @@ extern "C" {
 // What the emulated NIC can do beyond ethdev and rte_flow. Applications find these by dlsym, so
 // that they start without it.
 //
-// port_id is any port of the NIC, its PF or a representor; side is "wire" or "vfN". All return
-// -ENODEV when the port is not of an emulated NIC, -ENOTSUP in a secondary process, and -EINVAL
-// when it has no such side.
+// port_id is any port of the NIC, a PF or a representor; side is "wire" (that of the first PF),
+// "wireK" or "vfN". All return -ENODEV when the port is not of an emulated NIC, -ENOTSUP in a
+// secondary process, and -EINVAL when it has no such side.
 // Thread safety: any thread, but no two calls for the same side at once, and none while the NIC is
 // being removed.
 

@@ -7,6 +7,7 @@
 #include <rte_alarm.h>
 #include <rte_cycles.h>
 
+#include "port/vf.h"
 #include "wire.h"
 
 void
@@ -57,7 +58,7 @@ apply(struct emu_nic *nic, const struct emu_moods *m, char *why, size_t why_len)
 			m->capacity, nic->rules.capacity);
 		return -EINVAL;
 	}
-	if (emu_moods_check(m, nic->n_sides - 1, why, why_len) != 0)
+	if (emu_moods_check(m, nic->args.vfs, nic->args.ports, why, why_len) != 0)
 		return -EINVAL;
 	emu_nic_apply_moods(nic, m);
 	return 0;
@@ -69,8 +70,11 @@ emu_nic_apply_moods(struct emu_nic *nic, const struct emu_moods *m)
 	nic->moods = *m;
 	nic->rules.max_masks = m->masks;
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
-		nic->sides[i].pulled = nic->gone || m->link_down[i];
-		emu_rate_set(&nic->sides[i].rate, m->rate[i]);
+		struct emu_side *side = &nic->sides[i];
+
+		side->pulled = nic->gone || m->link_down[side->slot];
+		emu_rate_set(&side->rate, m->rate[side->slot]);
+		emu_vf_set_stalls(nic, side);
 	}
 	emu_wire_seed(nic);
 }

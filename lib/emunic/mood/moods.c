@@ -97,52 +97,41 @@ next_entry(const char *list, char *out, size_t len)
 	return list[n] == '+' ? &list[n + 1] : NULL;
 }
 
-// A number at the end of an entry, of one to three digits, below limit.
-static bool
-tail_number(const char *text, unsigned int limit, unsigned int *out)
-{
-	size_t n = strspn(text, "0123456789");
-
-	*out = n > 0 && n <= 3 ? strtoul(text, NULL, 10) : limit;
-	return text[n] == '\0' && *out < limit;
-}
-
-// wire, vfN
 static bool
 add_link_down(struct emu_moods *m, const char *entry)
 {
-	unsigned int vf = 0;
+	unsigned int slot;
 
-	if (strcmp(entry, "wire") == 0) {
-		m->link_down[0] = true;
-		return true;
-	}
-	if (strncmp(entry, "vf", 2) != 0 || !tail_number(entry + 2, EMU_MAX_VFS, &vf))
+	if (!emu_side_slot(entry, &slot))
 		return false;
-	m->link_down[1 + vf] = true;
+	m->link_down[slot] = true;
 	return true;
 }
 
-// pf.rxN, pf.txN, repN.rxN, repN.txN
+// pf.rxN, repN.txN, vfN.rxN
 static bool
 add_stall(struct emu_moods *m, const char *entry)
 {
 	const char *dot = strchr(entry, '.');
-	unsigned int vf = 0, queue, port = 0;
+	unsigned int slot, queue;
+	uint64_t *set;
 	char name[16];
+	bool vf;
 
 	if (dot == NULL || dot - entry >= (int)sizeof(name))
 		return false;
 	snprintf(name, sizeof(name), "%.*s", (int)(dot - entry), entry);
-	if (strcmp(name, "pf") != 0) {
-		if (strncmp(name, "rep", 3) != 0 || !tail_number(name + 3, EMU_MAX_VFS, &vf))
-			return false;
-		port = 1 + vf;
-	}
-	if ((strncmp(dot, ".rx", 3) != 0 && strncmp(dot, ".tx", 3) != 0) ||
-		!tail_number(dot + 3, EMU_MAX_QUEUES, &queue))
+	vf = name[0] == 'v';
+	if (!(vf ? emu_side_slot(name, &slot) : emu_host_slot(name, &slot)))
 		return false;
-	(dot[1] == 'r' ? m->stall_rx : m->stall_tx)[port][queue / 64] |= UINT64_C(1) << queue % 64;
+	if ((strncmp(dot, ".rx", 3) != 0 && strncmp(dot, ".tx", 3) != 0) ||
+		!emu_name_number(dot + 3, vf ? EMU_MAX_VF_QUEUES : EMU_MAX_QUEUES, &queue))
+		return false;
+	if (vf)
+		set = (dot[1] == 'r' ? m->stall_vf_rx : m->stall_vf_tx)[emu_slot_number(slot)];
+	else
+		set = (dot[1] == 'r' ? m->stall_rx : m->stall_tx)[slot];
+	set[queue / 64] |= UINT64_C(1) << queue % 64;
 	return true;
 }
 
@@ -151,7 +140,7 @@ static bool
 add_rate(struct emu_moods *m, const char *entry)
 {
 	const char *colon = strchr(entry, ':');
-	unsigned int vf = 0, port = 0;
+	unsigned int slot;
 	unsigned long rate;
 	char name[16];
 	size_t n;
@@ -159,16 +148,11 @@ add_rate(struct emu_moods *m, const char *entry)
 	if (colon == NULL || colon - entry >= (int)sizeof(name))
 		return false;
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - entry), entry);
-	if (strcmp(name, "wire") != 0) {
-		if (strncmp(name, "vf", 2) != 0 || !tail_number(name + 2, EMU_MAX_VFS, &vf))
-			return false;
-		port = 1 + vf;
-	}
 	n = strspn(colon + 1, "0123456789");
-	if (n == 0 || n > 6 || colon[1 + n] != '\0')
+	if (!emu_side_slot(name, &slot) || n == 0 || n > 6 || colon[1 + n] != '\0')
 		return false;
 	rate = strtoul(colon + 1, NULL, 10);
-	m->rate[port] = rate;
+	m->rate[slot] = rate;
 	return rate <= EMU_MAX_RATE;
 }
 
@@ -197,7 +181,7 @@ static const struct {
 		"is neither an item nor an action of the NIC, as in item.vlan+action.mark",
 		add_refuse},
 	[EMU_MOOD_LINK_DOWN] = {"link_down", "is not a side, as in wire+vf0", add_link_down},
-	[EMU_MOOD_STALL] = {"stall", "is not a queue, as in pf.rx0+rep1.tx0", add_stall},
+	[EMU_MOOD_STALL] = {"stall", "is not a queue, as in pf.rx0+rep1.tx0+vf0.rx1", add_stall},
 	[EMU_MOOD_RATE] = {"rate",
 		"is not a side and its rate of 0 to 400000 Mbit/s, as in vf0:100+wire:40000",
 		add_rate},
@@ -216,6 +200,8 @@ set_list(struct emu_moods *m, unsigned int list, const char *text, char *why, si
 	if (list == EMU_MOOD_STALL) {
 		memset(fresh.stall_rx, 0, sizeof(fresh.stall_rx));
 		memset(fresh.stall_tx, 0, sizeof(fresh.stall_tx));
+		memset(fresh.stall_vf_rx, 0, sizeof(fresh.stall_vf_rx));
+		memset(fresh.stall_vf_tx, 0, sizeof(fresh.stall_vf_tx));
 	}
 	if (list == EMU_MOOD_RATE)
 		memset(fresh.rate, 0, sizeof(fresh.rate));
@@ -228,17 +214,53 @@ set_list(struct emu_moods *m, unsigned int list, const char *text, char *why, si
 	return 0;
 }
 
-int
-emu_moods_check(const struct emu_moods *m, uint16_t vfs, char *why, size_t why_len)
+static bool
+any_queue(const uint64_t *set, unsigned int words)
 {
-	for (unsigned int i = 1 + vfs; i < RTE_DIM(m->link_down); i++) {
-		if (m->link_down[i])
-			return FAIL("link_down: the NIC has %u VFs, so no vf%u", vfs, i - 1);
-		for (unsigned int w = 0; w < EMU_QUEUE_WORDS; w++)
-			if (m->stall_rx[i][w] != 0 || m->stall_tx[i][w] != 0)
-				return FAIL("stall: the NIC has %u VFs, so no rep%u", vfs, i - 1);
-		if (m->rate[i] != 0)
-			return FAIL("rate: the NIC has %u VFs, so no vf%u", vfs, i - 1);
+	for (unsigned int w = 0; w < words; w++)
+		if (set[w] != 0)
+			return true;
+	return false;
+}
+
+static int
+check_slot(const struct emu_moods *m, unsigned int slot, const char *has, char *why, size_t why_len)
+{
+	char side[16], host[16];
+
+	emu_side_name(slot, side, sizeof(side));
+	emu_host_name(slot, host, sizeof(host));
+	if (m->link_down[slot])
+		return FAIL("link_down: the NIC has %s, so no %s", has, side);
+	if (any_queue(m->stall_rx[slot], EMU_QUEUE_WORDS) ||
+		any_queue(m->stall_tx[slot], EMU_QUEUE_WORDS))
+		return FAIL("stall: the NIC has %s, so no %s", has, host);
+	if (m->rate[slot] != 0)
+		return FAIL("rate: the NIC has %s, so no %s", has, side);
+	return 0;
+}
+
+int
+emu_moods_check(const struct emu_moods *m, uint16_t vfs, uint16_t wires, char *why, size_t why_len)
+{
+	for (unsigned int slot = 1; slot < EMU_SLOTS; slot++) {
+		unsigned int n = emu_slot_number(slot);
+		bool wire = emu_slot_is_wire(slot);
+		char has[16];
+		int ret;
+
+		if (n < (wire ? wires : vfs))
+			continue;
+		snprintf(has, sizeof(has), "%u %s", wire ? wires : vfs,
+			!wire        ? "VFs"
+			: wires == 1 ? "port"
+				     : "ports");
+		ret = check_slot(m, slot, has, why, why_len);
+		if (ret != 0)
+			return ret;
+		if (!wire && (any_queue(m->stall_vf_rx[n], EMU_VF_QUEUE_WORDS) ||
+				     any_queue(m->stall_vf_tx[n], EMU_VF_QUEUE_WORDS)))
+			return FAIL("stall: the NIC has %s, so no vf%u", has, n);
 	}
 	return 0;
 }
@@ -273,39 +295,44 @@ emu_moods_list_name(enum emu_mood_list list)
 static int
 link_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
 {
-	if (i >= RTE_DIM(m->link_down))
+	if (i >= EMU_SLOTS)
 		return -1;
-	if (i == 0)
-		snprintf(out, len, "wire");
-	else
-		snprintf(out, len, "vf%u", i - 1);
+	emu_side_name(i, out, len);
 	return m->link_down[i];
 }
 
+// All queues of host ports, then those of VFs.
 static int
 stall_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
 {
-	unsigned int queue = i % EMU_MAX_QUEUES, port = i / EMU_MAX_QUEUES / 2;
-	bool tx = i / EMU_MAX_QUEUES % 2;
+	const unsigned int hosts = EMU_SLOTS * 2 * EMU_MAX_QUEUES;
+	bool vf = i >= hosts;
+	unsigned int at = vf ? i - hosts : i, n = vf ? EMU_MAX_VF_QUEUES : EMU_MAX_QUEUES;
+	unsigned int queue = at % n, slot = at / n / 2 + vf;
+	bool tx = at / n % 2;
+	char name[16];
 
-	if (port >= RTE_DIM(m->stall_rx))
+	if (vf && slot > EMU_MAX_VFS)
 		return -1;
-	if (port == 0)
-		snprintf(out, len, "pf.%s%u", tx ? "tx" : "rx", queue);
+	if (vf)
+		emu_side_name(slot, name, sizeof(name));
 	else
-		snprintf(out, len, "rep%u.%s%u", port - 1, tx ? "tx" : "rx", queue);
-	return emu_has_queue((tx ? m->stall_tx : m->stall_rx)[port], queue);
+		emu_host_name(slot, name, sizeof(name));
+	snprintf(out, len, "%s.%s%u", name, tx ? "tx" : "rx", queue);
+	if (vf)
+		return emu_has_queue((tx ? m->stall_vf_tx : m->stall_vf_rx)[slot - 1], queue);
+	return emu_has_queue((tx ? m->stall_tx : m->stall_rx)[slot], queue);
 }
 
 static int
 rate_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
 {
-	if (i >= RTE_DIM(m->rate))
+	char name[16];
+
+	if (i >= EMU_SLOTS)
 		return -1;
-	if (i == 0)
-		snprintf(out, len, "wire:%u", m->rate[i]);
-	else
-		snprintf(out, len, "vf%u:%u", i - 1, m->rate[i]);
+	emu_side_name(i, name, sizeof(name));
+	snprintf(out, len, "%s:%u", name, m->rate[i]);
 	return m->rate[i] != 0;
 }
 

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mood/slots.h"
+
 // The limits and moods of the emulated NIC: what real ones do badly, each as a device argument and
 // changeable while the NIC runs (rte_pmd_emunic_set, /emunic/set on DPDK's telemetry socket).
 //
@@ -26,15 +28,16 @@
 //   fail_errno=N       this errno
 //   dead_next=N      the next N rules are accepted, take their place, and never match
 //   refuse=LIST      items and actions that the NIC refuses, as in item.vlan+action.mark
-//   link_down=LIST   sides whose cable is pulled out, as in wire+vf0
-//   stall=LIST       queues that stand still, as in pf.rx0+rep1.tx0: what is for a receive queue is
-//                    dropped by name, what is in a transmit queue stays there
+//   link_down=LIST   sides whose cable is pulled out, as in wire+wire1+vf0
+//   stall=LIST       queues that stand still, as in pf.rx0+pf1.tx0+rep1.tx0+vf0.rx1: what is for a
+//                    receive queue is dropped by name, what is in a transmit queue stays there; of
+//                    a VF they are its user's queues, so vf0.rx1 is where the NIC gives packets to
 //   rate=LIST        Mbit/s at which a side may send into the NIC, as in vf0:100+wire:40000: what
-//   is
-//                    above that waits with its sender
-//   loss=N           of a million packets on the wire, both ways, so many are lost,
+//                    is above that waits with its sender
+//   loss=N           of a million packets on each wire, both ways, so many are lost,
 //   late=N             and so many come after the one that follows them;
-//   seed=N             by this sequence, which begins anew at every change of a mood
+//   seed=N             by this sequence (of wire k: the k-th after it), which begins anew at every
+//                      change of a mood
 //   mark_max=N       the greatest id that MARK takes; above it the rule is refused
 //   mbox_rate=N      messages a second that a VF may send to its PF (mailbox.h); 0: no limit
 //   remove_ms=N      the device is gone N milliseconds from now, as if pulled out of its slot: its
@@ -46,7 +49,8 @@
 
 #define EMU_MAX_QUEUES 256
 #define EMU_QUEUE_WORDS (EMU_MAX_QUEUES / 64) // of a set of queues
-#define EMU_MAX_VFS 64
+#define EMU_MAX_VF_QUEUES 128
+#define EMU_VF_QUEUE_WORDS (EMU_MAX_VF_QUEUES / 64)
 #define EMU_MAX_RATE 400000 // Mbit/s
 #define EMU_MOODS_STRING                                                                           \
 	"capacity=<1-1048576> group_capacity=<N> jump_miss_drop=0|1 pf_proxy=0|1 masks=<N> "       \
@@ -54,7 +58,8 @@
 	"insert_rate=<N> counter_lag=<ms> "                                                        \
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
 	"refuse=item.<name>+action.<name>|none link_down=<side>+<side>|none "                      \
-	"stall=pf.rx<N>+rep<N>.tx<N>|none rate=<side>:<Mbit/s>|none loss=<ppm> late=<ppm> "        \
+	"stall=pf.rx<N>+rep<N>.tx<N>+vf<N>.rx<N>|none rate=<side>:<Mbit/s>|none loss=<ppm> "       \
+	"late=<ppm> "                                                                              \
 	"seed=<N> mark_max=<N> mbox_rate=<N> remove_ms=<N>"
 
 struct emu_moods {
@@ -78,11 +83,14 @@ struct emu_moods {
 	uint32_t mbox_rate;
 	uint32_t remove_ms;
 	uint64_t refuse[2]; // items, actions; bit i: of the i-th row of support.h
-	// Of the wire and the PF, then of the VFs and their representors; bit q: of queue q.
-	bool link_down[1 + EMU_MAX_VFS];
-	uint64_t stall_rx[1 + EMU_MAX_VFS][EMU_QUEUE_WORDS];
-	uint64_t stall_tx[1 + EMU_MAX_VFS][EMU_QUEUE_WORDS];
-	uint32_t rate[1 + EMU_MAX_VFS]; // Mbit/s, 0: none
+	// By slot, of sides or host ports; bit q: of queue q.
+	bool link_down[EMU_SLOTS];
+	uint64_t stall_rx[EMU_SLOTS][EMU_QUEUE_WORDS];
+	uint64_t stall_tx[EMU_SLOTS][EMU_QUEUE_WORDS];
+	uint32_t rate[EMU_SLOTS]; // Mbit/s, 0: none
+	// Of VFs.
+	uint64_t stall_vf_rx[EMU_MAX_VFS][EMU_VF_QUEUE_WORDS];
+	uint64_t stall_vf_tx[EMU_MAX_VFS][EMU_VF_QUEUE_WORDS];
 };
 
 static inline bool
@@ -101,8 +109,10 @@ int emu_moods_set(
 // The i-th mood that is a number; NULL after the last.
 const char *emu_moods_number(const struct emu_moods *m, unsigned int i, uint32_t *value);
 
-// 0, or -EINVAL with a sentence in why when a list names a VF that a NIC with so many has not.
-int emu_moods_check(const struct emu_moods *m, uint16_t vfs, char *why, size_t why_len);
+// 0, or -EINVAL with a sentence in why when a list names a VF or a wire that a NIC with so many has
+// not.
+int emu_moods_check(
+	const struct emu_moods *m, uint16_t vfs, uint16_t wires, char *why, size_t why_len);
 
 enum emu_mood_list {
 	EMU_MOOD_REFUSE,

@@ -11,18 +11,39 @@
 //   /emunic/list                                   the names of the NICs
 //   /emunic/info,nic=NAME                          what the NIC holds, its limits and moods
 //   /emunic/set,nic=NAME,key=value,...             other limits and moods (moods.h)
-//   /emunic/swap,nic=NAME,side=wire|vfN,[KIND,key=value,...]   another backend behind a side
+//   /emunic/swap,nic=NAME,side=wire|wireK|vfN,[KIND,...]       another backend behind a side
+
+// The NIC of an ethdev, or NULL.
+static struct emu_nic *
+nic_of(uint16_t id)
+{
+	if (!rte_eth_dev_is_valid_port(id) || !emu_is_port(&rte_eth_devices[id]))
+		return NULL;
+	return ((struct emu_port *)rte_eth_devices[id].data->dev_private)->nic;
+}
+
+// The first ethdev of a NIC, by which it is found; RTE_MAX_ETHPORTS: none.
+static uint16_t
+first_port(const char *name)
+{
+	for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++) {
+		const struct emu_nic *nic = nic_of(id);
+
+		if (nic != NULL && strcmp(nic->name, name) == 0)
+			return id;
+	}
+	return RTE_MAX_ETHPORTS;
+}
 
 static int
 tel_list(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	rte_tel_data_start_array(d, RTE_TEL_STRING_VAL);
 	for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++) {
-		const struct rte_eth_dev *dev = &rte_eth_devices[id];
+		const struct emu_nic *nic = nic_of(id);
 
-		if (rte_eth_dev_is_valid_port(id) && emu_is_port(dev) &&
-			!(dev->data->dev_flags & RTE_ETH_DEV_REPRESENTOR))
-			rte_tel_data_add_array_string(d, dev->data->name);
+		if (nic != NULL && first_port(nic->name) == id)
+			rte_tel_data_add_array_string(d, nic->name);
 	}
 	return 0;
 }
@@ -49,14 +70,14 @@ find_nic(const char *params, const char **rest, uint16_t *port_id, struct rte_te
 	n = strcspn(params + 4, ",");
 	snprintf(name, sizeof(name), "%.*s", (int)RTE_MIN(n, sizeof(name)), params + 4);
 	*rest = params[4 + n] == ',' ? params + 5 + n : params + 4 + n;
-	if (rte_eth_dev_get_port_by_name(name, port_id) != 0 ||
-		!emu_is_port(&rte_eth_devices[*port_id])) {
+	*port_id = first_port(name);
+	if (*port_id == RTE_MAX_ETHPORTS) {
 		snprintf(why, sizeof(why), "there is no emulated NIC \"%s\" (/emunic/list has all)",
 			name);
 		refuse(d, why);
 		return NULL;
 	}
-	return ((struct emu_port *)rte_eth_devices[*port_id].data->dev_private)->nic;
+	return nic_of(*port_id);
 }
 
 // Splits "side=NAME,BACKEND". NULL after d has the error.
@@ -78,8 +99,9 @@ find_side(struct emu_nic *nic, const char *rest, const char **backend, struct rt
 			return &nic->sides[i];
 		}
 	}
-	snprintf(why, sizeof(why), "the NIC has no side \"%.*s\", only wire and %u of vfN",
-		(int)RTE_MIN(n, 32U), rest + 5, nic->n_sides - 1U);
+	snprintf(why, sizeof(why),
+		"the NIC has no side \"%.*s\", only wire, %u of wireK and %u of vfN",
+		(int)RTE_MIN(n, 32U), rest + 5, nic->args.ports - 1U, nic->args.vfs);
 	refuse(d, why);
 	return NULL;
 }
@@ -146,6 +168,7 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	rte_tel_data_start_dict(d);
 	rte_tel_data_add_dict_string(d, "nic", nic->name);
 	rte_tel_data_add_dict_int(d, "port", port_id);
+	rte_tel_data_add_dict_int(d, "ports", nic->args.ports);
 	rte_tel_data_add_dict_int(d, "vfs", nic->args.vfs);
 	rte_tel_data_add_dict_string(
 		d, "profile", nic->args.profile[0] != '\0' ? nic->args.profile : "none");
@@ -191,5 +214,5 @@ RTE_INIT(emunic_telemetry)
 		"Sets limits and moods. Parameters: nic=NAME,key=value[,key=value...]");
 	rte_telemetry_register_cmd("/emunic/swap", tel_swap,
 		"Puts another backend behind a side. Parameters: "
-		"nic=NAME,side=wire|vfN,[KIND,...]");
+		"nic=NAME,side=wire|wireK|vfN,[KIND,...]");
 }

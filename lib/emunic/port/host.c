@@ -19,7 +19,7 @@
 static bool
 mac_accepts(const struct emu_port *port, const uint8_t *dst)
 {
-	if (port->promiscuous || port->index > 0)
+	if (port->promiscuous || !port->pf)
 		return true;
 	if (dst[0] & 1) {
 		static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -218,7 +218,7 @@ queue_of(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p, uint16_t
 		emu_drop(nic, EMU_DROP_RX_QUEUE_STOPPED, p->m);
 		return NULL;
 	}
-	if (emu_has_queue(nic->moods.stall_rx[port->index], id)) {
+	if (emu_has_queue(nic->moods.stall_rx[port->slot], id)) {
 		emu_drop(nic, EMU_DROP_RX_QUEUE_STALLED, p->m);
 		return NULL;
 	}

@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "emunic.h"
+#include "port/vf.h"
 
 static_assert(sizeof(struct rte_pmd_emunic_mbox_frame) == 28, "the frame has no padding");
 
@@ -71,6 +72,7 @@ static void
 answer(struct emu_nic *nic, const struct emu_mail *mail)
 {
 	const struct emu_port *pf = nic->ports[0];
+	struct emu_side *side = &nic->sides[mail->side];
 	struct rte_mbuf *m = rte_pktmbuf_alloc(nic->pool);
 	struct rte_pmd_emunic_mbox_frame *f;
 
@@ -91,8 +93,12 @@ answer(struct emu_nic *nic, const struct emu_mail *mail)
 	f->id = rte_cpu_to_be_32(mail->event.id);
 	f->result = rte_cpu_to_be_16(abs(mail->event.answer));
 	m->hash.txadapter.txq = 0;
-	emu_side_push(nic, &nic->sides[mail->side], m);
-	emu_side_flush(&nic->sides[mail->side]);
+	if (side->stalls && emu_vf_stalled(nic, side, 0)) {
+		emu_drop(nic, EMU_DROP_VF_QUEUE_STALLED, m);
+		return;
+	}
+	emu_side_push(nic, side, m);
+	emu_side_flush(side);
 }
 
 // Takes the oldest message. Under the gate.

@@ -133,7 +133,7 @@ arm_sides(struct emu_port *port)
 
 	port->side->armed = true;
 	for (uint16_t i = 0; port->index == 0 && i < nic->n_sides; i++)
-		if (nic->ports[i] == NULL)
+		if (nic->ports[i] == NULL && nic->sides[i].wire == NULL)
 			nic->sides[i].armed = true;
 }
 
@@ -180,8 +180,8 @@ port_stop(struct rte_eth_dev *dev)
 	if (port->started) {
 		port->started = false;
 		nic->n_started--;
-		if (port->index == 0)
-			emu_wire_settle(nic, true);
+		if (port->pf)
+			emu_wire_settle(nic, port->side, true);
 		set_queue_states(dev, false);
 		emu_port_intr_stop(port);
 		for (uint16_t i = 0; i < port->n_rxq; i++)
@@ -220,7 +220,7 @@ emu_port_close(struct rte_eth_dev *dev)
 	emu_gate_enter(&nic->gate);
 	nic->ports[port->index] = NULL;
 	// What the side sends from now on would have nowhere to go.
-	if (port->index == 0)
+	if (port->pf)
 		port->side->armed = false;
 	emu_groups_free(port);
 	emu_gate_leave(&nic->gate);
@@ -263,26 +263,28 @@ port_ptypes(struct rte_eth_dev *dev)
 	return types;
 }
 
+// All VFs are of the first PF; a representor is as that is.
 static int
 port_representors(struct rte_eth_dev *dev, struct rte_eth_representor_info *info)
 {
 	const struct emu_port *port = dev->data->dev_private;
+	uint16_t vfs = port->nic->args.vfs;
 
 	if (info == NULL)
-		return 1;
+		return vfs > 0;
 	info->controller = 0;
-	info->pf = 0;
+	info->pf = port->pf ? emu_slot_number(port->slot) : 0;
 	info->nb_ranges = 0;
-	if (info->nb_ranges_alloc > 0 && port->nic->args.vfs > 0) {
+	if (info->nb_ranges_alloc > 0 && vfs > 0) {
 		struct rte_eth_representor_range *r = &info->ranges[0];
 
 		memset(r, 0, sizeof(*r));
 		r->type = RTE_ETH_REPRESENTOR_VF;
-		r->id_end = port->nic->args.vfs - 1;
-		snprintf(r->name, sizeof(r->name), "vf");
+		r->id_end = vfs - 1;
+		snprintf(r->name, sizeof(r->name), "pf0vf");
 		info->nb_ranges = 1;
 	}
-	return 1;
+	return vfs > 0;
 }
 
 static int
@@ -506,7 +508,9 @@ emu_port_init(struct rte_eth_dev *dev, struct emu_nic *nic, uint16_t index)
 	port->side = &nic->sides[index];
 	port->dev = dev;
 	port->index = index;
-	port->max_queues = index == 0 ? nic->args.queues : nic->args.rep_queues;
+	port->slot = port->side->slot;
+	port->pf = port->side->wire != NULL;
+	port->max_queues = port->pf ? nic->args.queues : nic->args.rep_queues;
 	TAILQ_INIT(&port->rules);
 	TAILQ_INIT(&port->aged);
 	memset(port->rx_event, 0xff, sizeof(port->rx_event)); // -1

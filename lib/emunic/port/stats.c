@@ -161,6 +161,7 @@ static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_RX_TOO_LONG] = "rx_too_long",
 	[EMU_DROP_RX_QUEUE_STOPPED] = "rx_queue_stopped",
 	[EMU_DROP_RX_QUEUE_STALLED] = "rx_queue_stalled",
+	[EMU_DROP_VF_QUEUE_STALLED] = "vf_queue_stalled",
 	[EMU_DROP_WIRE_LOSS] = "wire_loss",
 	[EMU_DROP_BAD_OFFLOAD] = "bad_offload",
 	[EMU_DROP_MBOX_FLOOD] = "mbox_flood",
@@ -176,8 +177,10 @@ static void
 walk_host(struct walk *w, struct emu_nic *nic)
 {
 	struct emu_queue_totals rx = nic->host_rx_gone, tx = nic->host_tx_gone;
-	uint64_t held = (nic->wire.held_in != NULL) + (nic->wire.held_out != NULL);
+	uint64_t held = 0;
 
+	for (unsigned int i = 0; i < EMU_MAX_WIRES; i++)
+		held += (nic->wires[i].held_in != NULL) + (nic->wires[i].held_out != NULL);
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		const struct emu_port *port = nic->ports[i];
 
@@ -205,23 +208,23 @@ backend_stats(const struct emu_side *side)
 static void
 walk_sides(struct walk *w, struct emu_nic *nic)
 {
-	const struct emu_side *wire = &nic->sides[0];
-	struct emu_side vf = {0};
+	struct emu_side wire = {0}, vf = {0};
 
-	for (uint16_t i = 1; i < nic->n_sides; i++) {
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		const struct emu_side *side = &nic->sides[i];
+		struct emu_side *sum = side->wire != NULL ? &wire : &vf;
 
-		vf.rx_packets += side->rx_packets;
-		vf.rx_bytes += side->rx_bytes;
-		vf.tx_packets += side->tx_packets - backend_stats(side).tx_errors;
-		vf.tx_bytes += side->tx_bytes;
+		sum->rx_packets += side->rx_packets;
+		sum->rx_bytes += side->rx_bytes;
+		sum->tx_packets += side->tx_packets - backend_stats(side).tx_errors;
+		sum->tx_bytes += side->tx_bytes;
 	}
-	put(w, wire->rx_packets, "nic_received_wire");
-	put(w, wire->rx_bytes, "nic_received_wire_bytes");
+	put(w, wire.rx_packets, "nic_received_wire");
+	put(w, wire.rx_bytes, "nic_received_wire_bytes");
 	put(w, vf.rx_packets, "nic_received_vf");
 	put(w, vf.rx_bytes, "nic_received_vf_bytes");
-	put(w, wire->tx_packets - backend_stats(wire).tx_errors, "nic_sent_wire");
-	put(w, wire->tx_bytes, "nic_sent_wire_bytes");
+	put(w, wire.tx_packets, "nic_sent_wire");
+	put(w, wire.tx_bytes, "nic_sent_wire_bytes");
 	put(w, vf.tx_packets, "nic_sent_vf");
 	put(w, vf.tx_bytes, "nic_sent_vf_bytes");
 	put(w, nic->copies, "nic_copies");
@@ -254,7 +257,7 @@ walk_backends(struct walk *w, struct emu_nic *nic)
 		put(w, side->finished, "%s_finished", side->name);
 		put(w, s.rx_packets, "%s_played", side->name);
 		put(w, s.rx_errors, "%s_rx_errors", side->name);
-		if (i == 0)
+		if (side->wire != NULL)
 			continue;
 		put(w, side->tx_packets - s.tx_errors, "%s_rx_packets", side->name);
 		put(w, side->tx_bytes, "%s_rx_bytes", side->name);
@@ -296,6 +299,7 @@ static void
 walk(struct walk *w, struct emu_port *port)
 {
 	struct emu_nic *nic = port->nic;
+	uint64_t late = 0;
 
 	emu_gate_enter(&nic->gate);
 	for (uint16_t i = 0; i < nic->n_sides && rte_eal_process_type() == RTE_PROC_PRIMARY; i++)
@@ -307,7 +311,9 @@ walk(struct walk *w, struct emu_port *port)
 		walk_backends(w, nic);
 		put(w, nic->eswitch_packets, "nic_eswitch_packets");
 		put(w, nic->eswitch_bytes, "nic_eswitch_bytes");
-		put(w, nic->wire.late, "nic_wire_late");
+		for (unsigned int i = 0; i < EMU_MAX_WIRES; i++)
+			late += nic->wires[i].late;
+		put(w, late, "nic_wire_late");
 		put(w, nic->thread_runs, "nic_firmware_thread");
 		put(w, nic->service_added && !nic->run_inline, "nic_firmware_service");
 		put(w, nic->run_inline, "nic_firmware_inline");
@@ -315,6 +321,12 @@ walk(struct walk *w, struct emu_port *port)
 		put(w, nic->n_transfer, "nic_rules_transfer");
 		put(w, nic->moods.capacity, "nic_rules_capacity");
 		put(w, nic->rules.n_masks, "nic_masks");
+	}
+	if (port->pf) {
+		put(w, port->side->rx_packets, "wire_rx_packets");
+		put(w, port->side->rx_bytes, "wire_rx_bytes");
+		put(w, port->side->tx_packets, "wire_tx_packets");
+		put(w, port->side->tx_bytes, "wire_tx_bytes");
 	} else {
 		put(w, port->side->tx_packets, "vf_rx_packets");
 		put(w, port->side->tx_bytes, "vf_rx_bytes");

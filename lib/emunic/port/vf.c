@@ -34,3 +34,29 @@ emu_vf_set_reta(struct emu_side *side, const uint16_t *queues, uint16_t n)
 	for (unsigned int i = 0; n > 0 && i < EMU_VF_RETA; i++)
 		side->reta[i] = queues[i % n];
 }
+
+bool
+emu_vf_stalled(const struct emu_nic *nic, const struct emu_side *side, uint16_t queue)
+{
+	return emu_has_queue(nic->moods.stall_vf_rx[side->slot - 1], queue);
+}
+
+void
+emu_vf_set_stalls(struct emu_nic *nic, struct emu_side *side)
+{
+	struct emu_backend *b = side->backend;
+	const uint64_t *tx;
+
+	if (b != NULL)
+		b->still = NULL;
+	if (side->wire != NULL)
+		return;
+	tx = nic->moods.stall_vf_tx[side->slot - 1];
+	side->stalls = false;
+	for (unsigned int w = 0; w < EMU_VF_QUEUE_WORDS; w++)
+		side->stalls |= nic->moods.stall_vf_rx[side->slot - 1][w] != 0;
+	side->still = b != NULL && b->ops->rx_queues == NULL && emu_has_queue(tx, 0);
+	for (unsigned int w = 0; b != NULL && w < EMU_VF_QUEUE_WORDS; w++)
+		if (tx[w] != 0)
+			b->still = tx;
+}

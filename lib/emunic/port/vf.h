@@ -14,6 +14,12 @@
 // Puts the queue into p->vf_queue, which has what a rule chose.
 void emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p);
 
+// Whether that receive queue stands still (stall=); ask where side->stalls.
+bool emu_vf_stalled(const struct emu_nic *nic, const struct emu_side *side, uint16_t queue);
+
+// Brings what stands still of the side in line with the moods, and with its backend.
+void emu_vf_set_stalls(struct emu_nic *nic, struct emu_side *side);
+
 // Sets the redirection table: n (at most EMU_VF_RETA) queues that are repeated over it; 0: the
 // default.
 void emu_vf_set_reta(struct emu_side *side, const uint16_t *queues, uint16_t n);

@@ -90,7 +90,7 @@ to_vf_queue(struct emu_build *b)
 {
 	const struct rte_flow_action_queue *conf = b->action->conf;
 
-	if (b->act->fate != EMU_FATE_SIDE || b->act->target == 0)
+	if (b->act->fate != EMU_FATE_SIDE || b->port->nic->sides[b->act->target].wire != NULL)
 		return emu_build_invalid(
 			b, "QUEUE needs an ingress rule, or a VF as target before it");
 	if (conf == NULL || conf->index >= EMU_MAX_VF_QUEUES)

@@ -151,6 +151,11 @@ static const struct field offload_fields[] = {
 		.dflt = "64", .help = "flows that one shared queue takes"},
 	{"orders_per_tick", FIELD_UINT, AT(config_offload, orders_per_tick), .min = 1,
 		.max = 65536, .dflt = "64", .help = "most orders to the NICs in a tick"},
+	{"rules_ahead", FIELD_UINT, AT(config_offload, rules_ahead), .min = 0, .max = 65536,
+		.dflt = "0",
+		.help = "entries of each NIC that rules of the switch may take ahead of traffic, "
+			"with what has to cover the rules above them; 0: none, flows are placed "
+			"one by one"},
 	{"policy", FIELD_LIST, .list = &policy_list, .object = &policy_type,
 		.help = "rules for kinds of flows; the first that matches wins"},
 	{.key = NULL},

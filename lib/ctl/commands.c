@@ -75,14 +75,16 @@ static const struct ctl_command commands[] = {
 
 	{.name = "rule list",
 		.help = "the rules with their counters and how they stand in each NIC",
-		.fields = "id name switch table priority match actions packets bytes hardware",
+		.fields = "id name switch table priority match actions packets bytes hardware "
+			  "ahead",
 		.args = {ARG_SWITCH,
 			{"table", CTL_STR, .complete = "table",
 				.help = "only this table (name or number)"},
 			ARG_LIMIT}},
 	{.name = "rule show",
-		.help = "one rule: text, counters, placements that come from it, each NIC's state",
-		.fields = "id name switch table priority match actions packets bytes hardware",
+		.help = "one rule: text, counters, its flows' placements, how it stands in each NIC",
+		.fields = "id name switch table priority match actions packets bytes "
+			  "software_packets hardware_packets hardware nics",
 		.args = {{"rule", CTL_STR, true, true, .complete = "rule",
 				.help = "name or number"},
 			ARG_SWITCH}},

@@ -165,7 +165,7 @@ struct of_nic {
 	uint16_t ports;
 	struct of_port *port;
 	struct of_heap wait; // for entries of the embedded switch
-	uint32_t cfg_limit;
+	uint32_t cfg_limit, reserved;
 	bool limit_known, table_wanted;
 	uint32_t limit, probe_step;
 	uint64_t probe_ns; // last lesson about the limit

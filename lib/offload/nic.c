@@ -112,6 +112,23 @@ offload_nic_gone(struct offload *o, uint16_t nic)
 	}
 }
 
+// What is known of the size of the table is known of what flows may have of it.
+void
+offload_nic_reserve(struct offload *o, uint16_t nic, uint32_t entries)
+{
+	struct of_nic *n = offload_nic(o, nic);
+	uint32_t was;
+
+	if (!n || n->reserved == entries)
+		return;
+	was = n->reserved;
+	n->reserved = entries;
+	if (n->limit_known)
+		n->limit = n->limit + was > entries ? n->limit + was - entries : 0;
+	if (n->cfg_limit)
+		n->cfg_limit = n->cfg_limit + was > entries ? n->cfg_limit + was - entries : 1;
+}
+
 void
 offload_nic_del(struct offload *o, uint16_t nic)
 {

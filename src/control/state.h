@@ -23,6 +23,7 @@
 // named behind it. Thread safety: owner thread only (control).
 
 struct mac_learner;    // macs.h
+struct ahead;          // ahead.h
 struct placements;     // placements.h
 struct mover;          // mover.h
 struct rule_book;      // rule_book.h
@@ -84,6 +85,7 @@ struct control {
 	struct extension_book *extensions; // (extensions.c)
 	struct mac_learner *macs;          // (macs.c)
 	struct offload *offload;
+	struct ahead *ahead;            // (place/ahead.c)
 	struct placements *placements;  // (placements.c)
 	struct mover *mover;            // (mover.c)
 	struct channels *channels;      // (guest/channels.c)

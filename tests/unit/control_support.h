@@ -24,6 +24,7 @@
 #include "datapath/loop.h" // not control's own
 #include "switch/macs.h"
 #include "memory.h"
+#include "place/ahead.h"
 #include "place/mover.h"
 #include "place/offload_run.h"
 #include "place/placements.h"
@@ -285,6 +286,7 @@ rig_new(const char *json)
 	assert_int_equal(macs_new(c), 0);
 	assert_int_equal(placements_new(c), 0);
 	assert_int_equal(mover_new(&c->mover), 0);
+	assert_int_equal(ahead_new(c), 0);
 	oc = offload_run_cfg(c->cfg, c->n_workers);
 	assert_int_equal(offload_new(&oc, &c->clock, &c->offload), 0);
 	for (i = 0; i < c->cfg->n_nics; i++)
@@ -324,6 +326,7 @@ rig_free(struct control *c)
 	for (i = 0; i < DP_SWITCHES_MAX; i++)
 		rule_book_free(c->book[i]);
 	offload_free(c->offload);
+	ahead_free(c);
 	mover_free(c->mover);
 	placements_fini(c);
 	macs_fini(c);

@@ -6,6 +6,7 @@
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "cmd/in_force.h"
+#include "place/ahead.h"
 #include "switch/rule_book.h"
 
 static const char *
@@ -26,7 +27,7 @@ static json_t *
 rule_json(struct control *c, uint16_t sw, const struct rule_info *info)
 {
 	const struct config_rule *r = info->rule;
-	uint64_t packets, bytes;
+	uint64_t packets, bytes, nic_packets, nic_bytes;
 	const char *match;
 	json_t *text = json_match(c, sw, &r->match), *o;
 	char buf[16], with_vm[1200];
@@ -37,12 +38,15 @@ rule_json(struct control *c, uint16_t sw, const struct rule_info *info)
 			strcmp(match, "any") == 0 ? "" : " ",
 			strcmp(match, "any") == 0 ? "" : match);
 	rule_book_counters(c->book[sw], r->id, &packets, &bytes);
-	o = json_pack("{si ss ss ss si ss so sI sI sb}", "id", (int)r->id, "name", r->name,
-		"switch", c->cfg->switches[sw].name, "table",
+	rule_book_hardware(c->book[sw], r->id, &nic_packets, &nic_bytes);
+	o = json_pack("{si ss ss ss si ss so sI sI sI sI sI sI sb}", "id", (int)r->id, "name",
+		r->name, "switch", c->cfg->switches[sw].name, "table",
 		table_name(c, sw, r->table, buf, sizeof(buf)), "priority", (int)r->priority,
 		"match", r->vm >= 0 ? with_vm : match, "actions", json_actions(c, sw, &r->actions),
-		"packets", (json_int_t)packets, "bytes", (json_int_t)bytes, "live",
-		!info->from_config);
+		"packets", (json_int_t)(packets + nic_packets), "bytes",
+		(json_int_t)(bytes + nic_bytes), "software_packets", (json_int_t)packets,
+		"software_bytes", (json_int_t)bytes, "hardware_packets", (json_int_t)nic_packets,
+		"hardware_bytes", (json_int_t)nic_bytes, "live", !info->from_config);
 	json_decref(text);
 	return o;
 }
@@ -126,6 +130,10 @@ list_rule(void *ctx, const struct rule_info *info)
 	o = rule_json(l->c, l->sw, info);
 	if (l->stands != NULL)
 		json_object_set_new(o, "hardware", hardware_json(&l->stands[info->rule->id]));
+	if (l->only != NULL)
+		json_object_set_new(o, "nics", ahead_rule_json(l->c, l->sw, info->rule->id));
+	else
+		json_object_set_new(o, "ahead", ahead_rule_words(l->c, l->sw, info->rule->id));
 	json_array_append_new(l->items, o);
 }
 

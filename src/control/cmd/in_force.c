@@ -8,6 +8,7 @@
 #include "apply/apply.h"
 #include "ctl/server.h"
 #include "pending.h"
+#include "place/ahead.h"
 #include "place/placements.h"
 
 #define WAIT_MS 30000
@@ -17,11 +18,18 @@ struct waiting {
 	json_t *answer;
 };
 
+// Operations until no NIC says otherwise than the switch.
+static uint32_t
+pending(const struct control *c)
+{
+	return placements_contradicted(c) + ahead_pending(c);
+}
+
 static bool
 wait_step(struct control *c, void *state, bool expired)
 {
 	struct waiting *w = state;
-	uint32_t n = placements_contradicted(c);
+	uint32_t n = pending(c);
 	char text[32];
 
 	if (n > 0 && !expired)
@@ -46,7 +54,7 @@ in_force(struct control *c, struct ctl_call *call, bool wait, json_t *answer, js
 		return sl_err_set(err, ENOMEM, NULL,
 			"out of memory: the change is kept and comes into force with the next one");
 	}
-	n = placements_contradicted(c);
+	n = pending(c);
 	snprintf(text, sizeof(text), "pending %u", n);
 	json_object_set_new(answer, "software", json_string("in-force"));
 	json_object_set_new(answer, "hardware", json_string(n == 0 ? "in-force" : text));

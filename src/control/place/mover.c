@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "orders.h"
+#include "place/ahead.h"
 #include "place/placements.h"
 #include "publish.h"
 
@@ -99,8 +100,8 @@ drop_placed(void *ctx, struct placement *pl)
 		placement_drop(c, pl);
 }
 
-static void
-nic_gone(struct control *c, struct nic *nic, const char *text)
+void
+mover_nic_gone(struct control *c, struct nic *nic, const char *text)
 {
 	if (nic->gone)
 		return;
@@ -109,6 +110,7 @@ nic_gone(struct control *c, struct nic *nic, const char *text)
 		"%s is gone (%s): nothing is placed on it any more until a restart", nic->name,
 		text);
 	offload_nic_gone(c->offload, nic->index);
+	ahead_nic_gone(c, nic->index);
 	placements_each(c, drop_placed, c);
 	publish(c, false);
 }
@@ -120,7 +122,7 @@ answer_now(struct control *c, const struct finished *f)
 	struct nic *nic = pl != NULL ? c->nics[pl->nic] : NULL;
 
 	if (f->outcome == OFFLOAD_GONE && nic != NULL)
-		nic_gone(c, nic, f->text);
+		mover_nic_gone(c, nic, f->text);
 	if (pl != NULL && nic->gone)
 		placement_drop(c, pl);
 	else if (pl != NULL &&

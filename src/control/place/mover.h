@@ -28,6 +28,9 @@ void mover_run(struct control *c);
 // Orders and answers that are under way.
 uint32_t mover_pending(const struct control *c);
 
+// The driver said that the NIC is gone.
+void mover_nic_gone(struct control *c, struct nic *nic, const char *text);
+
 // The rule that carries a placed flow, and the ethdev that it is made on.
 struct placement;
 int mover_rule(const struct control *c, const struct offload_flow_info *fi,

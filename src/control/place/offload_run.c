@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ext/chain.h"
+#include "place/ahead.h"
 #include "place/hints.h"
 #include "switch/macs.h"
 #include "place/mover.h"
@@ -168,6 +169,7 @@ offload_run_redecide(struct control *c)
 	struct redecide_list l = {.cap = PLACEMENT_FLOWS_MAX};
 	uint32_t i;
 
+	ahead_review(c);
 	l.ids = malloc(l.cap * sizeof(*l.ids));
 	if (l.ids == NULL)
 		return;
@@ -348,7 +350,9 @@ offload_run_answers(struct control *c)
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
 		while (c->nics[i] != NULL &&
 			(job = nic_executor_get(c->nics[i]->executor)) != NULL) {
-			if (job->type == NIC_JOB_COUNT) {
+			if (job->id & AHEAD_JOB) {
+				ahead_answer(c, job, (uint16_t)i);
+			} else if (job->type == NIC_JOB_COUNT) {
 				c->counting[i] = false;
 				take_counts(c, job);
 			} else if (job->type == NIC_JOB_VALIDATE || job->type == NIC_JOB_TRIAL) {
@@ -384,6 +388,7 @@ offload_run_tick(struct control *c)
 	uint32_t n, i;
 
 	count_placements(c, now);
+	ahead_run(c);
 	publish_bars(c);
 	placements_reap(c);
 	if (!placements_host_settled(c)) {

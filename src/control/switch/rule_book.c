@@ -26,6 +26,7 @@ struct book_rule {
 	uint32_t first;                    // entry
 	uint32_t gen;                      // of its id
 	uint64_t past_packets, past_bytes; // of entries that are gone
+	uint64_t nic_packets, nic_bytes;   // that NICs carried
 };
 
 struct rule_book {
@@ -364,6 +365,45 @@ rule_book_counters(const struct rule_book *b, uint32_t id, uint64_t *packets, ui
 	*bytes = r->past_bytes;
 	for (e = r->first; e != NO_ENTRY; e = b->entries[e].next)
 		entry_counters(b, e, packets, bytes);
+}
+
+void
+rule_book_carried(struct rule_book *b, uint32_t id, uint32_t gen, uint64_t packets, uint64_t bytes)
+{
+	if (id >= b->max || !b->list[id].used || b->list[id].gen != gen)
+		return;
+	b->list[id].nic_packets += packets;
+	b->list[id].nic_bytes += bytes;
+}
+
+void
+rule_book_hardware(const struct rule_book *b, uint32_t id, uint64_t *packets, uint64_t *bytes)
+{
+	*packets = b->list[id].nic_packets;
+	*bytes = b->list[id].nic_bytes;
+}
+
+struct entries_ctx {
+	const struct rule_book *b;
+	rule_book_entry_fn fn;
+	void *ctx;
+};
+
+static void
+give_entry(void *ctx, const struct rules_entry *e)
+{
+	const struct entries_ctx *ec = ctx;
+	uint32_t rule = ec->b->entries[e->id].rule;
+
+	ec->fn(ec->ctx, e, rule, ec->b->list[rule].gen);
+}
+
+void
+rule_book_entries(const struct rule_book *b, rule_book_entry_fn fn, void *ctx)
+{
+	struct entries_ctx ec = {.b = b, .fn = fn, .ctx = ctx};
+
+	rules_each(b->rules, give_entry, &ec);
 }
 
 int

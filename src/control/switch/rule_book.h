@@ -36,6 +36,16 @@ uint32_t rule_book_count(const struct rule_book *b);
 
 // Sum of the rule's counters over its entries and the workers.
 void rule_book_counters(const struct rule_book *b, uint32_t id, uint64_t *packets, uint64_t *bytes);
+// What NICs carried (or dropped) by the rule with no host in between. gen: as rule_book_entries
+// gives it; what belongs to an earlier rule of that id is forgotten.
+void rule_book_carried(
+	struct rule_book *b, uint32_t id, uint32_t gen, uint64_t packets, uint64_t bytes);
+void rule_book_hardware(const struct rule_book *b, uint32_t id, uint64_t *packets, uint64_t *bytes);
+
+// The engine's entries in order of table and effect, each with its rule. fn must not edit.
+typedef void (*rule_book_entry_fn)(
+	void *ctx, const struct rules_entry *entry, uint32_t rule, uint32_t gen);
+void rule_book_entries(const struct rule_book *b, rule_book_entry_fn fn, void *ctx);
 
 // Makes the VM entries follow the vports of the config (a vport came or went).
 int rule_book_refresh(struct rule_book *b, struct sl_err *err);

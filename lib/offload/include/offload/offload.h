@@ -236,6 +236,8 @@ int offload_nic_add(struct offload *o, uint16_t nic, const struct offload_nic_cf
 // OFFLOAD_R_NIC_GONE. Open orders of that NIC must not be answered any more once it is added again.
 void offload_nic_gone(struct offload *o, uint16_t nic);
 void offload_nic_del(struct offload *o, uint16_t nic);
+// So many entries of its table are held by others than flows.
+void offload_nic_reserve(struct offload *o, uint16_t nic, uint32_t entries);
 // A queue is taken out of use for flows (stopped, standby, monitor) or given back (free). Its flows
 // leave first: it gets its state when the last one has left. -EINVAL: no such queue, a default one,
 // a VF's, or not one of these states.

@@ -7,6 +7,7 @@
 #include "flow/action.h"
 #include "flow/key.h"
 #include "base/err.h"
+#include "offload/ahead.h"
 
 // Flow and place -> the arrays that rte_flow takes (DPDK programmer's guide, "Generic flow API").
 // Pure. One setter and one constant mask for each item; every field that the decision can depend on
@@ -15,6 +16,17 @@
 
 #define TRANSLATE_ITEMS 10
 #define TRANSLATE_ACTIONS 10
+
+// An item of its own mask, and the end of a range.
+struct translate_bounds {
+	struct rte_flow_item_eth eth;
+	struct rte_flow_item_vlan vlan;
+	struct rte_flow_item_ipv4 ipv4;
+	struct rte_flow_item_ipv6 ipv6;
+	struct rte_flow_item_tcp tcp;
+	struct rte_flow_item_udp udp;
+	struct rte_flow_item_sctp sctp;
+};
 
 struct translate_rule {
 	struct rte_flow_attr attr;
@@ -32,6 +44,11 @@ struct translate_rule {
 	struct rte_flow_action_queue queue;
 	struct rte_flow_action_count count;
 	struct rte_flow_action_ethdev out_port;
+	// of rules ahead of traffic
+	struct rte_flow_item_sctp sctp;
+	struct translate_bounds mask, last;
+	struct rte_flow_action_of_push_vlan push_vlan;
+	struct rte_flow_action_of_set_vlan_vid set_vlan;
 };
 
 // To a receive queue of the ethdev that the rule is created on: MARK, QUEUE, COUNT.
@@ -47,6 +64,13 @@ int translate_to_drop(const struct flow_key *key, uint16_t in_port, struct trans
 // out_port, and never reaches a VF or the wire (the start's test packets).
 int translate_between_hosts(const struct flow_key *key, uint16_t in_port, uint16_t out_port,
 	struct translate_rule *out, struct sl_err *err);
+// A rule ahead of traffic, for what ethdev in_port represents; match as ahead_cannot_say wants it.
+// The host's way is to in_port itself. out_port: the ethdev for act->port. Lower levels come first,
+// and the rules for single flows before all of them.
+void translate_ahead(const struct flow_match *match, const struct ahead_act *act, uint32_t level,
+	uint16_t in_port, uint16_t out_port, struct translate_rule *out);
+// As translate_shape, but what masks and ranges there are counts too. Never 0.
+uint32_t translate_ahead_shape(const struct translate_rule *rule);
 // A name for the shape of a rule (which items and actions), to remember what a driver refuses.
 // Stable within a run.
 uint32_t translate_shape(const struct translate_rule *rule);

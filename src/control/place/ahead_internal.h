@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_AHEAD_INTERNAL_H
+#define SLUICE_CONTROL_AHEAD_INTERNAL_H
+
+#include "place/ahead.h"
+#include "place/ahead_steps.h"
+
+// The parts of place/ahead*.c: ahead_plan.c says what is wanted of a NIC, ahead.c makes it so,
+// ahead_json.c tells. Thread safety: owner thread only (control).
+
+#define AHEAD_REFUSED_MAX 32
+
+enum ahead_state { AHEAD_WANTED, AHEAD_MAKING, AHEAD_IN, AHEAD_UNMAKING };
+
+// A rule that is, or is about to be, in a NIC.
+struct ahead_live {
+	struct flow_match match;
+	struct ahead_act act;
+	uint32_t level;
+	uint16_t vport; // that its packets come in by
+	uint16_t port;  // of the NIC, of that vport
+	uint16_t out_vport;
+	uint16_t sw;
+	struct ahead_chain chain;
+	uint8_t state; // enum ahead_state
+	bool kept;     // the plan in force has it
+	bool used;
+	uint16_t ethdev;
+	struct rte_flow *handle;
+	uint64_t base_packets, base_bytes; // that were counted already
+	uint64_t packets;                  // in all
+};
+
+// How a step stands, for people.
+struct ahead_note {
+	struct ahead_chain chain;
+	uint16_t sw, vport;
+	struct ahead_standing standing;
+	uint8_t why;
+};
+
+struct ahead_refusal {
+	uint32_t shape;
+	char text[96];
+};
+
+enum ahead_phase { AHEAD_IDLE, AHEAD_MAKE, AHEAD_UNMAKE };
+
+struct ahead_nic {
+	uint8_t phase; // enum ahead_phase
+	bool stale;    // a new plan is to be made when this one is carried out
+	bool swept;    // room was made by unmaking first
+	bool changed;  // the NIC, since the plan was made
+	uint32_t outstanding;
+	uint64_t retry_ns;       // 0: nothing failed
+	uint32_t room;           // that the NIC was found to have, UINT32_MAX: not found out
+	uint64_t room_ns;        // when that was
+	struct ahead_live *live; // [cap]
+	uint32_t cap;
+	struct ahead_note *notes;
+	uint32_t n_notes, cap_notes;
+	struct ahead_refusal refused[AHEAD_REFUSED_MAX];
+	uint32_t n_refused;
+	uint64_t count_ns;
+	bool counting;
+};
+
+struct ahead {
+	struct ahead_nic nic[CONFIG_NICS_MAX];
+	uint64_t seen; // fingerprint of what the plans rest on
+	bool planned;
+	struct rules_set *sets[DP_SWITCHES_MAX]; // of that; held, so that the address says enough
+	bool redecide;                           // what serves flows has changed
+	struct ahead_list list;                  // scratch
+};
+
+// Plans anew for a NIC: marks what is kept, adds what is wanted. 0 or -ENOMEM (nothing changed).
+int ahead_plan_nic(struct control *c, uint16_t nic);
+// NULL: none.
+const struct ahead_refusal *ahead_refusal_of(const struct ahead_nic *n, uint32_t shape);
+void ahead_rule_of(const struct control *c, uint16_t nic, const struct ahead_live *l,
+	struct translate_rule *out);
+
+#endif

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is wanted of a NIC: the steps of each of its ports, planned into its share of the entries.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "place/ahead_internal.h"
+#include "switch/rule_book.h"
+
+#define SETTLED (UINT32_C(1) << 31) // of a share: it is what the port needs
+
+struct planning {
+	struct control *c;
+	uint16_t nic;
+	struct ahead_nic *n;
+	uint16_t from; // ethdev of the port at hand
+	struct ahead_rule *rules;
+	struct ahead_standing *standings;
+	uint32_t budget;
+};
+
+const struct ahead_refusal *
+ahead_refusal_of(const struct ahead_nic *n, uint32_t shape)
+{
+	uint32_t i;
+
+	for (i = 0; i < n->n_refused; i++)
+		if (n->refused[i].shape == shape)
+			return &n->refused[i];
+	return NULL;
+}
+
+static uint16_t
+ethdev_of(const struct control *c, uint16_t nic, uint16_t port)
+{
+	return port < c->nics[nic]->n_ports ? c->nics[nic]->ports[port].ethdev
+					    : c->nics[nic]->ports[0].ethdev;
+}
+
+void
+ahead_rule_of(const struct control *c, uint16_t nic, const struct ahead_live *l,
+	struct translate_rule *out)
+{
+	translate_ahead(&l->match, &l->act, l->level, ethdev_of(c, nic, l->port),
+		ethdev_of(c, nic, l->act.port), out);
+}
+
+static uint32_t
+is_refused(void *ctx, const struct flow_match *match, const struct ahead_act *act)
+{
+	const struct planning *p = ctx;
+	struct translate_rule rule;
+	uint32_t shape;
+
+	if (p->n->n_refused == 0)
+		return 0;
+	translate_ahead(match, act, 0, p->from, p->from, &rule);
+	shape = translate_ahead_shape(&rule);
+	return ahead_refusal_of(p->n, shape) != NULL ? shape : 0;
+}
+
+// ---- from rules of a plan to what is live
+
+static struct ahead_live *
+find_live(struct ahead_nic *n, uint16_t vport, const struct ahead_rule *r)
+{
+	uint32_t i;
+
+	for (i = 0; i < n->cap; i++) {
+		struct ahead_live *l = &n->live[i];
+
+		if (l->used && !l->kept && l->level == r->level && l->vport == vport &&
+			l->state != AHEAD_UNMAKING &&
+			memcmp(&l->act, &r->act, sizeof(r->act)) == 0 &&
+			flow_match_equal(&l->match, &r->match))
+			return l;
+	}
+	return NULL;
+}
+
+static struct ahead_live *
+new_live(struct ahead_nic *n)
+{
+	struct ahead_live *grown;
+	uint32_t i, cap;
+
+	for (i = 0; i < n->cap; i++) {
+		if (!n->live[i].used)
+			return &n->live[i];
+	}
+	cap = n->cap == 0 ? 64 : 2 * n->cap;
+	grown = realloc(n->live, cap * sizeof(*grown));
+	if (grown == NULL)
+		return NULL;
+	memset(grown + n->cap, 0, (cap - n->cap) * sizeof(*grown));
+	n->live = grown;
+	i = n->cap;
+	n->cap = cap;
+	return &n->live[i];
+}
+
+static uint16_t
+vport_at(const struct control *c, uint16_t nic, uint16_t port)
+{
+	uint16_t v;
+
+	for (v = 0; v < DP_VPORTS_MAX; v++) {
+		const struct dp_port *p = c->vports[v].used ? c->vports[v].port : NULL;
+
+		if (p != NULL && p->nic == nic && p->nic_port == port)
+			return v;
+	}
+	return DP_NONE;
+}
+
+static int
+want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
+	const struct ahead_chain *chain)
+{
+	const struct control_vport *v = &p->c->vports[vport];
+	struct ahead_live *l = find_live(p->n, vport, r);
+
+	if (l == NULL) {
+		l = new_live(p->n);
+		if (l == NULL)
+			return -ENOMEM;
+		*l = (struct ahead_live){.match = r->match,
+			.act = r->act,
+			.level = r->level,
+			.vport = vport,
+			.port = v->port->nic_port,
+			.state = AHEAD_WANTED,
+			.used = true};
+	}
+	// The same packets may be another rule's by now.
+	l->chain = *chain;
+	l->sw = v->cfg.sw;
+	l->out_vport = r->act.kind == AHEAD_PORT ? vport_at(p->c, p->nic, r->act.port) : DP_NONE;
+	l->kept = true;
+	return 0;
+}
+
+static int
+note(struct planning *p, uint16_t vport)
+{
+	const struct ahead_list *list = &p->c->ahead->list;
+	struct ahead_nic *n = p->n;
+	uint32_t i;
+
+	if (n->n_notes + list->n > n->cap_notes) {
+		uint32_t cap = n->n_notes + list->n + 64;
+		struct ahead_note *grown = realloc(n->notes, cap * sizeof(*grown));
+
+		if (grown == NULL)
+			return -ENOMEM;
+		n->notes = grown;
+		n->cap_notes = cap;
+	}
+	for (i = 0; i < list->n; i++)
+		n->notes[n->n_notes++] = (struct ahead_note){
+			.chain = list->chains[list->steps[i].rule],
+			.sw = p->c->vports[vport].cfg.sw,
+			.vport = vport,
+			.standing = p->standings[i],
+			.why = list->steps[i].why,
+		};
+	return 0;
+}
+
+// ---- shares
+
+static bool
+is_port(const struct control *c, uint16_t vport, uint16_t nic)
+{
+	const struct control_vport *v = &c->vports[vport];
+
+	return v->used && v->port != NULL && v->port->nic == nic &&
+	       c->nics[nic]->ports[v->port->nic_port].ethdev != DP_NONE;
+}
+
+// What a port would take of a share.
+static int
+steps_into(struct planning *p, uint16_t vport, uint32_t share, struct ahead_plan *plan)
+{
+	struct control *c = p->c;
+	const struct control_vport *v = &c->vports[vport];
+	struct ahead_list *list = &c->ahead->list;
+	struct ahead_standing *grown;
+	int rc = ahead_steps(c, vport, list);
+
+	if (rc != 0)
+		return rc;
+	*plan = (struct ahead_plan){.rules = p->rules, .room = share};
+	if (v->cfg.max_entries != 0 && plan->room > v->cfg.max_entries)
+		plan->room = v->cfg.max_entries;
+	if (plan->room > AHEAD_RULES_MAX)
+		plan->room = AHEAD_RULES_MAX;
+	grown = realloc(p->standings, (list->n + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return -ENOMEM;
+	p->standings = grown;
+	p->from = ethdev_of(c, p->nic, v->port->nic_port);
+	ahead_plan(list->steps, list->n, is_refused, p, plan, p->standings);
+	return 0;
+}
+
+static int
+plan_port(struct planning *p, uint16_t vport, uint32_t share)
+{
+	const struct ahead_list *list = &p->c->ahead->list;
+	struct ahead_plan plan;
+	int rc = steps_into(p, vport, share, &plan);
+	uint32_t i;
+
+	for (i = 0; rc == 0 && i < plan.n; i++)
+		rc = want(p, vport, &plan.rules[i],
+			&list->chains[list->steps[plan.rules[i].step].rule]);
+	return rc != 0 ? rc : note(p, vport);
+}
+
+// Equal shares; what a port does not need of its own is the others'.
+static int
+share_out(struct planning *p, uint32_t *share)
+{
+	uint32_t left = p->budget, open = 0, need, fair;
+	uint16_t v;
+	bool again = true;
+	int rc = 0;
+
+	for (v = 0; rc == 0 && v < DP_VPORTS_MAX; v++) {
+		struct ahead_plan plan = {.n = 0};
+
+		share[v] = 0;
+		if (!is_port(p->c, v, p->nic))
+			continue;
+		rc = steps_into(p, v, p->budget, &plan);
+		share[v] = plan.n; // what it would take
+		open += plan.n > 0;
+	}
+	while (again && open > 0) {
+		fair = left / open;
+		again = false;
+		for (v = 0; v < DP_VPORTS_MAX; v++) {
+			need = share[v];
+			if (need == 0 || (need & SETTLED) || need > fair)
+				continue;
+			share[v] = need | SETTLED;
+			left -= need;
+			open--;
+			again = true;
+		}
+	}
+	for (v = 0; v < DP_VPORTS_MAX; v++) {
+		if (share[v] & SETTLED)
+			share[v] &= ~SETTLED;
+		else if (share[v] != 0)
+			share[v] = left / open;
+	}
+	return rc;
+}
+
+static uint32_t
+budget_of(const struct control *c, uint16_t nic, const struct ahead_nic *n)
+{
+	uint32_t budget = c->cfg->offload.rules_ahead, limit = c->cfg->nics[nic].rule_limit;
+
+	if (!c->cfg->offload.enabled || !c->nics[nic]->eswitch || c->nics[nic]->gone)
+		return 0;
+	if (limit != 0 && budget > limit / 2)
+		budget = limit / 2;
+	return budget < n->room ? budget : n->room;
+}
+
+int
+ahead_plan_nic(struct control *c, uint16_t nic)
+{
+	struct ahead_nic *n = &c->ahead->nic[nic];
+	struct planning p = {.c = c, .nic = nic, .n = n, .budget = budget_of(c, nic, n)};
+	uint32_t share[DP_VPORTS_MAX], i;
+	uint16_t v;
+	int rc;
+
+	p.rules = calloc(AHEAD_RULES_MAX, sizeof(*p.rules));
+	if (p.rules == NULL)
+		return -ENOMEM;
+	for (i = 0; i < n->cap; i++)
+		n->live[i].kept = false;
+	n->n_notes = 0;
+	rc = share_out(&p, share);
+	for (v = 0; rc == 0 && v < DP_VPORTS_MAX; v++) {
+		if (is_port(c, v, nic))
+			rc = plan_port(&p, v, share[v]);
+	}
+	for (i = 0; i < n->cap; i++) {
+		struct ahead_live *l = &n->live[i];
+
+		if (l->used && !l->kept && l->state == AHEAD_WANTED)
+			l->used = false;
+	}
+	free(p.rules);
+	free(p.standings);
+	return rc;
+}

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The switch's rules in the NIC ahead of traffic: in step with the switch while rules change under
+traffic, covered where the NIC cannot decide as the switch does, counted apart and summed.
+
+                    generator or replay
+                            | wire
+      +---------------------+----------------------+
+      |  nic0: embedded switch                     |
+      +---+------------+---------------------------+
+        vf0 (sink)   vf1 (sink)     sluiced ── w: net_null
+"""
+import pytest
+
+from sluice_harness import RpcError, wait_for
+
+RULES = [
+    {'name': 'to-v0', 'match': 'ip ip_dst=0.0.0.0/0.0.0.3', 'actions': 'output=v0'},
+    {'name': 'to-v1', 'match': 'ip ip_dst=0.0.0.1/0.0.0.3', 'actions': 'output=v1'},
+    {'name': 'to-w', 'match': 'ip ip_dst=0.0.0.2/0.0.0.3', 'actions': 'output=w'},
+]
+
+
+@pytest.fixture
+def switch(sluiced):
+    def start(rules=tuple(RULES), offload=None, nic='', uplink=None, **more):
+        s = sluiced({
+            'drivers': ['librte_net_emunic.so'],
+            'offload': {'tick_ms': 5, 'rules_ahead': 64, **(offload or {})},
+            'nics': [{'name': 'nic0', 'queues': 4, 'default_queues': 1, 'vf_queues': 2,
+                      'vf_default_queues': 1, 'vfs': 2,
+                      'dev': 'net_emunic0,queues=4,vfs=2,rep_queues=2,representor=vf[0-1],'
+                             f'wire=[sink],vf0=[sink],vf1=[sink]{nic}'}],
+            'switches': [{
+                'name': 'sw0',
+                'ports': [{'name': 'uplink', 'attach': {'kind': 'nic', 'nic': 'nic0'},
+                           **(uplink or {})},
+                          *({'name': f'v{n}', 'vm': f'vm{n}',
+                             'attach': {'kind': 'vf', 'nic': 'nic0', 'vf': n}} for n in (0, 1)),
+                          {'name': 'w', 'vm': 'vmw',
+                           'attach': {'kind': 'ethdev', 'dev': 'net_null0,no-rx=1'}}],
+                'tables': [{'id': 0, 'default': 'drop'}, {'id': 1, 'default': 'drop'}],
+                'rules': list(rules), **more}]},
+            telemetry=True)
+        s.wait_up()
+        return s
+    return start
+
+
+def generate(s, flows=60, pps=10000, **more):
+    options = {'flows': flows, 'seed': 7, 'pps': pps, 'size': 300, 'skew': 0, 'v6': 0, **more}
+    s.swap('generator,' + ','.join(f'{k}={v}' for k, v in options.items()))
+
+
+def rule(s, name):
+    return s.call('rule show', rule=name)
+
+
+def at(s, name, port='uplink'):
+    """How the rule stands at a port of nic0."""
+    [nic] = rule(s, name)['nics']
+    return next((p for p in nic['ports'] if p['port'] == port), None)
+
+
+def sent(s, port):
+    """Packets out by the port, by the host or by the NIC alone."""
+    p = s.port(port)
+    return p['tx_packets'] + p['hw_tx_packets']
+
+
+def in_place(s, *names):
+    wait_for(lambda: all(rule(s, n)['nics'] and at(s, n)['state'] == 'whole' for n in names), 10,
+             f'{names} are whole in the NIC')
+
+
+def test_carries_flows_that_the_host_never_sees(switch):
+    s = switch()
+    in_place(s, 'to-v0', 'to-v1')
+    # The default of the table is below it, and drops in the NIC: so it is covered.
+    assert at(s, 'to-w')['state'] == 'to-host' and 'not on this NIC' in at(s, 'to-w')['reason']
+    generate(s, flows=200)
+    wait_for(lambda: rule(s, 'to-v0')['hardware_packets'] > 500, 10, 'hardware carries to-v0')
+    s.swap('sink')
+    stats = s.settled()
+    names = ['to-v0', 'to-v1', 'to-w']
+    wait_for(lambda: sum(rule(s, n)['hardware_packets'] for n in names) +
+             stats['nics'][0]['dropped'] >= stats['place_packets']['eswitch'], 10,
+             'all counters are read')
+    for name in names[:2]:
+        r = rule(s, name)
+        assert r['software_packets'] == 0 and r['packets'] == r['hardware_packets'] > 0, r
+    assert rule(s, 'to-w')['hardware_packets'] == 0 < rule(s, 'to-w')['software_packets']
+    assert {f['to'] for f in s.call('flow list', limit=0)['items']} == {'w'}
+    for name, port in ('to-v0', 'v0'), ('to-v1', 'v1'):
+        wait_for(lambda n=name, p=port: rule(s, n)['packets'] == sent(s, p), 10, f'{port} counts')
+
+
+def test_deny_and_allow_under_traffic(switch):
+    """After --wait not one packet passes that a new rule denies, and each round counts exactly."""
+    s = switch(nic=',insert_us=1000')
+    in_place(s, 'to-v0')
+    generate(s)
+
+    def out():
+        return s.call('stats')['nics'][0]['sent_vf']
+
+    def received():
+        return s.call('stats')['nics'][0]['received_wire']
+    s.call('rule del', rule='to-v1', wait=True)
+    for n in range(8):
+        before = out()
+        wait_for(lambda b=before: out() > b, 10, f'round {n}: packets come out')
+        answer = s.call('rule add', match='ip ip_dst=0.0.0.0/0.0.0.1', actions='drop', priority=9,
+                        name='deny', wait=True)
+        assert answer['hardware'] == 'in-force', answer
+        came, wire = out(), received()
+        assert at(s, 'deny')['state'] == 'whole'
+        wait_for(lambda w=wire: received() > w + 400, 20, f'round {n}: traffic goes on')
+        assert out() == came, f'round {n}: packets came out after the reply'
+        wait_for(lambda: rule(s, 'deny')['hardware_packets'] > 0, 10, 'the NIC drops')
+        s.call('rule del', rule='deny', wait=True)
+    s.swap('sink')
+    s.settled()
+
+
+def test_what_the_nic_cannot_do_is_covered(switch):
+    """A rule with a meter and one on TCP flags, above one that the NIC carries."""
+    s = switch([{'name': 'metered', 'match': 'udp dport=1000-60000', 'priority': 9,
+                 'actions': 'rate=1G output=v0'},
+                {'name': 'wide', 'match': 'ip', 'actions': 'output=v1'}])
+    in_place(s, 'wide')
+    assert at(s, 'metered')['state'] == 'to-host'
+    assert 'rate' in at(s, 'metered')['reason']
+    generate(s, flows=100)
+    wait_for(lambda: rule(s, 'wide')['hardware_packets'] > 200 and
+             rule(s, 'metered')['software_packets'] > 200, 10, 'both see packets')
+    s.swap('sink')
+    s.settled()
+    assert rule(s, 'metered')['hardware_packets'] == 0
+    for name, port in ('metered', 'v0'), ('wide', 'v1'):
+        wait_for(lambda n=name, p=port: rule(s, n)['packets'] == sent(s, p), 10, f'{port} counts')
+
+
+def test_a_full_table_leaves_it_to_the_host(switch):
+    s = switch([{'match': f'port=uplink ip ip_dst=0.0.0.{n}/0.0.0.31', 'actions': 'output=v0',
+                 'name': f'r{n}'} for n in range(32)], nic=',capacity=10')
+
+    def stands():
+        return [at(s, f'r{n}') for n in range(32)]
+    # Two entries are those of v0 and v1, for the default of the table.
+    wait_for(lambda: [p['state'] for p in stands()].count('whole') == 8, 10, 'it is full')
+    assert all('entries' in p['reason'] for p in stands() if p['state'] != 'whole')
+    generate(s, flows=200)
+    wait_for(lambda: sent(s, 'v0') > 2000, 10, 'packets come out')
+    s.swap('sink')
+    stats = s.settled()
+    came = stats['nics'][0]['received_wire'] - stats['packets']['dropped'].get('nic-rx_missed', 0)
+    assert stats['nics'][0]['sent_vf'] == came
+    assert 0 < sum(rule(s, f'r{n}')['hardware_packets'] for n in range(32)) < came
+
+
+def test_a_reload_and_no_rules_ahead(switch):
+    s = switch()
+    in_place(s, 'to-v0', 'to-v1')
+    config = dict(s.config)
+    config['offload'] = {**config['offload'], 'rules_ahead': 0}
+    s.write_config(config)
+    s.call('config reload')
+    wait_for(lambda: at(s, 'to-v0')['entries'] == 0, 10, 'they are taken out')
+    config['offload']['rules_ahead'] = 64
+    s.write_config(config)
+    s.call('config reload')
+    in_place(s, 'to-v0', 'to-v1')
+
+
+def test_words(switch):
+    s = switch()
+    in_place(s, 'to-v0')
+    assert 'nic0 whole' in s.ctl('rule', 'list')
+    assert 'whole' in s.ctl('rule', 'show', 'to-v0')
+    with pytest.raises(RpcError, match='70000 is above 65536'):
+        s.write_config({**s.config, 'offload': {'rules_ahead': 70000}})
+        s.call('config reload')

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Rules ahead of traffic, kept in step with a real switch on a NIC whose driver the test plays:
+// random rules come and go, and what the NIC decides of random packets is what the switch decides,
+// or the host's. Then the driver's refusals, a full table and a NIC that goes.
+//
+//   pf0 (trunk), vm1 (access 10, anti-spoof), vm2 (native 20, storm limit): on nic0   host: on none
+#include "control_support.h"
+
+#include "ahead_model.h"
+#include "apply/apply.h"
+#include "place/ahead_internal.h"
+
+static const char json[] =
+	"{\"nics\":[{\"name\":\"nic0\",\"dev\":\"net_x0,queues=6\",\"queues\":6,"
+	"\"default_queues\":2,\"vf_queues\":2,\"vf_default_queues\":1,\"vfs\":2}],"
+	"\"offload\":{\"rules_ahead\":200},"
+	"\"classes\":[{\"name\":\"default\"},{\"name\":\"bulk\"}],"
+	"\"switches\":[{\"name\":\"s\",\"id\":5,\"ports\":["
+	"{\"name\":\"pf0\",\"attach\":{\"kind\":\"nic\",\"nic\":\"nic0\"}},"
+	"{\"name\":\"vm1\",\"vm\":\"v1\",\"attach\":{\"kind\":\"vf\",\"nic\":\"nic0\",\"vf\":0},"
+	"\"vlan\":{\"mode\":\"access\",\"vid\":10},\"mac_check\":true,\"ip_check\":true,"
+	"\"macs\":[\"00:00:00:00:00:01\",\"00:00:00:00:00:02\"],"
+	"\"ips\":[\"10.0.0.2/31\",\"2000::2/127\"]},"
+	"{\"name\":\"vm2\",\"vm\":\"v2\",\"attach\":{\"kind\":\"vf\",\"nic\":\"nic0\",\"vf\":1},"
+	"\"vlan\":{\"mode\":\"native\",\"vid\":20},\"storm_pps\":100},"
+	"{\"name\":\"host\",\"vm\":\"v3\"}],"
+	"\"tables\":[{\"id\":0,\"default\":\"drop\"},{\"id\":1,\"default\":\"output=vm1\"},"
+	"{\"id\":2,\"default\":\"normal\"}]}]}";
+
+static void
+run_until_done(struct control *c)
+{
+	unsigned i;
+
+	for (i = 0; i < 200 && ahead_pending(c) > 0; i++) {
+		rig_answers(c);
+		rig_pass(c, 200);
+		offload_run_tick(c);
+	}
+	assert_int_equal(ahead_pending(c), 0);
+}
+
+static void
+in_force(struct control *c)
+{
+	c->rules_dirty[0] = true;
+	rig_loop(c);
+	assert_int_equal(publish(c, true), 0);
+	offload_run_redecide(c);
+}
+
+static uint32_t
+add(struct control *c, uint16_t table, uint16_t priority, const char *match, const char *actions)
+{
+	struct config_rule rule;
+	struct sl_err err;
+	uint32_t id;
+
+	sl_err_init(&err);
+	if (config_rule_parse(c->cfg, 0, match, actions, &rule, &err) != 0)
+		return UINT32_MAX; // words that contradict each other
+	rule.table = table;
+	rule.priority = priority;
+	rule.name[0] = '\0';
+	if (rule_book_add(c->book[0], &rule, false, &id, &err) != 0)
+		fail_msg("%s", err.text);
+	return id;
+}
+
+static uint32_t
+add_random(struct control *c, struct sl_rng *rng)
+{
+	static const char *const actions[] = {"drop", "drop", "output=vm1", "output=vm2",
+		"output=pf0", "output=host", "normal", "flood", "goto=1", "goto=2",
+		"set_vlan=20 output=vm2", "push_vlan=30 output=pf0", "class=bulk output=vm2",
+		"rate=1M output=pf0", "output=vm1 output=pf0", "pop_vlan output=pf0",
+		"set_vlan=10 goto=2"};
+	static const char *const ports[] = {"", "", "", " port=pf0", " port=vm1"};
+	const char *act = actions[sl_rng_below(rng, 17)];
+	uint16_t table = (uint16_t)sl_rng_below(rng, 3);
+	char match[256];
+	size_t n;
+
+	if (strstr(act, "goto=1") != NULL)
+		table = 0;
+	else if (strstr(act, "goto=2") != NULL)
+		table = table == 2 ? 1 : table;
+	model_random_match(rng, match, sizeof(match));
+	n = strlen(match);
+	snprintf(match + n, sizeof(match) - n, "%s", ports[sl_rng_below(rng, 5)]);
+	return add(c, table, (uint16_t)sl_rng_below(rng, 4), match, act);
+}
+
+static const struct ahead_live *
+nic_decides(const struct control *c, const struct model_packet *p, uint64_t seed)
+{
+	const struct ahead_nic *n = &c->ahead->nic[0];
+	const struct ahead_live *best = NULL;
+	uint32_t i;
+
+	for (i = 0; i < n->cap; i++) {
+		const struct ahead_live *l = &n->live[i];
+		struct translate_rule r;
+
+		if (!l->used || l->state != AHEAD_IN || l->vport != p->key.vport)
+			continue;
+		ahead_rule_of(c, 0, l, &r);
+		if (!model_hits(&r, p))
+			continue;
+		if (best != NULL && best->level == l->level)
+			fail_msg("seed %lu: two rules of one level hit a packet", seed);
+		if (best == NULL || l->level < best->level)
+			best = l;
+	}
+	return best;
+}
+
+// True: the NIC decided it.
+static bool
+check_packet(const struct control *c, const struct model_packet *p, uint64_t seed)
+{
+	static const uint8_t ops[] = {[DP_VLAN_KEEP] = AHEAD_VLAN_KEEP,
+		[DP_VLAN_PUSH] = AHEAD_VLAN_PUSH,
+		[DP_VLAN_POP] = AHEAD_VLAN_POP,
+		[DP_VLAN_SET] = AHEAD_VLAN_SET};
+	const struct ahead_live *l = nic_decides(c, p, seed);
+	struct dp_program prog;
+	struct dp_verdict v;
+	bool same;
+
+	if (l == NULL || l->act.kind == AHEAD_HOST)
+		return false;
+	dp_compile(c->snapshot, &p->key, &prog, &v);
+	if (l->act.kind == AHEAD_DROP)
+		same = prog.kind == DP_PROG_DROP;
+	else
+		same = prog.kind == DP_PROG_OUTPUT && v.single_output && !v.rated &&
+		       prog.cls == 0 &&
+		       !(prog.flags & (DP_PROG_RING | DP_PROG_MAC_DEP | DP_PROG_STORM)) &&
+		       c->vports[prog.out].port->nic == 0 &&
+		       c->vports[prog.out].port->nic_port == l->act.port &&
+		       ops[prog.vlan_op] == l->act.vlan_op &&
+		       (prog.vlan_op == DP_VLAN_KEEP || prog.vlan_op == DP_VLAN_POP ||
+			       prog.vlan == l->act.vlan);
+	if (!same) {
+		struct translate_rule r;
+		char text[512];
+
+		ahead_rule_of(c, 0, l, &r);
+		translate_format(&r, text, sizeof(text));
+		fail_msg("seed %lu: the NIC's \"%s\" and the switch (kind %u, drop %u, out %u) "
+			 "differ "
+			 "(from %u, l3 %u proto %u frag %u vlan %x/%x)",
+			seed, text, prog.kind, prog.drop, prog.out, p->key.vport, p->key.l3,
+			p->key.proto, p->key.frag, p->key.vlan[0], p->key.vlan[1]);
+	}
+	return true;
+}
+
+static void
+test_decides_as_the_switch(void **state)
+{
+	struct control *c = rig_new(json);
+	uint32_t ids[64], n = 0;
+	struct sl_rng rng = {.state = 77};
+	unsigned decided = 0;
+	unsigned round, i;
+
+	for (round = 0; round < 400; round++) {
+		uint64_t seed = rng.state;
+		unsigned edits = 1 + sl_rng_below(&rng, 4);
+
+		for (i = 0; i < edits; i++) {
+			if (n == 0 || (n < 24 && sl_rng_below(&rng, 5) < 3)) {
+				ids[n] = add_random(c, &rng);
+				n += ids[n] != UINT32_MAX;
+			} else {
+				uint32_t at = sl_rng_below(&rng, n);
+
+				assert_int_equal(rule_book_del(c->book[0], ids[at]), 0);
+				ids[at] = ids[--n];
+			}
+		}
+		in_force(c);
+		run_until_done(c);
+		for (i = 0; i < 120; i++) {
+			struct model_packet p = model_random_packet(&rng);
+
+			p.key.switch_id = 5;
+			p.key.vport = vport_of(
+				c, (const char *[]){"pf0", "vm1", "vm2"}[sl_rng_below(&rng, 3)]);
+			decided += check_packet(c, &p, seed);
+		}
+		assert_int_equal(atomic_load(&driver.live), ahead_entries(c, 0));
+	}
+	assert_true(decided > 400 * 120 / 10); // not by leaving all to the host
+	rig_free(c);
+}
+
+// ---- what a driver answers
+
+static void
+test_a_refused_shape(void **state)
+{
+	struct control *c = rig_new(json);
+
+	add(c, 0, 9, "ip ip_dst=10.0.0.0/24", "output=vm2");
+	atomic_store(&driver.outcome, OFFLOAD_UNSUPPORTED);
+	in_force(c);
+	run_until_done(c);
+	assert_int_equal(ahead_entries(c, 0), 0);
+	assert_true(c->ahead->nic[0].n_refused > 0);
+	// It is not asked again for the same, but for what it may take.
+	atomic_store(&driver.outcome, OFFLOAD_OK);
+	atomic_store(&driver.created, 0);
+	add(c, 0, 1, "ip ip_dst=10.0.1.0/24", "output=vm2");
+	in_force(c);
+	run_until_done(c);
+	assert_int_equal(ahead_entries(c, 0), 0);
+	add(c, 0, 1, "ip6 proto=47", "output=vm2");
+	in_force(c);
+	run_until_done(c);
+	assert_true(ahead_entries(c, 0) > 0);
+	rig_free(c);
+}
+
+static void
+test_a_full_table(void **state)
+{
+	struct control *c = rig_new(json);
+
+	add(c, 0, 9, "ip ip_dst=10.0.0.0/24", "drop");
+	in_force(c);
+	run_until_done(c);
+	assert_true(ahead_entries(c, 0) > 0);
+	atomic_store(&driver.outcome, OFFLOAD_FULL);
+	add(c, 0, 10, "ip ip_dst=10.0.1.0/24", "drop");
+	in_force(c);
+	run_until_done(c);
+	assert_true(c->ahead->nic[0].room != UINT32_MAX);
+	// There is room again: it is tried in a while.
+	atomic_store(&driver.outcome, OFFLOAD_OK);
+	rig_pass(c, 11000);
+	offload_run_tick(c);
+	run_until_done(c);
+	assert_true(c->ahead->nic[0].room == UINT32_MAX);
+	assert_int_equal(atomic_load(&driver.live), ahead_entries(c, 0));
+	rig_free(c);
+}
+
+static void
+test_an_executor_that_fails_for_a_while(void **state)
+{
+	struct control *c = rig_new(json);
+	uint32_t id = add(c, 0, 9, "ip ip_dst=10.0.0.0/24", "drop");
+
+	atomic_store(&driver.outcome, OFFLOAD_TRANSIENT);
+	in_force(c);
+	rig_answers(c);
+	assert_true(ahead_pending(c) > 0);
+	atomic_store(&driver.outcome, OFFLOAD_OK);
+	run_until_done(c);
+	assert_true(ahead_entries(c, 0) > 0);
+	atomic_store(&driver.undo_outcome, OFFLOAD_TRANSIENT);
+	rule_book_del(c->book[0], id);
+	in_force(c);
+	rig_answers(c);
+	assert_true(ahead_pending(c) > 0); // it is not said to be in force
+	atomic_store(&driver.undo_outcome, OFFLOAD_OK);
+	run_until_done(c);
+	assert_int_equal(atomic_load(&driver.live), ahead_entries(c, 0));
+	rig_free(c);
+}
+
+static void
+test_a_nic_that_goes(void **state)
+{
+	struct control *c = rig_new(json);
+
+	add(c, 0, 9, "ip ip_dst=10.0.0.0/24", "drop");
+	in_force(c);
+	run_until_done(c);
+	atomic_store(&driver.outcome, OFFLOAD_GONE);
+	add(c, 0, 9, "ip ip_dst=10.0.1.0/24", "drop");
+	in_force(c);
+	run_until_done(c);
+	assert_true(c->nics[0]->gone);
+	assert_int_equal(ahead_entries(c, 0), 0);
+	in_force(c);
+	assert_int_equal(ahead_pending(c), 0);
+	rig_free(c);
+}
+
+// What the NIC carried is the rule's, apart from what software did, and only its own.
+static void
+test_counters(void **state)
+{
+	struct control *c = rig_new(json);
+	uint32_t id = add(c, 0, 9, "port=pf0 ip ip_dst=10.0.0.0/24", "drop");
+	uint64_t packets, bytes, past;
+
+	in_force(c);
+	run_until_done(c);
+	atomic_store(&driver.packets, 10);
+	atomic_store(&driver.bytes, 1000);
+	rig_pass(c, 200);
+	offload_run_tick(c);
+	rig_answers(c);
+	rule_book_hardware(c->book[0], id, &packets, &bytes);
+	assert_int_equal(packets, 10);
+	assert_int_equal(bytes, 1000);
+	assert_true(c->eswitch[vport_of(c, "pf0")].rx_packets >= 10);
+	// Final counters are read before the rule goes.
+	atomic_store(&driver.packets, 15);
+	atomic_store(&driver.bytes, 1500);
+	past = c->eswitch[vport_of(c, "pf0")].rx_packets;
+	rule_book_del(c->book[0], id);
+	in_force(c);
+	run_until_done(c);
+	assert_true(c->eswitch[vport_of(c, "pf0")].rx_packets >= past + 5);
+	rig_free(c);
+}
+
+static int
+start(void **state)
+{
+	return control_eal("test_control_ahead", "0");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decides_as_the_switch),
+		cmocka_unit_test(test_a_refused_shape),
+		cmocka_unit_test(test_a_full_table),
+		cmocka_unit_test(test_an_executor_that_fails_for_a_while),
+		cmocka_unit_test(test_a_nic_that_goes),
+		cmocka_unit_test(test_counters),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}

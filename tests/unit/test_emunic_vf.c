@@ -289,12 +289,63 @@ test_host_frames_pass(void **state)
 	unplug();
 }
 
+static void
+set(const char *text)
+{
+	char why[1024] = "";
+
+	if (rte_pmd_emunic_set(0, text, why, sizeof(why)) != 0)
+		fail_msg("%s: %s", text, why);
+}
+
+// Queues of the VF that stand still: nothing is given to one, nothing is taken from another.
+static void
+test_stalls(void **state)
+{
+	struct rte_flow_error error;
+	char why[1024];
+
+	plug(0);
+	scripts[1].queues = 4;
+	assert_non_null(steer(RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT, 1, 3, &error));
+	set("stall=vf0.rx3");
+	send_one(1, flow_packet(1, true));
+	emu_firmware_round(nic());
+	assert_int_equal(scripts[1].n_out, 0);
+	assert_int_equal(xstat("nic_drop_vf_queue_stalled"), 1);
+	for (uint32_t i = 0; i < 40; i++)
+		send_one(1, flow_packet(i, false));
+	emu_firmware_round(nic());
+	assert_int_equal(xstat("nic_drop_vf_queue_stalled") + xstat("nic_sent_vf"), 41);
+	for (unsigned int i = 0; i < scripts[1].n_out; i++)
+		assert_in_range(scripts[1].out[i]->hash.txadapter.txq, 0, 2);
+	clear(&scripts[1]);
+	set("stall=vf0.rx0+vf0.tx0+rep0.rx1");
+	assert_int_equal(queue_of(1, true), 3);
+	// A backend of one queue is not asked at all, also one that comes later.
+	assert_int_equal(
+		rte_pmd_emunic_backend_swap(0, "vf0", "[generator,flows=1,pps=0,count=5]"), 0);
+	emu_firmware_round(nic());
+	assert_int_equal(xstat("nic_received_vf"), 0);
+	set("stall=none");
+	emu_firmware_round(nic());
+	assert_int_equal(xstat("nic_received_vf"), 5);
+	assert_int_equal(rte_pmd_emunic_backend_swap(0, "vf0", NULL), 0);
+	assert_int_equal(rte_pmd_emunic_set(0, "stall=vf1.rx0", why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "stall: the NIC has 1 VFs, so no vf1");
+	assert_int_equal(rte_pmd_emunic_set(0, "stall=vf0.rx128", why, sizeof(why)), -EINVAL);
+	assert_string_equal(
+		why, "stall: 'vf0.rx128' is not a queue, as in pf.rx0+rep1.tx0+vf0.rx1");
+	unplug();
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rss),
 		cmocka_unit_test(test_rule),
+		cmocka_unit_test(test_stalls),
 		cmocka_unit_test(test_mailbox),
 		cmocka_unit_test(test_mailbox_flood),
 		cmocka_unit_test(test_host_frames_pass),

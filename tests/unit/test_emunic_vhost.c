@@ -278,6 +278,68 @@ test_queues(void **state)
 	emu_test_end(&s.t);
 }
 
+// Gives one packet to the guest's receive queue, which answers it by the transmit queue of its
+// pair.
+static void
+send_by(struct emu_test *t, struct emu_backend *b, uint16_t queue)
+{
+	const uint8_t frame[60] = {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, queue, 0x88, 0xb5};
+	struct rte_mbuf *m = rte_pktmbuf_alloc(t->env.pool);
+
+	assert_non_null(m);
+	memcpy(rte_pktmbuf_append(m, sizeof(frame)), frame, sizeof(frame));
+	m->hash.txadapter.txq = queue;
+	assert_int_equal(b->ops->tx(b, &m, 1), 1);
+}
+
+// Takes one answer and returns the queue that it was about.
+static unsigned int
+answer_of(struct emu_backend *b, const struct guest *g)
+{
+	struct rte_mbuf *m;
+	unsigned int queue;
+
+	if (collect(b, &m, 1, WAIT_MS) != 1) {
+		guest_show(g);
+		fail_msg("no answer");
+	}
+	queue = rte_pktmbuf_mtod(m, const uint8_t *)[5];
+	rte_pktmbuf_free(m);
+	return queue;
+}
+
+// A queue of the guest that is not to be read keeps what is in it, and the others go on.
+static void
+test_still(void **state)
+{
+	static const char *const more[] = {"--rxq=2", "--txq=2", NULL};
+	const uint64_t second[2] = {UINT64_C(1) << 1};
+	struct emu_backend *b;
+	struct setup s;
+
+	if (no_guest())
+		skip();
+	begin(&s, false, 2, "");
+	b = emu_test_open(&s.t, s.text);
+	guest_start(&s.g, s.vdev, more);
+	start_forwarding(&s.g);
+	wait_link(b, true, &s.g);
+	wait_forwarding(&s.t, b, &s.g);
+	while (b->ops->rx_queues(b) < 2)
+		usleep(1000);
+	b->still = second;
+	send_by(&s.t, b, 1);
+	for (unsigned int i = 0; i < 20; i++) {
+		send_by(&s.t, b, 0);
+		assert_int_equal(answer_of(b, &s.g), 0);
+	}
+	b->still = NULL;
+	assert_int_equal(answer_of(b, &s.g), 1);
+	b->ops->close(b);
+	guest_kill(&s.g);
+	emu_test_end(&s.t);
+}
+
 // A TCP packet over IPv4 of this payload from a generator's address to another, as a chain.
 static struct rte_mbuf *
 tcp_packet(struct emu_test *t, uint32_t payload)
@@ -543,6 +605,7 @@ main(void)
 		cmocka_unit_test(test_server),
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_still),
 		cmocka_unit_test(test_segments_from_guest),
 		cmocka_unit_test(test_segments_to_guest),
 		cmocka_unit_test(test_unwanted),

@@ -15,6 +15,7 @@
 #include "devargs.h"
 #include "port/mailbox.h"
 #include "eswitch/meter.h"
+#include "eswitch/miss.h"
 #include "eswitch/packet.h"
 #include "port/rate.h"
 #include "eswitch/rss.h"
@@ -90,6 +91,7 @@ enum emu_drop {
 	EMU_DROP_BAD_OFFLOAD,      // asks for a checksum or segmentation that its headers forbid
 	EMU_DROP_MBOX_FLOOD,       // a message of a VF above its rate (mbox_rate=)
 	EMU_DROP_MBOX_MALFORMED,   // a frame of the mailbox's type that is no message
+	EMU_DROP_MISS_LOOP,        // a tagged miss that its VF sent back
 	EMU_DROP_NO_BUFFER,        // the NIC's own memory is used up
 	EMU_DROP_PORT_STOP,        // was in a ring when the port was stopped or closed
 	EMU_DROP_METER,            // a meter's policy
@@ -224,6 +226,7 @@ struct emu_side {
 	uint16_t reta[EMU_VF_RETA];
 	uint64_t queue_packets[EMU_MAX_VF_QUEUES];
 	struct emu_mail_slot mail;
+	struct emu_miss miss;
 	unsigned int n_out;
 	struct rte_mbuf *out[EMU_BURST]; // collected for one tx of the backend
 };
@@ -261,7 +264,8 @@ struct emu_nic {
 
 	struct emu_rules rules;
 	struct emu_table transfer;
-	uint32_t n_transfer; // rules of that domain, in all groups
+	uint32_t n_transfer;   // rules of that domain, in all groups
+	uint16_t misses_to_vm; // VFs whose misses go to the VM
 	struct emu_ages ages;
 	pthread_mutex_t insert_lock; // one insertion at a time, as long as it may sleep
 	uint64_t insert_next_ns;     // when insert_rate allows the next one

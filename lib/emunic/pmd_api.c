@@ -111,6 +111,21 @@ rte_pmd_emunic_vf_rate_set(uint16_t port_id, uint16_t vf, uint32_t mbps)
 }
 
 EXPORT int
+rte_pmd_emunic_vf_miss_set(uint16_t port_id, uint16_t vf, const struct rte_pmd_emunic_vf_miss *conf,
+	char *why, size_t why_len)
+{
+	struct emu_nic *nic;
+	int ret = find_nic(port_id, &nic);
+
+	if (ret == 0)
+		return emu_miss_set(nic, vf, conf, why, why_len);
+	snprintf(why, why_len, "%s",
+		ret == -ENODEV ? "no such port of an emulated NIC"
+			       : "only the primary process changes the NIC");
+	return ret;
+}
+
+EXPORT int
 rte_pmd_emunic_side_finished(uint16_t port_id, const char *side)
 {
 	struct emu_nic *nic;

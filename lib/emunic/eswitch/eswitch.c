@@ -165,10 +165,20 @@ emu_next_segment(struct emu_nic *nic, struct emu_segments *s, struct emu_pkt *ou
 	return true;
 }
 
-// Where a packet goes; encoded so that all host ports come after all sides.
+// Where a packet goes: a side, a host port, or a VF as a miss.
 #define TO_SIDE(i) (i)
 #define TO_HOST(i) (EMU_MAX_PORTS + (i))
+#define TO_VM(i) (2 * EMU_MAX_PORTS + (i))
 #define TO_NOWHERE UINT16_MAX
+
+static uint16_t
+to_vm(struct emu_nic *nic, struct emu_pkt *p)
+{
+	if (!emu_miss_loops(nic, p))
+		return TO_VM(emu_miss_side(nic, p));
+	emu_drop(nic, EMU_DROP_MISS_LOOP, p->m);
+	return TO_NOWHERE;
+}
 
 static uint16_t
 decide(struct emu_nic *nic, struct emu_pkt *p)
@@ -189,6 +199,8 @@ decide(struct emu_nic *nic, struct emu_pkt *p)
 		p->steered = true;
 		return TO_HOST(rule->act.target);
 	default:
+		if (unlikely(nic->misses_to_vm > 0) && emu_miss_side(nic, p) != 0)
+			return to_vm(nic, p);
 		return p->key.layers & EMU_L_HOST ? TO_SIDE(self) : TO_HOST(self);
 	}
 }
@@ -251,6 +263,10 @@ deliver(struct emu_nic *nic, struct emu_pkt **pkts, uint16_t *to, unsigned int n
 				continue;
 			to[j] = TO_NOWHERE;
 			same[k++] = pkts[j];
+		}
+		if (unlikely(dest >= TO_VM(0))) {
+			emu_miss_deliver(nic, &nic->sides[dest - TO_VM(0)], same, k);
+			continue;
 		}
 		if (dest >= TO_HOST(0)) {
 			emu_host_deliver(nic, nic->ports[dest - TO_HOST(0)], same, k);

@@ -110,7 +110,8 @@ struct emu_pkt {
 	const struct rte_flow *after; // and behind which rule of it, where one let it pass; or NULL
 	uint32_t mark;
 	uint32_t hash;
-	uint32_t meta; // what SET_META wrote, or the application that sent it
+	uint32_t missed; // the group in which it met no rule last; 0: that of number 0, or none
+	uint32_t meta;   // what SET_META wrote, or the application that sent it
 	// From here to l4_len all is zero when a packet enters (EMU_PKT_FRESH).
 	uint32_t tag[EMU_TAGS]; // what SET_TAG wrote
 	uint8_t marked;

@@ -43,6 +43,7 @@ drop(struct emu_nic *nic, enum emu_drop why, struct emu_pkt *p)
 static void
 miss(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p)
 {
+	p->missed = t->group;
 	if (t->root != NULL && nic->moods.jump_miss_drop)
 		drop(nic, EMU_DROP_JUMP_MISS, p);
 }

@@ -74,6 +74,33 @@ struct rte_pmd_emunic_mbox_event {
 // side. What is above it waits with the VF. -EINVAL: no such VF, or above 400000.
 int rte_pmd_emunic_vf_rate_set(uint16_t port_id, uint16_t vf, uint32_t mbps);
 
+// ---- Misses: where packets go that meet no transfer rule
+//
+// A VF's misses are what came from it and met no rule, and, where group is not 0, what came from
+// anywhere and met none in that group of the transfer domain (its own flow table, which a rule
+// jumped to). They go to the representor and the PF, as ever, or to the VF itself, with a tag: its
+// guest passes the frame unchanged over its port of the switch, and the switch judges the tag and
+// knows where the frame came from. rte_pmd_emunic_miss.h has the layout, and functions for the
+// switch. What the host itself sends is no miss. While the VF is down, its misses go to the
+// representor. A tagged frame that its guest sends back into the VF is dropped by name. A tagged
+// frame may be RTE_PMD_EMUNIC_MISS_TAG bytes above the MTU.
+enum rte_pmd_emunic_miss_way {
+	RTE_PMD_EMUNIC_MISS_TO_REPRESENTOR,
+	RTE_PMD_EMUNIC_MISS_TO_VM,
+};
+
+struct rte_pmd_emunic_vf_miss {
+	uint8_t way;    // enum rte_pmd_emunic_miss_way; only for TO_VM:
+	uint8_t key_id; // what the tags say of the key
+	uint32_t group;
+	uint8_t key[16]; // of this VF only, from a good random source; the NIC tells it nobody
+};
+
+// 0, or -errno with a sentence in why: -EINVAL no such VF, way, or a key of zeros; -EBUSY another
+// VF has the group or the key.
+int rte_pmd_emunic_vf_miss_set(uint16_t port_id, uint16_t vf,
+	const struct rte_pmd_emunic_vf_miss *conf, char *why, size_t why_len);
+
 // ---- Queue groups: the NIC assigns flows to queues by itself
 //
 // A group is a set of receive queues of one host port (the PF or a representor). An ingress rule of

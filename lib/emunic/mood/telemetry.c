@@ -177,6 +177,7 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	rte_tel_data_add_dict_int(d, "rules_transfer", n_transfer);
 	rte_tel_data_add_dict_int(d, "groups", n_groups);
 	rte_tel_data_add_dict_int(d, "masks_used", n_masks);
+	rte_tel_data_add_dict_int(d, "vfs_miss_to_vm", nic->misses_to_vm);
 	for (unsigned int i = 0; (name = emu_moods_number(&moods, i, &value)) != NULL; i++)
 		rte_tel_data_add_dict_int(d, name, value);
 	for (unsigned int i = 0; i < EMU_MOOD_LISTS; i++)

@@ -166,6 +166,7 @@ static const char *const drop_names[EMU_DROPS] = {
 	[EMU_DROP_BAD_OFFLOAD] = "bad_offload",
 	[EMU_DROP_MBOX_FLOOD] = "mbox_flood",
 	[EMU_DROP_MBOX_MALFORMED] = "mbox_malformed",
+	[EMU_DROP_MISS_LOOP] = "miss_loop",
 	[EMU_DROP_NO_BUFFER] = "no_buffer",
 	[EMU_DROP_PORT_STOP] = "port_stop",
 	[EMU_DROP_METER] = "meter",
@@ -264,6 +265,7 @@ walk_backends(struct walk *w, struct emu_nic *nic)
 		put(w, side->rx_packets, "%s_tx_packets", side->name);
 		put(w, side->rx_bytes, "%s_tx_bytes", side->name);
 		put(w, side->mail.messages, "%s_mbox_messages", side->name);
+		put(w, side->miss.tagged, "%s_rx_tagged_misses", side->name);
 		for (uint16_t q = 0; side->n_queues > 1 && q < side->n_queues; q++)
 			put(w, side->queue_packets[q], "%s_rx_q%u_packets", side->name, q);
 	}

@@ -145,6 +145,10 @@ static const struct field offload_fields[] = {
 		.dflt = "0",
 		.help = "a placed flow stays at least this long; 0: 200 ms on a queue, in an embedded "
 			"switch four times what an operation of the NIC takes"},
+	{"retry_ms", FIELD_UINT, AT(config_offload, retry_ms), .min = 100, .max = 3600000,
+		.dflt = "30000",
+		.help = "a kind of rule that a NIC refused, or that did nothing in it, is tried again "
+			"after this, then after twice as long, up to 32 times as long"},
 	{"tick_ms", FIELD_UINT, AT(config_offload, tick_ms), .min = 1, .max = 10000, .dflt = "1",
 		.help = "how often flows are judged"},
 	{"shared_flows", FIELD_UINT, AT(config_offload, shared_flows), .min = 1, .max = 65535,

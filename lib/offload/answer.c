@@ -32,20 +32,21 @@ install_failed(struct offload *o, struct of_flow *f, struct of_side *s,
 	enum offload_outcome outcome, int errno_, const char *text)
 {
 	struct of_nic *n = &o->nic[s->nic];
-	uint8_t path = s->path;
+	struct of_shape *sh = offload_shape_of(n, s);
 
 	remember_words(s, errno_, text);
+	if (outcome == OFFLOAD_UNSUPPORTED)
+		offload_shape_refuse(o, n, f, s->path, errno_, text, false);
 	offload_queue_release(o, s, OF_HOLD_PLACE);
 	offload_entry_release(o, s);
 	s->path = OFFLOAD_SOFTWARE;
 	switch (outcome) {
 	case OFFLOAD_FULL:
-		offload_limit_refused(o, n);
+		offload_limit_refused(o, n, sh);
 		offload_set_state(o, s, OFFLOAD_ST_WANTED);
 		offload_set_reason(o, f, s, OFFLOAD_R_TABLE_FULL);
 		break;
 	case OFFLOAD_UNSUPPORTED:
-		offload_shape_refuse(n, f, path, errno_, text);
 		offload_set_state(o, s, OFFLOAD_ST_REFUSED);
 		offload_set_reason(o, f, s, OFFLOAD_R_UNSUPPORTED);
 		break;
@@ -61,6 +62,7 @@ installed(struct offload *o, struct of_flow *f, struct of_side *s)
 {
 	struct of_nic *n = &o->nic[s->nic];
 
+	offload_shape_accepted(o, s);
 	if (!offload_resident_add(n, s)) {
 		// Out of memory: it cannot be replaced by others, all else holds.
 		s->resident = OF_NEVER;
@@ -84,6 +86,7 @@ removed(struct offload *o, struct of_flow *f, struct of_side *s)
 	n->stats.moves_eswitch += s->path == OFFLOAD_ESWITCH;
 	offload_resident_del(n, s);
 	offload_queue_release(o, s, OF_HOLD_PLACE);
+	offload_shape_release(o, s);
 	s->path = OFFLOAD_SOFTWARE;
 	s->fails = 0;
 	if (s->moving) {

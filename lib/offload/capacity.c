@@ -189,7 +189,7 @@ offload_capacity_tick(struct offload *o, struct of_nic *n)
 	pool_refresh(o, n);
 	keep_reserve(o, n);
 	least = offload_pool_least(o, n, OFFLOAD_NONE);
-	n->least = offload_entry_free(n) || !least || offload_vm_any_owed(o, n->nic)
+	n->least = n->entries < n->limit || !least || offload_vm_any_owed(o, n->nic)
 			   ? 0
 			   : offload_worth(offload_flow_of(least), o->now);
 }

@@ -50,6 +50,7 @@ eswitch_reason(struct offload *o, const struct of_flow *f)
 {
 	const struct offload_policy *p = offload_policy_known(o, f);
 	const struct of_nic *n = offload_nic(o, f->d.in.nic);
+	const struct of_shape *shape;
 
 	if (!n)
 		return OFFLOAD_R_NIC_GONE;
@@ -57,8 +58,11 @@ eswitch_reason(struct offload *o, const struct of_flow *f)
 		return OFFLOAD_R_EXTENSION;
 	if (!f->d.eswitch_ok)
 		return OFFLOAD_R_ACTIONS;
-	if (!n->eswitch || offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_ESWITCH))
+	if (!n->eswitch)
 		return OFFLOAD_R_UNSUPPORTED;
+	shape = offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_ESWITCH);
+	if (shape)
+		return shape->dead ? OFFLOAD_R_DEAD : OFFLOAD_R_UNSUPPORTED;
 	if (!offload_policy_allows(p, OFFLOAD_ESWITCH) ||
 		(offload_policy_prefers_queue(p) && n->mark && f->d.lane_ok && !f->d.drop &&
 			f->d.out.vport != OFFLOAD_NONE))
@@ -150,13 +154,15 @@ static uint8_t
 queue_reason(struct offload *o, const struct of_flow *f)
 {
 	const struct of_nic *n = offload_nic(o, f->d.in.nic);
+	const struct of_shape *shape;
 
 	if (!n->mark)
 		return OFFLOAD_R_NO_MARK;
 	if (!f->d.lane_ok || f->d.out.vport == OFFLOAD_NONE)
 		return OFFLOAD_R_ACTIONS;
-	if (offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_SHARED_QUEUE))
-		return OFFLOAD_R_UNSUPPORTED;
+	shape = offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_SHARED_QUEUE);
+	if (shape)
+		return shape->dead ? OFFLOAD_R_DEAD : OFFLOAD_R_UNSUPPORTED;
 	if (!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_SHARED_QUEUE) &&
 		!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_EXCLUSIVE_QUEUE))
 		return OFFLOAD_R_POLICY;

@@ -111,6 +111,7 @@ offload_flow_report(struct offload *o, const struct flow_key *key, uint8_t worke
 	if (packets)
 		offload_touch(o, f);
 	rank_changed(o, f);
+	offload_proof_stray(o, f, packets);
 	return f->id.index;
 }
 
@@ -125,8 +126,10 @@ offload_flow_count(struct offload *o, uint32_t id, uint32_t packets, uint64_t by
 	f->packets[f->last_path] += packets;
 	f->bytes[f->last_path] += bytes;
 	offload_traits_add(f, o->now, packets, bytes);
-	if (packets)
+	if (packets) {
 		offload_touch(o, f);
+		offload_proof_moved(o, f);
+	}
 	rank_changed(o, f);
 }
 

@@ -46,6 +46,7 @@ explain_driver(
 
 	snprintf(buf, len, "%s: %s (%s)",
 		s->reason == OFFLOAD_R_UNSUPPORTED ? "the driver does not take this kind of rule"
+		: s->reason == OFFLOAD_R_DEAD      ? "a rule of this kind does nothing in this NIC"
 						   : "the driver failed",
 		s->driver_text[0] ? s->driver_text : "it gave no words",
 		s->driver_errno ? strerror(s->driver_errno) : "no errno");
@@ -131,13 +132,19 @@ explain_vm(const struct offload *o, const struct offload_decision *d, enum offlo
 }
 
 static void
-explain_table(
-	const struct offload *o, const struct offload_decision *d, char *buf, unsigned long len)
+explain_table(const struct offload *o, const struct of_flow *f, char *buf, unsigned long len)
 {
+	const struct offload_decision *d = &f->d;
 	const struct of_nic *n = d->in.nic < OFFLOAD_NICS_MAX ? &o->nic[d->in.nic] : NULL;
 	uint32_t kept = 0, i;
+	uint8_t shape = n ? offload_shape_full(n, f, f->side[OFFLOAD_IN].want) : 0;
 
-	snprintf(buf, len, "table full: %u of %u", n ? n->entries : 0, n ? n->limit : 0);
+	if (shape)
+		snprintf(buf, len, "table full: %u of %u rules of its kind (%s)",
+			n->shapes[shape - 1].used, n->shapes[shape - 1].limit,
+			n->shapes[shape - 1].text);
+	else
+		snprintf(buf, len, "table full: %u of %u", n ? n->entries : 0, n ? n->limit : 0);
 	for (i = 0; n && i < o->n_limited; i++) {
 		const struct of_vm *v = &o->vm[o->limited[i]];
 		uint32_t has = v->entries_on[n->nic];
@@ -200,7 +207,7 @@ offload_explain(
 		explain_light(o, &info, buf, len);
 		break;
 	case OFFLOAD_R_TABLE_FULL:
-		explain_table(o, &info.decision, buf, len);
+		explain_table(o, offload_table_get(o, id), buf, len);
 		break;
 	case OFFLOAD_R_NO_FREE_QUEUE:
 		explain_queue(o, &info, side, buf, len);
@@ -230,6 +237,7 @@ offload_explain(
 		else
 			explain_driver(o, s, buf, len);
 		break;
+	case OFFLOAD_R_DEAD:
 	case OFFLOAD_R_DRIVER:
 		explain_driver(o, s, buf, len);
 		break;

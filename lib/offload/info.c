@@ -58,14 +58,17 @@ side_info(const struct offload *o, const struct of_flow *f, const struct of_side
 	out->wanted = wanted_place(s, &out->actual);
 	out->since_ns = s->since_ns;
 	out->retry_ns = s->retry_ns;
-	if (s->reason == OFFLOAD_R_UNSUPPORTED && s->idx == OFFLOAD_IN &&
-		f->d.in.nic < OFFLOAD_NICS_MAX) {
+	if ((s->reason == OFFLOAD_R_UNSUPPORTED || s->reason == OFFLOAD_R_DEAD) &&
+		s->idx == OFFLOAD_IN && f->d.in.nic < OFFLOAD_NICS_MAX) {
 		shape = offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_ESWITCH);
 		if (!shape)
 			shape = offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_SHARED_QUEUE);
 	}
-	if (shape)
+	if (shape) {
 		words = &shape->refusal;
+		if (out->retry_ns == 0)
+			out->retry_ns = shape->retry_ns;
+	}
 	if (words) {
 		out->driver_errno = words->errno_;
 		strlcpy(out->driver_text, words->text, sizeof(out->driver_text));
@@ -174,7 +177,7 @@ offload_nic_stats_get(const struct offload *o, uint16_t nic, struct offload_nic_
 	out->op_least_us = (uint32_t)(n->op_least_ns / 1e3);
 	out->window = (uint32_t)n->window;
 	out->under_way = n->inflight;
-	out->shapes_refused = n->n_shapes;
+	out->shapes_refused = offload_shapes_count(n);
 	out->to_beat_bps = (uint64_t)(n->least * OF_CLEARLY * 8);
 	out->waiting = n->wait.n;
 	for (i = 0; i < n->ports; i++)

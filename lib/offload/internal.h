@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "offload/offload.h"
 #include "offload/policy.h"
+#include "offload/shape.h"
 #include "offload/vm.h"
 
 #include "heap.h"
@@ -18,7 +19,8 @@
 // What the files of this room share: the structs, and who keeps what right.
 //
 //   traits.c      rates, ranks                    flow_table.c  keys, ids, lists, who may leave
-//   queues.c      queue accounts                  nic.c         NICs, entries, limits, shapes
+//   queues.c      queue accounts                  nic.c         NICs, entries
+//   shape.c       limits, refused shapes          proof.c       rules that do nothing
 //   vm.c          guarantees and limits of VMs
 //   decide.c      which place a flow should have  place.c       steps of one flow's state machine
 //   serve.c       who gets what is free           tick.c        a round of all of these
@@ -35,7 +37,6 @@
 #define OF_FAST 0 // indices of the two that people see
 #define OF_SLOW 2
 #define OF_HINT_FACTOR 16.0             // a raised flow is worth what one of 16 times its rate is
-#define OF_SHAPES 64                    // refused shapes that a NIC remembers
 #define OF_FORGET_NS (60 * SL_NS_PER_S) // a silent software flow is known for this long
 #define OF_PROBE_NS (5 * SL_NS_PER_S)   // pause between tries at a larger table
 #define OF_BACKOFF_MS 100               // first pause after a transient failure, doubled up to
@@ -82,6 +83,12 @@ struct of_side {
 	bool fresh;          // waits, and was not looked at yet
 	bool yields;         // wants an entry and beats nobody: waits again with its next report
 	uint8_t fails;       // transient failures in a row
+	uint8_t shape;       // 1 + index of the shape of its rule, 0: none
+	bool beyond;         // its rule tries whether there is more room than is known
+	bool trial;          // its rule tries a shape that was refused
+	uint32_t stray;      // packets that came to the host though its rule is in force (proof.c)
+	uint64_t stray_ns;   // since then; 0: none
+	uint64_t read_ns;    // its counter was read last, and had not moved
 	uint16_t nic;        // of entry and rule
 	uint16_t charged_vm; // for the entry
 	struct offload_queue_id queue; // that the rule steers to; nic OFFLOAD_NONE: none
@@ -154,6 +161,17 @@ struct of_port {
 
 struct of_shape {
 	uint64_t hash;
+	char text[OFFLOAD_SHAPE_TEXT];
+	uint32_t used;            // sides with a rule of it, or with one on its way
+	bool limit_known, wanted; // of its own; a flow waits for more
+	uint32_t limit, probe_step;
+	uint64_t probe_ns;
+	uint32_t epoch;     // of the NIC when it was refused for want of room
+	uint32_t full_used; // then
+	bool trying;        // beyond the known size
+	bool refused, dead, retrying;
+	uint8_t fails;
+	uint64_t retry_ns;
 	struct of_refusal refusal;
 };
 
@@ -184,8 +202,10 @@ struct of_nic {
 	uint32_t entries, inflight, leaving, promised;
 	struct of_side **residents;
 	uint32_t n_residents, cap_residents;
-	struct of_shape shapes[OF_SHAPES];
-	uint32_t n_shapes, next_shape;
+	struct of_shape shapes[OFFLOAD_SHAPES_MAX];
+	uint32_t n_shapes;
+	uint32_t n_parted; // that ever had a limit of their own
+	uint32_t epoch;    // counts what was learned of the size of the common table
 	struct offload_nic_stats stats;
 };
 
@@ -292,18 +312,36 @@ struct of_side *offload_queue_weakest(struct offload *o, struct of_port *p, uint
 
 // nic.c
 struct of_nic *offload_nic(struct offload *o, uint16_t nic); // NULL: none that works
-bool offload_entry_free(const struct of_nic *n);
 void offload_entry_take(struct offload *o, struct of_flow *f, struct of_side *s, uint16_t nic);
 void offload_entry_release(struct offload *o, struct of_side *s);
 bool offload_resident_add(struct of_nic *n, struct of_side *s);
 void offload_resident_del(struct of_nic *n, struct of_side *s);
-void offload_limit_refused(struct offload *o, struct of_nic *n);
+
+// shape.c
+bool offload_entry_free(const struct of_nic *n, const struct of_flow *f, uint8_t path);
+uint8_t offload_shape_full(const struct of_nic *n, const struct of_flow *f, uint8_t path);
+void offload_limit_refused(struct offload *o, struct of_nic *n, struct of_shape *sh);
 void offload_limit_probe(struct offload *o, struct of_nic *n);
-uint64_t offload_shape(const struct of_flow *f, uint8_t path);
+const struct of_shape *offload_shape_known(
+	const struct of_nic *n, const struct of_flow *f, uint8_t path);
+struct of_shape *offload_shape_of(struct of_nic *n, const struct of_side *s); // of its rule
+void offload_shape_take(struct offload *o, struct of_flow *f, struct of_side *s);
+void offload_shape_release(struct offload *o, struct of_side *s);
+void offload_shape_accepted(struct offload *o, struct of_side *s);
+void offload_shape_proved(struct offload *o, struct of_side *s);
+// NULL: it may be tried.
 const struct of_shape *offload_shape_refused(
 	const struct offload *o, uint16_t nic, const struct of_flow *f, uint8_t path);
-void offload_shape_refuse(
-	struct of_nic *n, const struct of_flow *f, uint8_t path, int errno_, const char *text);
+void offload_shape_refuse(struct offload *o, struct of_nic *n, const struct of_flow *f,
+	uint8_t path, int errno_, const char *text, bool dead);
+void offload_shapes_forgive(struct of_nic *n);
+uint32_t offload_shapes_count(const struct of_nic *n); // refused ones
+
+// proof.c
+void offload_proof_moved(struct offload *o, struct of_flow *f);
+void offload_proof_stray(struct offload *o, struct of_flow *f, uint32_t packets);
+bool offload_proof_dead(const struct of_side *s, uint64_t now);
+bool offload_proof_remove(struct offload *o, struct of_flow *f, struct of_side *s);
 
 // policy.c
 const struct offload_policy *offload_policy_of(struct offload *o, struct of_flow *f);

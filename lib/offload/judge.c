@@ -94,6 +94,8 @@ forbidden(const struct offload *o, const struct of_flow *f, const struct of_side
 static bool
 judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const struct of_verdict *v)
 {
+	if (offload_proof_dead(s, o->now))
+		return offload_proof_remove(o, f, s);
 	if (!offload_in_hardware(v->path))
 		return offload_order_remove(o, f, s, v->reason);
 	if (s->sig != offload_sig(f, s->path) || queue_leaving(s, OF_HOLD_PLACE))
@@ -144,12 +146,12 @@ judge_host(struct offload *o, struct of_flow *f, struct of_side *s, const struct
 		offload_move_cancel(o, s);
 	}
 	if (!offload_in_hardware(v->path)) {
+		bool refusal = v->reason == OFFLOAD_R_UNSUPPORTED || v->reason == OFFLOAD_R_DEAD;
+
 		offload_wait_leave(s);
 		offload_timer(o, s, 0);
 		s->want = v->host;
-		offload_set_state(o, s,
-			v->reason == OFFLOAD_R_UNSUPPORTED ? OFFLOAD_ST_REFUSED
-							   : OFFLOAD_ST_SOFTWARE);
+		offload_set_state(o, s, refusal ? OFFLOAD_ST_REFUSED : OFFLOAD_ST_SOFTWARE);
 		offload_set_reason(o, f, s, v->reason);
 		if (offload_order_host(o, f, s, v->host, NULL))
 			return true;

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// NICs: their table entries and how many there seem to be, and the rule shapes that they refuse.
-//
-// No API tells the size of a table. It is learned from the first refusal (what was in it then), and
-// every few seconds, while flows wait, a few entries more are tried, twice as many after a success.
+// NICs, their table entries and who has them.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <bsd/string.h>
-
-#include "base/hash.h"
 
 #include "internal.h"
 
@@ -63,7 +56,7 @@ offload_nic_add(struct offload *o, uint16_t nic, const struct offload_nic_cfg *c
 	n->mark = cfg->mark;
 	n->cfg_limit = n->limit = cfg->rule_limit;
 	n->limit_known = cfg->rule_limit > 0;
-	n->probe_step = 1;
+	n->probe_step = n->epoch = 1;
 	offload_capacity_init(n);
 	n->ports = cfg->ports;
 	n->port = calloc(cfg->ports, sizeof(*n->port));
@@ -147,17 +140,11 @@ offload_reconfigure(struct offload *o, const struct offload_cfg *cfg)
 	o->cfg.flows_max = flows_max;
 	o->cfg.workers = workers;
 	for (i = 0; i < OFFLOAD_NICS_MAX; i++)
-		o->nic[i].n_shapes = o->nic[i].next_shape = 0;
+		offload_shapes_forgive(&o->nic[i]);
 	judge_all(o);
 }
 
 // ---- entries
-
-bool
-offload_entry_free(const struct of_nic *n)
-{
-	return !n->limit_known || n->entries < n->limit;
-}
 
 void
 offload_entry_take(struct offload *o, struct of_flow *f, struct of_side *s, uint16_t nic)
@@ -175,6 +162,7 @@ offload_entry_take(struct offload *o, struct of_flow *f, struct of_side *s, uint
 void
 offload_entry_release(struct offload *o, struct of_side *s)
 {
+	offload_shape_release(o, s);
 	if (!s->has_entry)
 		return;
 	s->has_entry = false;
@@ -217,92 +205,4 @@ offload_resident_del(struct of_nic *n, struct of_side *s)
 	n->residents[s->resident] = last;
 	last->resident = s->resident;
 	s->resident = OF_NEVER;
-}
-
-void
-offload_limit_refused(struct offload *o, struct of_nic *n)
-{
-	n->limit = n->n_residents;
-	n->limit_known = true;
-	n->probe_step = 1;
-	n->probe_ns = o->now;
-}
-
-void
-offload_limit_probe(struct offload *o, struct of_nic *n)
-{
-	uint32_t most = n->cfg_limit ? n->cfg_limit : UINT32_MAX;
-
-	if (!n->limit_known || n->limit >= most || !n->table_wanted || n->entries < n->limit ||
-		o->now - n->probe_ns < OF_PROBE_NS)
-		return;
-	n->limit += n->probe_step < most - n->limit ? n->probe_step : most - n->limit;
-	n->probe_step = n->probe_step * 2 <= 1 + n->limit / 16 ? n->probe_step * 2 : n->probe_step;
-	n->probe_ns = o->now;
-}
-
-// ---- refused shapes
-
-// Which items and actions a rule for the flow needs, as far as drivers tell them apart; no values.
-uint64_t
-offload_shape(const struct of_flow *f, uint8_t path)
-{
-	const struct flow_key *k = &f->key;
-	uint64_t w[2] = {0};
-	uint8_t bytes[16] = {0};
-	unsigned i;
-
-	bytes[0] = path == OFFLOAD_ESWITCH ? (f->d.drop ? 2 : 1) : 0;
-	bytes[1] = k->l3;
-	bytes[2] = k->l3 == FLOW_L3_NONE ? 0 : k->proto;
-	bytes[3] = (k->vlan[0] > 0) + (k->vlan[1] > 0);
-	bytes[4] = (uint8_t)((k->dscp > 0) | (k->ttl > 0) << 1 | (k->tcp_flags > 0) << 2 |
-			     (k->frag > 0) << 3 | (((k->vlan[0] | k->vlan[1]) & 0xe000) > 0) << 4 |
-			     (k->eth_type == 0) << 5);
-	bytes[5] = f->d.in.port > 0;
-	bytes[6] = f->d.out.port > 0;
-	if (path == OFFLOAD_ESWITCH) {
-		for (i = 0; i < f->d.actions.n && i < FLOW_ACTIONS_MAX; i++)
-			bytes[7 + i] = f->d.actions.list[i].type + 1;
-	}
-	memcpy(w, bytes, sizeof(w));
-	return sl_hash_words(w, 2, 0);
-}
-
-const struct of_shape *
-offload_shape_refused(const struct offload *o, uint16_t nic, const struct of_flow *f, uint8_t path)
-{
-	const struct of_nic *n = &o->nic[nic];
-	uint64_t hash;
-	uint32_t i;
-
-	if (n->n_shapes == 0)
-		return NULL;
-	hash = offload_shape(f, path);
-	for (i = 0; i < n->n_shapes; i++) {
-		if (n->shapes[i].hash == hash)
-			return &n->shapes[i];
-	}
-	return NULL;
-}
-
-void
-offload_shape_refuse(
-	struct of_nic *n, const struct of_flow *f, uint8_t path, int errno_, const char *text)
-{
-	uint64_t hash = offload_shape(f, path);
-	struct of_shape *shape;
-	uint32_t i;
-
-	for (i = 0; i < n->n_shapes; i++) {
-		if (n->shapes[i].hash == hash)
-			return;
-	}
-	shape = &n->shapes[n->next_shape];
-	n->next_shape = (n->next_shape + 1) % OF_SHAPES;
-	if (n->n_shapes < OF_SHAPES)
-		n->n_shapes++;
-	shape->hash = hash;
-	shape->refusal.errno_ = errno_;
-	strlcpy(shape->refusal.text, text ? text : "", sizeof(shape->refusal.text));
 }

@@ -150,6 +150,9 @@ offload_order_install(struct offload *o, struct of_flow *f, struct of_side *s)
 	offload_set_reason(o, f, s, OFFLOAD_R_NONE);
 	o->nic[s->nic].inflight++;
 	offload_vm_inserted(o, f);
+	offload_shape_take(o, f, s);
+	s->stray = 0;
+	s->stray_ns = s->read_ns = 0;
 	give(o, f, s, OFFLOAD_INSTALL, s->path, NULL);
 	offload_sort(o, f);
 	return true;

@@ -30,9 +30,10 @@ blocked(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason)
 	return BLOCKED;
 }
 
-// Of a VM that has used up what it may have: its own ones only.
+// Of a VM that has used up what it may have its own ones only; of a shape whose own table is full
+// those of that shape. 0: of any shape.
 static struct of_side *
-weakest_of_vm(struct offload *o, struct of_nic *n, uint16_t vm)
+weakest_of(struct offload *o, struct of_nic *n, uint16_t vm, uint8_t shape, uint16_t for_vm)
 {
 	unsigned tries = SAMPLE_VM;
 	struct of_side *least = NULL;
@@ -42,7 +43,8 @@ weakest_of_vm(struct offload *o, struct of_nic *n, uint16_t vm)
 		struct of_side *s = n->residents[sl_rng_below(&o->rng, n->n_residents)];
 		double worth;
 
-		if (s->state != OFFLOAD_ST_PLACED || s->charged_vm != vm)
+		if (s->state != OFFLOAD_ST_PLACED || (vm != OFFLOAD_NONE && s->charged_vm != vm) ||
+			(shape && s->shape != shape) || offload_vm_keeps_entry(s, for_vm, o))
 			continue;
 		worth = offload_worth(offload_flow_of(s), o->now);
 		if (!least || worth < least_worth) {
@@ -69,13 +71,18 @@ entry_victim(
 	struct offload *o, struct of_nic *n, const struct of_flow *f, uint8_t reason, bool owed)
 {
 	const uint16_t vm = offload_vm(&f->d);
+	uint8_t shape = offload_shape_full(n, f, f->side[OFFLOAD_IN].want);
 	struct of_side *out = NULL;
 
-	if (reason != OFFLOAD_R_VM_ENTRY_LIMIT)
+	if (shape)
+		n->shapes[shape - 1].wanted = true;
+	if (shape && reason != OFFLOAD_R_VM_ENTRY_LIMIT)
+		out = weakest_of(o, n, OFFLOAD_NONE, shape, vm);
+	else if (reason != OFFLOAD_R_VM_ENTRY_LIMIT)
 		out = offload_pool_least(o, n, vm);
 	if (!may_replace(o, f, out, owed) && vm != OFFLOAD_NONE &&
 		(reason == OFFLOAD_R_VM_ENTRY_LIMIT || o->n_limited > 0)) {
-		out = weakest_of_vm(o, n, vm);
+		out = weakest_of(o, n, vm, shape, vm);
 		owed = false;
 	}
 	return may_replace(o, f, out, owed) ? out : NULL;
@@ -223,7 +230,7 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 		return offload_order_move(o, f, s, got, a, OFFLOAD_R_NONE) ? DONE : NO_ORDERS;
 	if (limit != OFFLOAD_R_NONE)
 		return want_entry(o, n, f, s, limit);
-	if (!offload_entry_free(n))
+	if (!offload_entry_free(n, f, got))
 		return want_entry(o, n, f, s, OFFLOAD_R_TABLE_FULL);
 	if (o->orders.n == o->orders.max)
 		return NO_ORDERS;

@@ -7,7 +7,6 @@
 
 #include "switch/extensions.h"
 #include "switch/macs.h"
-#include "place/offload_run.h"
 #include "place/placements.h"
 #include "switch/rule_book.h"
 
@@ -213,7 +212,6 @@ publish(struct control *c, bool decisions)
 		p->s.insert_tokens =
 			(uint32_t)((uint64_t)c->cfg->insert_budget * DP_TICK_NS / SL_NS_PER_S) + 1;
 	p->s.report_rate = placements_report_rate(c);
-	p->s.report_dscp = offload_run_wants_dscp(c);
 	if (c->running) {
 		old = (struct published *)(uintptr_t)dp_publish(c->dp, &p->s);
 		c->snapshot = &p->s;

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "offload/offload.h"
+#include "offload/shape.h"
 
 // A small world for the placement manager: a clock set by hand, flows of a constant rate, workers
 // that do as SET_HOST says, NICs that answer in the round after the order. vports and VMs: 1 and 2
@@ -31,6 +32,7 @@ struct w_flow {
 	uint64_t bps;
 	uint32_t id;
 	uint8_t worker;
+	bool dead;                    // its rule does nothing
 	struct offload_place rule;    // what the NIC has; path software: nothing
 	struct offload_place host[2]; // what the worker was told
 };
@@ -49,6 +51,8 @@ struct world {
 	enum offload_outcome answer_remove;
 	unsigned capacity; // entries that NIC 0 takes, 0: any number
 	unsigned entries;
+	// What a NIC says to an INSTALL, where that is not `answer`; NULL: it is.
+	enum offload_outcome (*judge)(struct world *w, const struct w_flow *f);
 	struct offload_nic_cfg nic;
 };
 
@@ -193,6 +197,8 @@ w_answer(struct world *w, const struct offload_order *order)
 
 	if (order->type == OFFLOAD_INSTALL && w->capacity && w->entries >= w->capacity)
 		outcome = OFFLOAD_FULL;
+	if (outcome == OFFLOAD_OK && order->type == OFFLOAD_INSTALL && w->judge)
+		outcome = w->judge(w, f);
 	ok = outcome == OFFLOAD_OK;
 	if (ok && order->type == OFFLOAD_INSTALL)
 		f->rule = order->place;
@@ -246,7 +252,9 @@ w_report(struct world *w, struct w_flow *f)
 {
 	uint64_t bytes = f->bps / 8 * W_TICK_MS / 1000;
 
-	if (f->rule.path != OFFLOAD_SOFTWARE)
+	if (f->rule.path != OFFLOAD_SOFTWARE && f->dead)
+		offload_flow_still(w->o, f->id);
+	if (f->rule.path != OFFLOAD_SOFTWARE && !f->dead)
 		offload_flow_count(w->o, f->id, 1, bytes);
 	else
 		f->id = offload_flow_report(

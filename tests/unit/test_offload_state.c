@@ -170,7 +170,8 @@ test_refused_shape_is_remembered(void **state)
 	w_run(w, 500);
 	w_expect(w, b, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_UNSUPPORTED);
 	w_expect_words(w, b, OFFLOAD_IN,
-		"the driver does not take this kind of rule: no way (No space left on device)");
+		"the driver does not take this kind of rule: no way (No space left on device), "
+		"next try in 29000 ms");
 	assert_int_equal(w->installs, 3); // one for the switch, two for the queue
 	tcp = w_add(w, 1, 2, NORMAL);
 	tcp->key.proto = IPPROTO_TCP;

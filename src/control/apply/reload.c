@@ -112,6 +112,31 @@ second_half(struct reload *r)
 	config_free(old);
 }
 
+// Both are made by the same parser from zeroed memory.
+static bool
+same_policy(const struct config *a, const struct config *b)
+{
+	return a->n_policies == b->n_policies &&
+	       (a->n_policies == 0 ||
+		       memcmp(a->policies, b->policies, a->n_policies * sizeof(*a->policies)) == 0);
+}
+
+static bool
+same_limits(const struct config *a, const struct config *b)
+{
+	uint16_t i;
+
+	for (i = 0; i < a->n_vms && i < b->n_vms; i++) {
+		const struct config_vm *x = &a->vms[i], *y = &b->vms[i];
+
+		if (x->min_queues != y->min_queues || x->max_queues != y->max_queues ||
+			x->min_entries != y->min_entries || x->max_entries != y->max_entries ||
+			x->min_inserts != y->min_inserts || x->max_inserts != y->max_inserts)
+			return false;
+	}
+	return true;
+}
+
 int
 apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, struct sl_err *err)
 {
@@ -130,6 +155,10 @@ apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, 
 			      : check_fixed(c->cfg, next, err);
 	if (rc == 0 && memcmp(&c->cfg->offload, &next->offload, sizeof(next->offload)) != 0)
 		reload_note(r, "offload settings", "changed");
+	if (rc == 0 && !same_policy(c->cfg, next))
+		reload_note(r, "placement policy", "changed");
+	if (rc == 0 && !same_limits(c->cfg, next))
+		reload_note(r, "limits of VMs", "changed");
 	if (rc == 0 && c->cfg->log_level != next->log_level)
 		reload_note(r, "log level:", sl_log_level_name(next->log_level));
 	if (rc == 0)

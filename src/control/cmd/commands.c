@@ -22,6 +22,7 @@ static const struct ctl_binding bindings[] = {
 	{"queue list", cmd_queue_list},
 	{"ring list", cmd_ring_list},
 	{"offload status", cmd_offload_status},
+	{"offload show", cmd_offload_show},
 	{"offload top", cmd_offload_top},
 	{"extension list", cmd_extension_list},
 	{"extension add", cmd_extension_add},

@@ -34,6 +34,7 @@ COMMAND(cmd_flow_explain);
 COMMAND(cmd_queue_list);
 COMMAND(cmd_ring_list);
 COMMAND(cmd_offload_status);
+COMMAND(cmd_offload_show);
 COMMAND(cmd_offload_top);
 COMMAND(cmd_extension_list);
 COMMAND(cmd_extension_add);

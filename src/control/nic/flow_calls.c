@@ -3,11 +3,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_flow.h>
 
+#include "nic/errors.h"
 #include "nic/flow_calls.h"
 
 // The only file of sluice that calls rte_flow. All of it runs on a NIC's executor thread.
@@ -18,40 +20,15 @@ is_gone(uint16_t ethdev)
 	return !rte_eth_dev_is_valid_port(ethdev) || rte_eth_dev_is_removed(ethdev) == 1;
 }
 
-// What an errno means depends on the driver: some say EINVAL, some ENOTSUP to a shape that they do
-// not take, and mlx5 says ENOMEM where another says ENOSPC. With UNSUPPORTED every flow of that
-// shape is given up, and with GONE the whole NIC: neither is said of what one flow can cause.
 static enum offload_outcome
-classify(uint16_t ethdev, int error, enum rte_flow_error_type type)
+classify(const struct nic_job *job, enum rte_flow_error_type type)
 {
-	switch (error) {
-	case 0:
+	struct rte_eth_dev_info info = {0};
+
+	if (job->error == 0)
 		return OFFLOAD_OK;
-	case ENOSPC:
-	case ENOMEM:
-	case ENOBUFS:
-	case EDQUOT:
-		return OFFLOAD_FULL;
-	case ENODEV:
-	case ENXIO:
-	case EIO:
-		return is_gone(ethdev) ? OFFLOAD_GONE : OFFLOAD_TRANSIENT;
-	case EAGAIN:
-	case EBUSY:
-	case EEXIST: // another rule has this pattern: a matter of this flow
-	case EINTR:
-	case ETIMEDOUT:
-		return OFFLOAD_TRANSIENT;
-	case E2BIG:
-	case EINVAL:
-	case ENOSYS:
-	case ENOTSUP:
-	case ERANGE:
-		return OFFLOAD_UNSUPPORTED;
-	default:
-		// A refusal that points at an item, an action or an attribute is about the shape.
-		return type > RTE_FLOW_ERROR_TYPE_HANDLE ? OFFLOAD_UNSUPPORTED : OFFLOAD_TRANSIENT;
-	}
+	(void)rte_eth_dev_info_get(job->ethdev, &info);
+	return nic_error_class(info.driver_name, job->error, job->text, type, is_gone(job->ethdev));
 }
 
 static void
@@ -59,11 +36,11 @@ answer(struct nic_job *job, int error, const struct rte_flow_error *fe)
 {
 	error = error < 0 ? -error : error; // some drivers set rte_errno to a negative one
 	job->error = error;
-	job->outcome = classify(job->ethdev, error, fe->type);
 	snprintf(job->text, sizeof(job->text), "%s",
 		fe->message != NULL ? fe->message
 		: error != 0        ? strerror(error)
 				    : "");
+	job->outcome = classify(job, fe->type);
 }
 
 void
@@ -80,9 +57,14 @@ void
 nic_flow_create(struct nic_job *job)
 {
 	struct rte_flow_error fe = {0};
+	struct timespec from, to;
 
+	clock_gettime(CLOCK_MONOTONIC, &from);
 	job->flow = rte_flow_create(
 		job->ethdev, &job->rule.attr, job->rule.items, job->rule.actions, &fe);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	job->took_ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000 + (uint64_t)to.tv_nsec -
+		       (uint64_t)from.tv_nsec;
 	answer(job, job->flow != NULL ? 0 : rte_errno != 0 ? rte_errno : EINVAL, &fe);
 }
 

@@ -42,9 +42,10 @@ struct nic_job {
 	struct nic_trial *trial;
 	// answer
 	enum offload_outcome outcome;
-	int error;     // positive errno, 0: done
-	char text[96]; // the driver's words
-	bool counted;  // DESTROY: the query went well, packets and bytes are the rule's
+	int error;        // positive errno, 0: done
+	char text[96];    // the driver's words
+	uint64_t took_ns; // CREATE: in the driver
+	bool counted;     // DESTROY: the query went well, packets and bytes are the rule's
 	uint64_t packets, bytes;
 };
 

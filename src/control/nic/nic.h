@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "device/ethdev_setup.h"
+#include "nic/cost.h"
 #include "nic/executor.h"
 #include "offload/offload.h"
 
@@ -30,6 +31,15 @@ struct nic_probe_count {
 	uint32_t dropped; // came in between, before there was a switch to take them
 };
 
+// What a rule was found to be worth when the NIC was probed.
+struct nic_probed {
+	bool asked;      // the driver was asked whether it takes it
+	bool taken;      // and said yes
+	char words[96];  // what it said else
+	bool sent;       // packets were sent through it
+	char result[24]; // "works", "dead", ...; "" where none were
+};
+
 struct nic {
 	char name[CONFIG_NAME_MAX];
 	uint16_t index;
@@ -41,6 +51,9 @@ struct nic {
 	bool gone;    // its driver said so: nothing is asked of it any more
 	bool tried;   // mark and eswitch are proved by packets, not only by what the driver said
 	struct nic_probe_count probe; // packets of its own that sluice sent at start
+	struct nic_probed to_queue, to_port;
+	struct nic_cost cost; // of insertions
+	uint64_t errors[5];   // answers to insertions, by enum offload_outcome
 	const struct nic_ops *ops;
 	struct nic_executor *executor;
 	uint16_t n_ports;

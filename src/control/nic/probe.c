@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nic/probe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <netinet/in.h>
@@ -61,15 +63,20 @@ await(struct nic *nic, struct nic_job *job, struct sl_log *log, const char *what
 }
 
 static bool
-ask(struct nic *nic, struct nic_job *job, struct sl_log *log, const char *what)
+ask(struct nic *nic, struct nic_job *job, struct nic_probed *out, struct sl_log *log,
+	const char *what)
 {
 	bool ok;
 
 	job->type = NIC_JOB_VALIDATE;
 	job = await(nic, job, log, what);
-	if (job == NULL)
+	out->asked = true;
+	if (job == NULL) {
+		snprintf(out->words, sizeof(out->words), "no answer in time");
 		return false;
-	ok = job->error == 0;
+	}
+	ok = out->taken = job->error == 0;
+	memcpy(out->words, job->text, sizeof(out->words));
 	if (!ok)
 		sl_log(log, SL_LOG_WARN, "%s takes no %s: %s", nic->name, what, job->text);
 	nic_job_free(job);
@@ -97,7 +104,8 @@ ask_rules(struct nic *nic, const struct nic_port *spare, struct sl_log *log)
 	if (job != NULL && spare != NULL) {
 		job->ethdev = spare->ethdev;
 		if (translate_to_queue(&key, spare->rx_default, 1, &job->rule, NULL) == 0)
-			nic->mark = ask(nic, job, log, "rules to a queue with MARK");
+			nic->mark =
+				ask(nic, job, &nic->to_queue, log, "rules to a queue with MARK");
 		else
 			nic_job_free(job);
 	} else {
@@ -110,7 +118,8 @@ ask_rules(struct nic *nic, const struct nic_port *spare, struct sl_log *log)
 		job->ethdev = nic->ports[0].ethdev;
 		if (translate_to_port(&key, nic->ports[0].ethdev, nic->ports[1].ethdev, &none,
 			    &job->rule, NULL) == 0)
-			nic->eswitch = ask(nic, job, log, "transfer rules to a port");
+			nic->eswitch =
+				ask(nic, job, &nic->to_port, log, "transfer rules to a port");
 		else
 			nic_job_free(job);
 	}
@@ -125,9 +134,24 @@ take_counts(struct nic *nic, const struct nic_trial *t)
 }
 
 static void
+take_result(struct nic_probed *p, enum nic_trial_verdict v)
+{
+	static const char *const names[] = {[NIC_TRIAL_NONE] = "",
+		[NIC_TRIAL_WORKS] = "works",
+		[NIC_TRIAL_REFUSED] = "refused",
+		[NIC_TRIAL_DEAD] = "does nothing",
+		[NIC_TRIAL_NO_MARK] = "no mark"};
+
+	p->sent = v == NIC_TRIAL_WORKS || v == NIC_TRIAL_DEAD || v == NIC_TRIAL_NO_MARK;
+	snprintf(p->result, sizeof(p->result), "%s", names[v]);
+}
+
+static void
 take_verdict(struct nic *nic, const struct nic_trial *t, struct sl_log *log)
 {
 	take_counts(nic, t);
+	take_result(&nic->to_queue, t->steer_works);
+	take_result(&nic->to_port, t->way_works);
 	nic->tried = t->way_works == NIC_TRIAL_WORKS && t->steer_works == NIC_TRIAL_WORKS;
 	if (t->way_works == NIC_TRIAL_DEAD) {
 		nic->eswitch = false;

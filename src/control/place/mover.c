@@ -315,6 +315,11 @@ mover_answer(struct control *c, struct nic_job *job)
 	};
 
 	memcpy(f.text, job->text, sizeof(f.text));
+	if (pl != NULL && job->type == NIC_JOB_CREATE && c->nics[pl->nic] != NULL) {
+		c->nics[pl->nic]->errors[job->outcome]++;
+		if (job->outcome == OFFLOAD_OK)
+			nic_cost_add(&c->nics[pl->nic]->cost, job->took_ns, sl_now(&c->clock));
+	}
 	if (pl != NULL && job->type == NIC_JOB_CREATE)
 		pl->handle = job->flow;
 	if (pl != NULL && job->counted && pl->place.path == OFFLOAD_ESWITCH)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ext/chain.h"
+#include "offload/shape.h"
 #include "place/ahead.h"
 #include "place/hints.h"
 #include "switch/macs.h"
@@ -32,6 +33,7 @@ offload_run_cfg(const struct config *cfg, uint32_t workers)
 		.eswitch_min_bps = o->eswitch_min_bps,
 		.idle_ms = o->idle_ms,
 		.residency_ms = o->residency_ms,
+		.retry_ms = o->retry_ms,
 		.shared_flows = o->shared_flows,
 		.orders_per_tick =
 			o->orders_per_tick < ORDERS_MAX ? o->orders_per_tick : ORDERS_MAX,
@@ -298,6 +300,8 @@ count_lane(void *ctx, struct placement *pl)
 	if (packets > 0) {
 		offload_flow_count(c->offload, pl->flow, packets, bytes);
 		keep_alive(c, pl->flow);
+	} else {
+		offload_flow_still(c->offload, pl->flow);
 	}
 }
 
@@ -334,6 +338,8 @@ take_counts(struct control *c, struct nic_job *job)
 				(uint32_t)(n->packets - pl->base_packets),
 				n->bytes - pl->base_bytes);
 			keep_alive(c, pl->flow);
+		} else {
+			offload_flow_still(c->offload, pl->flow);
 		}
 		pl->base_packets = n->packets;
 		pl->base_bytes = n->bytes;

@@ -21,7 +21,6 @@ void offload_run_decide(
 	struct control *c, const struct flow_key *key, struct offload_decision *out);
 // policy_run.c: the policy rules and the VMs' limits of the config in force. 0 or -ENOMEM.
 int offload_run_policy(struct control *c);
-bool offload_run_wants_dscp(const struct control *c); // a rule asks for it
 // The brain's settings from a config.
 struct offload_cfg offload_run_cfg(const struct config *cfg, uint32_t workers);
 

@@ -73,17 +73,3 @@ offload_run_policy(struct control *c)
 	}
 	return offload_policies_set(c->offload, list, c->cfg->n_policies);
 }
-
-bool
-offload_run_wants_dscp(const struct control *c)
-{
-	uint16_t i;
-
-	for (i = 0; i < c->cfg->n_policies; i++) {
-		const struct config_policy *p = &c->cfg->policies[i];
-
-		if ((p->dscp | p->dscp_raise | p->dscp_lower) != 0)
-			return true;
-	}
-	return false;
-}

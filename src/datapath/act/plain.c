@@ -41,7 +41,7 @@ choose(const struct dp_worker *w, const struct dp_burst *b)
 static __attribute__((noinline)) void
 tell(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, const struct rte_mbuf *m)
 {
-	report_tick(w, e, ticks, report_dscp(w, m));
+	report_tick(w, e, ticks, report_dscp(m));
 }
 
 // As report_packet.
@@ -61,7 +61,7 @@ count(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m, bool
 	rate += len;
 	e->rate = likely(rate >= len) ? rate : UINT32_MAX;
 	if (unlikely(rate >= w->report_rate) && e->flags == 0)
-		report_first(w, e, report_dscp(w, m));
+		report_first(w, e, report_dscp(m));
 }
 
 // Too long for the quick way, or the output is reached by another worker.

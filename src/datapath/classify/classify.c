@@ -157,7 +157,7 @@ miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, const struct rte_mbuf 
 	struct dp_miss *ms = classify_miss(w, b, &b->keys[k], b->hashes[k], rules);
 
 	if (ms->packets++ == 0)
-		ms->dscp = report_dscp(w, m);
+		ms->dscp = report_dscp(m);
 	ms->bytes += m->pkt_len;
 	set_program(w, b, b->at[k], &ms->program, ms->key != NULL ? NULL : &ms->direct);
 }

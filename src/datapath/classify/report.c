@@ -41,7 +41,7 @@ report_init(struct dp_worker *w)
 // Behind up to two VLAN tags: the six upper bits of IPv4's second byte, or of IPv6's traffic class
 // (RFC 2474).
 uint8_t
-report_read_dscp(const struct rte_mbuf *m)
+report_dscp(const struct rte_mbuf *m)
 {
 	uint32_t at = 2 * RTE_ETHER_ADDR_LEN, tags;
 	rte_be16_t type = 0;

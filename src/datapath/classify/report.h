@@ -54,12 +54,7 @@ report_new_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, uint
 }
 
 // What a report says of the packet's DSCP. m is still the worker's.
-uint8_t report_read_dscp(const struct rte_mbuf *m);
-static inline uint8_t
-report_dscp(const struct dp_worker *w, const struct rte_mbuf *m)
-{
-	return unlikely(w->snap->report_dscp) ? report_read_dscp(m) : DP_NO_DSCP;
-}
+uint8_t report_dscp(const struct rte_mbuf *m);
 
 // A packet of len bytes hit e; m NULL: it is gone, and its DSCP was dscp.
 static inline void
@@ -72,11 +67,11 @@ report_packet(struct dp_worker *w, struct cache_entry *e, uint32_t len, const st
 	e->packets++;
 	e->bytes += len;
 	if (unlikely(ticks != 0))
-		report_new_tick(w, e, ticks, m != NULL ? report_dscp(w, m) : dscp);
+		report_new_tick(w, e, ticks, m != NULL ? report_dscp(m) : dscp);
 	rate = e->rate + len;
 	e->rate = likely(rate >= len) ? rate : UINT32_MAX;
 	if (unlikely(e->flags == 0 && e->rate >= w->report_rate))
-		report_first(w, e, m != NULL ? report_dscp(w, m) : dscp);
+		report_first(w, e, m != NULL ? report_dscp(m) : dscp);
 }
 
 #endif

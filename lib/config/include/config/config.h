@@ -153,6 +153,7 @@ struct config_offload {
 	uint64_t min_bps;         // below this a flow is not worth a queue or a ring
 	uint64_t eswitch_min_bps; // below this a flow is not worth an embedded switch's entry
 	uint32_t idle_ms;      // a placed flow without packets for this long leaves; 0: automatic
+	uint32_t retry_ms;     // a kind of rule that a NIC refused is tried again after this
 	uint32_t residency_ms; // a placed flow stays at least this long; 0: automatic
 	uint32_t tick_ms;
 	uint16_t shared_flows;    // flows that one shared queue takes

@@ -136,7 +136,8 @@ enum offload_reason {
 	OFFLOAD_R_EXTENSION,       // an extension of the switch has to be shown its packets
 	OFFLOAD_R_POLICY,          // its policy rule does not allow the place
 	OFFLOAD_R_VM_INSERT_LIMIT, // its VM has had its insertions of this second
-	OFFLOAD_R_LENT,            // what it had was lent, and is guaranteed to another VM
+	OFFLOAD_R_DEAD, // the driver took a rule of this shape, and it did nothing; remembered
+	OFFLOAD_R_LENT, // what it had was lent, and is guaranteed to another VM
 	OFFLOAD_REASONS
 };
 
@@ -217,6 +218,7 @@ struct offload_cfg {
 	uint64_t heavy_bps, light_bps, min_bps;
 	uint64_t eswitch_min_bps;       // as min_bps, for an entry of an embedded switch
 	uint32_t idle_ms, residency_ms; // 0: the brain's to choose
+	uint32_t retry_ms;              // a refused shape is tried again, at first; likewise
 	uint16_t shared_flows;
 	uint32_t orders_per_tick;
 	uint32_t flows_max; // known flows, 64 to 2^20
@@ -344,6 +346,7 @@ struct offload_nic_stats {
 	uint32_t op_us, op_least_us, window, under_way, shapes_refused;
 	uint64_t to_beat_bps;
 	uint64_t installed, removed, refused[OFFLOAD_REASONS]; // refused: flow sides that ever were
+	uint64_t dead;          // rules that were found to do nothing
 	uint64_t moves_eswitch; // moves to or from eswitch: packets that the host held may have
 				// been overtaken
 };

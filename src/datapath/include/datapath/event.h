@@ -9,7 +9,7 @@
 // Worker -> control: small events in one bounded single-producer ring per worker. A full ring is
 // counted, never waited for. Thread safety: any thread (plain values); see worker.h for the rings.
 
-#define DP_NO_DSCP 0xff // no IP, or the snapshot does not ask for it
+#define DP_NO_DSCP 0xff // no IP
 
 enum dp_event_type {
 	DP_EV_FLOW, // a flow is busy (above report_rate) for the first time, or reports again (at

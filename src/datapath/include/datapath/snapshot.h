@@ -110,7 +110,6 @@ struct dp_snapshot {
 	uint32_t idle_ticks;    // software flows idle for longer leave the cache
 	uint32_t insert_tokens; // of a full cache and a tick (cache_budget); 0: no limit
 	uint32_t report_rate; // decayed bytes from which on a flow is reported: dp_report_rate(bps)
-	bool report_dscp;     // reports say the packet's DSCP
 };
 
 #endif

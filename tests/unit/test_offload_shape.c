@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is learned by the shape of a rule: how many fit, what is refused, what does nothing.
+#include <stdlib.h>
+
+#include "offload_fixture.h"
+
+#define NORMAL (5 * MBIT)
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct offload_cfg cfg = w_cfg();
+
+	assert_non_null(w);
+	cfg.retry_ms = 4000;
+	w_init(w, &cfg);
+	w_nic(w, 0, "nic0", 6, 0);
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	w_fini(*state);
+	free(*state);
+	return 0;
+}
+
+static void
+add_many(struct world *w, unsigned n, uint8_t proto)
+{
+	while (n-- > 0)
+		w_add(w, 1, 2, NORMAL + n)->key.proto = proto;
+}
+
+static unsigned
+placed(const struct world *w, uint8_t proto)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < w->n_flows; i++)
+		n += w->flow[i].key.proto == proto && w->flow[i].rule.path == OFFLOAD_ESWITCH;
+	return n;
+}
+
+struct search {
+	const char *text;
+	struct offload_shape_info found;
+	unsigned hits;
+};
+
+static void
+match(void *ctx, const struct offload_shape_info *s)
+{
+	struct search *c = ctx;
+
+	if (strcmp(s->text, c->text) != 0)
+		return;
+	c->found = *s;
+	c->hits++;
+}
+
+static struct offload_shape_info
+shape(const struct world *w, const char *text)
+{
+	struct search c = {.text = text};
+
+	offload_shape_each(w->o, 0, match, &c);
+	assert_int_equal(c.hits, 1);
+	return c.found;
+}
+
+#define UDP "to-port ipv4 udp, in by a VF"
+#define TCP "to-port ipv4 tcp, in by a VF"
+
+// UDP has a table of 6 of its own, TCP one of 20.
+static enum offload_outcome
+two_tables(struct world *w, const struct w_flow *f)
+{
+	unsigned most = f->key.proto == IPPROTO_UDP ? 6 : 20;
+
+	return placed(w, f->key.proto) < most ? OFFLOAD_OK : OFFLOAD_FULL;
+}
+
+static void
+test_each_shape_has_its_size(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *heavy;
+	unsigned i, waiting = 0;
+
+	w->judge = two_tables;
+	add_many(w, 12, IPPROTO_UDP);
+	w_run(w, 1000);
+	assert_int_equal(placed(w, IPPROTO_UDP), 6);
+	add_many(w, 30, IPPROTO_TCP);
+	w_run(w, 2000);
+	// The first TCP rule beyond six shows that it was UDP's table that is full.
+	assert_int_equal(placed(w, IPPROTO_UDP), 6);
+	assert_int_equal(placed(w, IPPROTO_TCP), 20);
+	assert_int_equal(shape(w, UDP).entries, 6);
+	assert_int_equal(shape(w, UDP).limit, 6);
+	assert_true(shape(w, UDP).full);
+	assert_true(shape(w, TCP).full);
+	for (i = 0; i < 12; i++) {
+		if (w->flow[i].rule.path == OFFLOAD_ESWITCH)
+			continue;
+		w_expect_words(w, &w->flow[i], OFFLOAD_IN,
+			"table full: 6 of 6 rules of its kind (" UDP ")");
+		waiting++;
+	}
+	assert_int_equal(waiting, 6);
+	// Who is worth more gets an entry from one of its kind.
+	heavy = w_add(w, 1, 2, 40 * MBIT);
+	w_run(w, 2000);
+	assert_int_equal(heavy->rule.path, OFFLOAD_ESWITCH);
+	assert_int_equal(placed(w, IPPROTO_TCP), 20);
+}
+
+static void
+test_one_table_for_all(void **state)
+{
+	struct world *w = *state;
+	unsigned installs;
+
+	w->capacity = 10;
+	add_many(w, 8, IPPROTO_UDP);
+	w_run(w, 500);
+	add_many(w, 12, IPPROTO_TCP);
+	w_run(w, 2000);
+	assert_int_equal(w->entries, 10);
+	// Both were refused once, at ten: there is one table.
+	assert_true(shape(w, TCP).full);
+	assert_int_equal(shape(w, UDP).limit + shape(w, TCP).limit, 0);
+	installs = w->installs;
+	w_run(w, 2000);
+	assert_in_range(w->installs - installs, 0, 4);
+}
+
+static enum offload_outcome
+no_udp(struct world *w, const struct w_flow *f)
+{
+	return f->key.proto == IPPROTO_UDP ? OFFLOAD_UNSUPPORTED : OFFLOAD_OK;
+}
+
+static void
+test_refused_until_a_time(void **state)
+{
+	struct world *w = *state;
+	struct offload_shape_info s;
+	unsigned installs;
+
+	w->judge = no_udp;
+	add_many(w, 10, IPPROTO_UDP);
+	add_many(w, 10, IPPROTO_TCP);
+	w_run(w, 1000);
+	assert_int_equal(placed(w, IPPROTO_TCP), 10);
+	s = shape(w, UDP);
+	assert_true(s.refused && !s.dead);
+	assert_int_equal(s.failures, 1);
+	assert_string_equal(s.driver_text, "no way");
+	assert_in_range(s.retry_ns, w->clock.manual_ns + 1, w->clock.manual_ns + 4 * SL_NS_PER_S);
+	// One flow tries, no more; then it is longer.
+	installs = w->installs;
+	w_run(w, 4000);
+	assert_in_range(w->installs - installs, 1, 2); // for a queue instead, too
+	assert_int_equal(shape(w, UDP).failures, 2);
+	assert_true(shape(w, UDP).retry_ns > w->clock.manual_ns + 4 * SL_NS_PER_S);
+	w->judge = NULL;
+	w_run(w, 9000);
+	assert_int_equal(placed(w, IPPROTO_UDP), 10);
+	assert_false(shape(w, UDP).refused);
+}
+
+static void
+test_a_dead_rule_is_found(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *a = w_add(w, 1, 2, NORMAL), *b = w_add(w, 1, 2, NORMAL);
+	struct offload_nic_stats ns;
+	unsigned i;
+
+	w_run(w, 3000); // both work
+	a->dead = true;
+	for (i = 0; i < 100 && a->rule.path == OFFLOAD_ESWITCH; i++)
+		w_run(w, W_TICK_MS);
+	assert_in_range(i * W_TICK_MS, 1000, 1300);
+	assert_true(offload_nic_stats_get(w->o, 0, &ns));
+	assert_int_equal(ns.dead, 1);
+	w_run(w, W_TICK_MS);
+	assert_true(shape(w, UDP).dead);
+	assert_int_equal(w_get(w, a).side[OFFLOAD_IN].reason, OFFLOAD_R_DEAD);
+	assert_int_equal(b->rule.path, OFFLOAD_ESWITCH); // it counts: it may stay
+	w_run(w, 1000);
+	assert_int_equal(a->rule.path, OFFLOAD_SHARED_QUEUE);
+	// Tried again by one flow: dead still, so it takes longer; then it works.
+	w_run(w, 3000);
+	assert_int_equal(shape(w, UDP).failures, 1);
+	w_run(w, 2000);
+	assert_int_equal(shape(w, UDP).failures, 2);
+	a->dead = false;
+	w_run(w, 9000);
+	assert_false(shape(w, UDP).refused);
+	assert_int_equal(a->rule.path, OFFLOAD_ESWITCH);
+}
+
+// A counter that is read and stands still for long, with nothing coming to the host, says nothing;
+// nor do packets that come to the host while it moves.
+static void
+test_a_lagging_counter_is_no_lie(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *a = w_add(w, 1, 2, NORMAL), *b = w_add(w, 1, 2, NORMAL);
+	struct offload_nic_stats ns;
+	unsigned i;
+
+	w_run(w, 500);
+	a->bps = b->bps = 0; // by hand from here
+	for (i = 0; i < 200; i++) {
+		offload_flow_still(w->o, a->id);
+		if (i % 50 == 49) // once a second
+			offload_flow_count(w->o, a->id, 100, 50 * NORMAL / 8 / 50);
+		if (i == 3) // what was on its way
+			offload_flow_report(
+				w->o, &a->key, a->worker, &a->d, 30, 3000, OFFLOAD_SOFTWARE);
+		offload_flow_report(w->o, &b->key, b->worker, &b->d, 3, 300, OFFLOAD_SOFTWARE);
+		offload_flow_count(w->o, b->id, 1, 100);
+		w_run(w, W_TICK_MS);
+	}
+	assert_true(offload_nic_stats_get(w->o, 0, &ns));
+	assert_int_equal(ns.dead, 0);
+	assert_int_equal(a->rule.path, OFFLOAD_ESWITCH);
+	assert_int_equal(b->rule.path, OFFLOAD_ESWITCH);
+	// Nor do packets at the host while the counter could not be read.
+	for (i = 0; i < 200; i++) {
+		offload_flow_report(w->o, &b->key, b->worker, &b->d, 3, 300, OFFLOAD_SOFTWARE);
+		w_run(w, W_TICK_MS);
+	}
+	assert_true(offload_nic_stats_get(w->o, 0, &ns));
+	assert_int_equal(ns.dead, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_each_shape_has_its_size, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_table_for_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_until_a_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_dead_rule_is_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_lagging_counter_is_no_lie, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "eswitch/miss.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include <rte_mbuf.h>
@@ -91,27 +92,49 @@ emu_miss_loops(const struct emu_nic *nic, const struct emu_pkt *p)
 	       p->key.eth_type == rte_cpu_to_be_16(RTE_PMD_EMUNIC_MISS_ETHERTYPE);
 }
 
-// Moves the MAC addresses to head, in front of the tag, and makes that.
+struct macs {
+	uint8_t bytes[RTE_PMD_EMUNIC_MISS_MACS];
+};
+
+static_assert(sizeof(struct macs) == 12, "bytes");
+
+// How a tagged frame begins, and where its addresses were.
+struct head {
+	struct macs macs;
+	union {
+		uint8_t tag[RTE_PMD_EMUNIC_MISS_TAG];
+		struct {
+			uint8_t room[RTE_PMD_EMUNIC_MISS_TAG - RTE_PMD_EMUNIC_MISS_MACS];
+			struct macs macs_before;
+		};
+	};
+};
+
+// Makes the tag, in the headroom that there is (emu_own): the MAC addresses move in front of it.
 static void
-seal(struct emu_side *side, struct emu_pkt *p, uint8_t *head)
+seal(struct emu_side *side, struct emu_pkt *p)
 {
 	struct emu_miss *miss = &side->miss;
 	const struct rte_pmd_emunic_miss m = {
 		.key_id = miss->conf.key_id,
 		.vf = side->index - 1,
 		.origin = p->key.port,
-		.len = p->m->pkt_len - RTE_PMD_EMUNIC_MISS_TAG,
+		.len = p->m->pkt_len,
 		.number = ++miss->number,
 	};
-	uint8_t *tag = head + RTE_PMD_EMUNIC_MISS_MACS;
 	struct iovec iov[MAX_SEGMENTS];
 	unsigned int n = 0;
+	struct head *head;
 
-	memmove(head, head + RTE_PMD_EMUNIC_MISS_TAG, RTE_PMD_EMUNIC_MISS_MACS);
-	rte_pmd_emunic_miss_write(tag, &m);
+	p->m->data_off -= RTE_PMD_EMUNIC_MISS_TAG;
+	p->m->data_len += RTE_PMD_EMUNIC_MISS_TAG;
+	p->m->pkt_len += RTE_PMD_EMUNIC_MISS_TAG;
+	head = rte_pktmbuf_mtod(p->m, struct head *);
+	head->macs = head->macs_before;
+	rte_pmd_emunic_miss_write(head->tag, &m);
 	for (struct rte_mbuf *s = p->m; s != NULL; s = s->next)
 		iov[n++] = (struct iovec){rte_pktmbuf_mtod(s, void *), s->data_len};
-	rte_pmd_emunic_miss_put(tag + RTE_PMD_EMUNIC_MISS_HASH, 8,
+	rte_pmd_emunic_miss_put(head->tag + RTE_PMD_EMUNIC_MISS_HASH, 8,
 		rte_pmd_emunic_miss_hash(miss->conf.key, iov, n, m.len));
 }
 
@@ -119,7 +142,6 @@ static void
 give(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 {
 	uint32_t headers = RTE_PMD_EMUNIC_MISS_MACS;
-	uint8_t *head;
 
 	if (p->l4_sum || p->ip_sum)
 		headers = p->l2_len + p->l3_len + p->l4_len;
@@ -139,12 +161,7 @@ give(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 		emu_drop(nic, EMU_DROP_EDIT, p->m);
 		return;
 	}
-	head = (uint8_t *)rte_pktmbuf_prepend(p->m, RTE_PMD_EMUNIC_MISS_TAG);
-	if (head == NULL) {
-		emu_drop(nic, EMU_DROP_NO_BUFFER, p->m);
-		return;
-	}
-	seal(side, p, head);
+	seal(side, p);
 	side->miss.tagged++;
 	p->m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	p->m->hash.txadapter.txq = p->vf_queue;

@@ -1,61 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which flows share which queues: 8 flows to two VMs on the 4 assigned queues of a NIC port, by
-// the placement manager itself on simulated time, in mode share and split, without a policy and
-// with rules that group by rate limit, by priority, and that give each VM queues of its own.
+// Which flows share which queues: 8 flows to four VMs on the 4 assigned queues of a NIC port, in
+// mode share and split, without a policy and with rules that group by rate limit, by priority, and
+// that give each of two VMs queues of its own and share these by priority. Once as the placement
+// manager does it, by itself on simulated time, and once as the assignment engine of the emulated
+// NIC does, by queue groups that say the same.
 //
-// A row for each: purity (of the pairs of flows on one queue, the part that belongs together: of
-// one VM, one limit, one level), load of each queue (Mbit/s), orders for each flow (host messages),
+// A row for each: who decided, purity (of the pairs of flows on one queue, the part that belongs
+// together: of one VM, one limit, one level), load of each queue (Mbit/s, q0 the default one, which
+// feeds the rings), host messages for each flow and those that name no flow (groups, class rules),
 // and the 99th percentile of the delay of packets in each kind of place. The delay is that of one
 // worker that polls the queues in turn, 32 packets at a time, and serves the ring after them; what
 // a packet costs there is assumed (COST_NS), so that the columns compare and say no more.
 //
 // usage: bench_queues        One line of JSON for each row.
 
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/rng.h"
-#include "offload/offload.h"
+#include <rte_common.h>
+#include <rte_eal.h>
+
 #include "offload/policy.h"
+#include "queues.h"
 
-#define FLOWS 8
-#define QUEUES 5 // 0 is the default one
-#define TICK_NS SL_NS_PER_MS
-#define RUN_TICKS 4000
-#define PACKET 1000u // bytes
-#define BURST 32
-#define ORDERS 256
-#define PACKETS_MAX 4000000
-
-static const uint32_t COST_NS[OFFLOAD_PATHS] = {90, 130, 35, 30, 0}; // assumed
-
-struct bench_flow {
-	struct flow_key key;
-	struct offload_decision d;
-	uint64_t bps;
-	uint32_t id;
-	uint32_t group; // flows of one belong together
-	struct offload_place host, rule;
-};
-
-struct bench_packet {
-	uint64_t ns;
-	uint8_t flow;
-};
-
-struct bench {
-	struct sl_clock clock;
-	struct offload *o;
-	struct bench_flow flow[FLOWS];
-	uint32_t orders;
-	struct offload_order open[ORDERS];
-	uint32_t n_open;
-};
-
-enum kind { PLAIN, RATE_LIMITS, PRIORITIES, PARTITIONS, KINDS };
 static const char *const kind_names[KINDS] = {"none", "rate-limit", "priority", "partition"};
 
 static uint32_t
@@ -73,6 +40,7 @@ make_policy(enum kind kind, struct offload_policy *list)
 			list[i].queue_first = (uint16_t)(1 + 2 * i);
 			list[i].queue_last = (uint16_t)(2 + 2 * i);
 			list[i].queues_owned = true;
+			list[i].share = OFFLOAD_SHARE_PRIORITY;
 		}
 		return 2;
 	}
@@ -80,14 +48,15 @@ make_policy(enum kind kind, struct offload_policy *list)
 	return kind == PLAIN ? 0 : 1;
 }
 
-// Four heavy flows and four light ones, for four queues; VMs, limits and levels alternate, each in
-// its own way.
+// Four heavy flows and four light ones for four queues, of four VMs and of four levels, each with a
+// heavy flow and a light one; of six limits; with partitions of two VMs and of two levels in each.
 static void
 make_flow(struct bench_flow *f, unsigned i, enum kind kind, bool share)
 {
-	static const uint64_t bps[FLOWS] = {
-		400000000, 300000000, 200000000, 100000000, 4000000, 4000000, 3000000, 3000000};
-	uint16_t vm = (uint16_t)(1 + i % 2);
+	static const uint64_t bps[FLOWS] = {4000000000, 3000000000, 2000000000, 1000000000,
+		40000000, 40000000, 30000000, 30000000};
+	static const uint32_t kbps[] = {100000000, 10000000, 1000000, 100000, 10000, 1000};
+	uint16_t vm = (uint16_t)(1 + i % (kind == PARTITIONS ? 2 : 4));
 
 	flow_key_init(&f->key, 1, 0);
 	f->key.eth_type = 8;
@@ -100,7 +69,7 @@ make_flow(struct bench_flow *f, unsigned i, enum kind kind, bool share)
 		.in = {.nic = 0, .port = 0, .vport = 0, .vm = OFFLOAD_NONE},
 		.out = {.nic = OFFLOAD_NONE, .vport = vm, .vm = vm},
 		.lane_ok = true,
-		.priority = (uint8_t)(i / 2 % 2 ^ i % 2),
+		.priority = (uint8_t)(kind == PARTITIONS ? i / 2 % 2 : (i + 1) % 4),
 		.share = share,
 		.pinned_queue = OFFLOAD_NONE,
 		.vm_max_queues = 16,
@@ -108,11 +77,12 @@ make_flow(struct bench_flow *f, unsigned i, enum kind kind, bool share)
 	};
 	f->d.actions.n = 2;
 	f->d.actions.list[0].type = FLOW_ACT_RATE;
-	f->d.actions.list[0].rate.kbps = i % 4 < 2 ? 1000000 : 8000;
+	f->d.actions.list[0].rate.kbps = kbps[i % 6];
 	f->d.actions.list[1].type = FLOW_ACT_OUTPUT;
 	f->d.actions.list[1].port = vm;
 	f->group = kind == RATE_LIMITS  ? f->d.actions.list[0].rate.kbps
 		   : kind == PRIORITIES ? f->d.priority
+		   : kind == PARTITIONS ? vm * 4u + f->d.priority
 					: vm;
 }
 
@@ -120,8 +90,8 @@ static int
 bench_init(struct bench *b, enum kind kind, bool share)
 {
 	struct offload_cfg cfg = {.enabled = true,
-		.heavy_bps = 10000000,
-		.light_bps = 5000000,
+		.heavy_bps = HEAVY_BPS,
+		.light_bps = LIGHT_BPS,
 		.min_bps = 64000,
 		.shared_flows = 64,
 		.orders_per_tick = 64,
@@ -196,21 +166,6 @@ step(struct bench *b)
 	}
 }
 
-// ---- what came of it
-
-static uint8_t
-path_of(const struct bench_flow *f)
-{
-	return f->rule.path != OFFLOAD_SOFTWARE ? f->rule.path : f->host.path;
-}
-
-// 0: the default queue, also that of the ring's flows.
-static uint16_t
-queue_of(const struct bench_flow *f)
-{
-	return f->rule.path != OFFLOAD_SOFTWARE ? f->rule.queue.index : 0;
-}
-
 static double
 purity(const struct bench *b)
 {
@@ -229,178 +184,68 @@ purity(const struct bench *b)
 	return pairs > 0 ? (double)pure / pairs : 1.0;
 }
 
-static int
-earlier(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-struct fifo {
-	const struct bench_packet **at;
-	uint32_t head, tail;
-};
-
-struct delays {
-	struct bench_packet *packets;
-	uint32_t n;
-	uint64_t *of[OFFLOAD_PATHS];
-	uint32_t n_of[OFFLOAD_PATHS];
-	struct fifo queue[QUEUES + 1]; // the last one: the ring
-};
-
-static int
-by_time(const void *a, const void *b)
-{
-	return earlier(
-		&((const struct bench_packet *)a)->ns, &((const struct bench_packet *)b)->ns);
-}
-
-// Bursts of up to 16 packets at random times, a second of them.
 static void
-arrivals(struct bench *b, struct delays *d)
-{
-	struct sl_rng rng = {.state = 7};
-	unsigned i, k;
-
-	for (i = 0; i < FLOWS; i++) {
-		uint64_t gap = 8ULL * PACKET * SL_NS_PER_S / b->flow[i].bps, ns = 0;
-
-		while (ns < SL_NS_PER_S && d->n + 16 < PACKETS_MAX) {
-			uint32_t burst = 1 + sl_rng_below(&rng, 16);
-
-			ns += gap * burst / 2 + sl_rng_below(&rng, (uint32_t)(gap * burst) + 1);
-			for (k = 0; k < burst; k++)
-				d->packets[d->n++] = (struct bench_packet){ns, (uint8_t)i};
-		}
-	}
-	qsort(d->packets, d->n, sizeof(*d->packets), by_time);
-}
-
-static uint64_t
-serve(struct bench *b, struct delays *d, unsigned q, uint64_t now)
-{
-	struct fifo *f = &d->queue[q];
-	unsigned n;
-
-	for (n = 0; n < BURST && f->head < f->tail; n++) {
-		const struct bench_packet *p = f->at[f->head++];
-		uint8_t path = path_of(&b->flow[p->flow]);
-
-		now += COST_NS[path];
-		if (path == OFFLOAD_RING && q != QUEUES) {
-			d->queue[QUEUES].at[d->queue[QUEUES].tail++] = p;
-			continue;
-		}
-		d->of[path][d->n_of[path]++] = now - p->ns;
-	}
-	return now;
-}
-
-static void
-run_worker(struct bench *b, struct delays *d)
-{
-	uint64_t now = 0;
-	uint32_t next = 0, done;
-	unsigned q;
-
-	for (done = 0; done < d->n; done = d->n_of[0] + d->n_of[1] + d->n_of[2] + d->n_of[3]) {
-		for (; next < d->n && d->packets[next].ns <= now; next++) {
-			struct fifo *f = &d->queue[queue_of(&b->flow[d->packets[next].flow])];
-
-			f->at[f->tail++] = &d->packets[next];
-		}
-		now += 50; // an empty loop
-		for (q = 0; q <= QUEUES; q++)
-			now = serve(b, d, q, now);
-	}
-}
-
-static bool
-delays_init(struct delays *d)
-{
-	bool ok;
-	unsigned i;
-
-	memset(d, 0, sizeof(*d));
-	d->packets = calloc(PACKETS_MAX, sizeof(*d->packets));
-	ok = d->packets != NULL;
-	for (i = 0; i < OFFLOAD_PATHS; i++)
-		ok &= (d->of[i] = calloc(PACKETS_MAX, sizeof(uint64_t))) != NULL;
-	for (i = 0; i <= QUEUES; i++)
-		ok &= (d->queue[i].at = calloc(PACKETS_MAX, sizeof(void *))) != NULL;
-	return ok;
-}
-
-static void
-delays_fini(struct delays *d)
-{
-	unsigned i;
-
-	free(d->packets);
-	for (i = 0; i < OFFLOAD_PATHS; i++)
-		free(d->of[i]);
-	for (i = 0; i <= QUEUES; i++)
-		free(d->queue[i].at);
-}
-
-static void
-print(struct bench *b, struct delays *d, enum kind kind, bool share)
+print(const struct bench *b, const struct delays *d, enum kind kind, bool share, bool engine)
 {
 	double load[QUEUES] = {0};
 	unsigned i;
 
 	for (i = 0; i < FLOWS; i++)
 		load[queue_of(&b->flow[i])] += (double)b->flow[i].bps / 1e6;
-	printf("{\"bench\":\"queues\",\"mode\":\"%s\",\"policy\":\"%s\",\"purity\":%.2f",
-		share ? "share" : "split", kind_names[kind], purity(b));
+	printf("{\"bench\":\"queues\",\"decides\":\"%s\",\"mode\":\"%s\",\"policy\":\"%s\","
+	       "\"purity\":%.2f",
+		engine ? "nic" : "host", share ? "share" : "split", kind_names[kind], purity(b));
 	for (i = 0; i < QUEUES; i++)
 		printf(",\"q%u_mbps\":%.0f", i, load[i]);
 	for (i = OFFLOAD_SOFTWARE; i <= OFFLOAD_EXCLUSIVE_QUEUE; i++) {
-		qsort(d->of[i], d->n_of[i], sizeof(uint64_t), earlier);
+		double p99 = delays_p99(d, (enum offload_path)i);
+
 		printf(",\"%s_p99_us\":", offload_path_name(i));
-		if (d->n_of[i] == 0)
+		if (p99 < 0)
 			printf("null");
 		else
-			printf("%.2f", (double)d->of[i][d->n_of[i] / 100 * 99] / 1e3);
+			printf("%.2f", p99);
 	}
-	printf(",\"orders_per_flow\":%.2f}\n", (double)b->orders / FLOWS);
+	printf(",\"messages_per_flow\":%.2f,\"setup_messages\":%u}\n", (double)b->orders / FLOWS,
+		b->setup);
 }
 
 static int
-row(enum kind kind, bool share)
+row(enum kind kind, bool share, bool engine)
 {
+	struct delays *d = NULL;
 	struct bench b;
-	struct delays d;
 	unsigned i;
 	int rc = bench_init(&b, kind, share);
 
-	for (i = 0; rc == 0 && i < RUN_TICKS; i++)
+	if (rc == 0 && engine)
+		rc = engine_place(&b, kind, share);
+	for (i = 0; rc == 0 && !engine && i < RUN_TICKS; i++)
 		step(&b);
-	if (!delays_init(&d))
-		rc = -1;
-	if (rc == 0) {
-		arrivals(&b, &d);
-		run_worker(&b, &d);
-		print(&b, &d, kind, share);
-	} else {
+	if (rc == 0)
+		d = delays_measure(&b);
+	if (d != NULL)
+		print(&b, d, kind, share, engine);
+	else
 		fprintf(stderr, "bench_queues: out of memory\n");
-	}
-	delays_fini(&d);
+	if (d != NULL)
+		delays_free(d);
 	offload_free(b.o);
-	return rc;
+	return d != NULL ? 0 : -1;
 }
 
 int
 main(void)
 {
+	char *eal[] = {"bench_queues", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"--lcores=0", "-m64", "--log-level=error"};
 	int kind, rc = 0;
+	unsigned i;
 
-	for (kind = PLAIN; kind < KINDS && rc == 0; kind++) {
-		rc = row((enum kind)kind, false);
-		if (rc == 0)
-			rc = row((enum kind)kind, true);
-	}
+	if (rte_eal_init(RTE_DIM(eal), eal) < 0)
+		return 1;
+	for (kind = PLAIN; kind < KINDS; kind++)
+		for (i = 0; i < 4 && rc == 0; i++)
+			rc = row((enum kind)kind, i % 2, i / 2);
 	return rc != 0;
 }

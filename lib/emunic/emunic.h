@@ -209,6 +209,7 @@ struct emu_side {
 	bool armed;      // its host port was started once, so it is polled
 	bool admin_down; // set_link_down
 	bool pulled;     // link_down=
+	bool held;       // what the host sends to it waits in the transmit queues
 	bool link;       // as last announced
 	bool link_changed;
 	bool stalls;                   // a VF, some of whose receive queues stand still (stall=)
@@ -321,6 +322,13 @@ int emu_nic_open_backends(struct emu_nic *nic);
 // What is wrong, or a remark, is in why too.
 int emu_nic_set_backend(
 	struct emu_nic *nic, struct emu_side *side, const char *text, char *why, size_t why_len);
+// Takes what is behind a side to a side of another NIC (or of the same), which is empty, as it is;
+// lets go of what is held there. 0, -ENOENT: nothing is plugged in, -EBUSY: it is not empty,
+// -ENOTSUP: this kind cannot leave its NIC.
+int emu_nic_move_backend(
+	struct emu_nic *from, struct emu_side *side, struct emu_nic *to, struct emu_side *dest);
+// What the host sends to the side waits, and its link is up, or no more. Under the gate.
+void emu_side_hold(struct emu_nic *nic, struct emu_side *side, bool on);
 void emu_nic_unref(struct emu_nic *nic);
 
 // mood_nic.c: changes moods while the NIC runs, all that text ("key=value,key=value") names or

@@ -87,7 +87,7 @@ poll_port(struct emu_nic *nic, struct emu_port *port, uint16_t *next, unsigned i
 {
 	unsigned int moved = 0;
 
-	if (!port->started)
+	if (!port->started || port->side->held)
 		*next = port->n_txq;
 	for (; *next < port->n_txq && max > 0; ++*next) {
 		unsigned int n = poll_txq(nic, port, *next);

@@ -208,6 +208,72 @@ emu_nic_set_backend(
 }
 
 void
+emu_side_hold(struct emu_nic *nic, struct emu_side *side, bool on)
+{
+	struct emu_port *port = nic->ports[side->index];
+	struct rte_eth_link link;
+
+	side->held = on;
+	if (port == NULL)
+		return;
+	emu_port_link(port, &link);
+	rte_eth_linkstatus_set(port->dev, &link);
+}
+
+static int
+move_backend(struct emu_nic *from, struct emu_side *side, struct emu_nic *to, struct emu_side *dest)
+{
+	const struct emu_backend_env env = {
+		.nic = to->name,
+		.side = dest->name,
+		.pool = to->pool,
+		.mtu = dest->mtu,
+		.socket_id = to->socket_id,
+	};
+	struct emu_backend *b = side->backend;
+	struct emu_backend_stats stats = {0};
+
+	if (b == NULL || dest->backend != NULL)
+		return b == NULL ? -ENOENT : -EBUSY;
+	if (b->ops->move == NULL)
+		return -ENOTSUP;
+	// It goes on counting where it is: what it has counted stays with the side that it leaves.
+	b->ops->stats(b, &stats);
+	add_stats(&side->gone, &stats);
+	dest->gone.rx_packets -= stats.rx_packets;
+	dest->gone.rx_bytes -= stats.rx_bytes;
+	dest->gone.tx_packets -= stats.tx_packets;
+	dest->gone.tx_bytes -= stats.tx_bytes;
+	dest->gone.rx_errors -= stats.rx_errors;
+	dest->gone.tx_errors -= stats.tx_errors;
+	b->ops->move(b, &env);
+	side->backend = NULL;
+	dest->backend = b;
+	emu_side_hold(to, dest, false);
+	from->link_check_at = to->link_check_at = 0;
+	return 0;
+}
+
+int
+emu_nic_move_backend(
+	struct emu_nic *from, struct emu_side *side, struct emu_nic *to, struct emu_side *dest)
+{
+	// The same order whoever asks.
+	struct emu_gate *first = from < to ? &from->gate : &to->gate;
+	struct emu_gate *second = from < to ? &to->gate : &from->gate;
+	int ret;
+
+	emu_gate_enter(first);
+	if (from != to)
+		emu_gate_enter(second);
+	ret = move_backend(from, side, to, dest);
+	if (from != to)
+		emu_gate_leave(second);
+	emu_gate_leave(first);
+	return ret;
+}
+
+void
 emu_side_ask(struct emu_side *side)
 {
 	struct emu_backend *b = side->backend;

@@ -58,6 +58,34 @@ rte_pmd_emunic_backend_swap(uint16_t port_id, const char *side, const char *text
 }
 
 EXPORT int
+rte_pmd_emunic_backend_move(
+	uint16_t port_id, const char *side, uint16_t to_port_id, const char *to_side)
+{
+	struct emu_nic *from, *to;
+	struct emu_side *s, *dest;
+	int ret = find_side(port_id, side, &from, &s);
+
+	if (ret == 0)
+		ret = find_side(to_port_id, to_side, &to, &dest);
+	return ret != 0 ? ret : emu_nic_move_backend(from, s, to, dest);
+}
+
+EXPORT int
+rte_pmd_emunic_side_hold(uint16_t port_id, const char *side, int on)
+{
+	struct emu_nic *nic;
+	struct emu_side *s;
+	int ret = find_side(port_id, side, &nic, &s);
+
+	if (ret != 0)
+		return ret;
+	emu_gate_enter(&nic->gate);
+	emu_side_hold(nic, s, on != 0);
+	emu_gate_leave(&nic->gate);
+	return 0;
+}
+
+EXPORT int
 rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why_len)
 {
 	struct emu_port *port;

@@ -72,6 +72,9 @@ struct emu_backend_ops {
 	// For finite sources (replay, generator with count): true once all has been played. NULL:
 	// never.
 	bool (*finished)(struct emu_backend *b);
+	// It goes on behind another side, of another NIC maybe: from here on its buffers come from
+	// env->pool. Under the gates of both NICs. NULL: it cannot leave the one it was opened for.
+	void (*move)(struct emu_backend *b, const struct emu_backend_env *env);
 	void (*stats)(struct emu_backend *b, struct emu_backend_stats *out);
 };
 

@@ -151,6 +151,12 @@ gen_next_event(struct emu_backend *b)
 }
 
 static void
+gen_move(struct emu_backend *b, const struct emu_backend_env *env)
+{
+	emu_stash_move(&((struct generator *)b)->stash, env->pool);
+}
+
+static void
 gen_stats(struct emu_backend *b, struct emu_backend_stats *out)
 {
 	*out = ((struct generator *)b)->stats;
@@ -295,6 +301,7 @@ emu_backend_generator(void)
 		.link = gen_link,
 		.takes_offloads = gen_takes_offloads,
 		.next_event = gen_next_event,
+		.move = gen_move,
 		.finished = gen_finished,
 		.stats = gen_stats,
 	};

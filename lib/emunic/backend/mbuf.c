@@ -21,6 +21,13 @@ emu_stash_free(struct emu_stash *s)
 	s->n = 0;
 }
 
+void
+emu_stash_move(struct emu_stash *s, struct rte_mempool *pool)
+{
+	emu_stash_free(s);
+	s->pool = pool;
+}
+
 // Adds frame_len bytes in further segments: what there is of data, then zeros.
 static bool
 append(struct emu_stash *s, struct rte_mbuf *head, const uint8_t *data, uint32_t data_len,

@@ -26,6 +26,8 @@ struct emu_stash {
 struct rte_mbuf *emu_stash_get(struct emu_stash *s);
 // Gives back what is in the stash.
 void emu_stash_free(struct emu_stash *s);
+// The same, and takes from another pool from here on.
+void emu_stash_move(struct emu_stash *s, struct rte_mempool *pool);
 
 // A packet of frame_len bytes: data_len bytes of data (at most frame_len), then zeros; a chain
 // where one buffer is too small. NULL when the pool has not enough buffers at the moment.

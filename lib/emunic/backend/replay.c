@@ -118,6 +118,12 @@ replay_next_event(struct emu_backend *b)
 }
 
 static void
+replay_move(struct emu_backend *b, const struct emu_backend_env *env)
+{
+	emu_stash_move(&((struct replay *)b)->stash, env->pool);
+}
+
+static void
 replay_stats(struct emu_backend *b, struct emu_backend_stats *out)
 {
 	*out = ((struct replay *)b)->stats;
@@ -195,6 +201,7 @@ emu_backend_replay(void)
 		.link = replay_link,
 		.takes_offloads = replay_takes_offloads,
 		.next_event = replay_next_event,
+		.move = replay_move,
 		.finished = replay_finished,
 		.stats = replay_stats,
 	};

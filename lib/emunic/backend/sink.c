@@ -149,6 +149,12 @@ sink_next_event(struct emu_backend *b)
 }
 
 static void
+sink_move(struct emu_backend *b, const struct emu_backend_env *env)
+{
+	((struct sink *)b)->pool = env->pool;
+}
+
+static void
 sink_stats(struct emu_backend *b, struct emu_backend_stats *out)
 {
 	*out = ((struct sink *)b)->stats;
@@ -206,6 +212,7 @@ emu_backend_sink(void)
 		.link = sink_link,
 		.takes_offloads = sink_takes_offloads,
 		.next_event = sink_next_event,
+		.move = sink_move,
 		.stats = sink_stats,
 	};
 

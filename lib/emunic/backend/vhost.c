@@ -258,6 +258,12 @@ vhost_next_event(struct emu_backend *b)
 }
 
 static void
+vhost_move(struct emu_backend *b, const struct emu_backend_env *env)
+{
+	((struct vhost *)b)->pool = env->pool;
+}
+
+static void
 vhost_stats(struct emu_backend *b, struct emu_backend_stats *out)
 {
 	*out = ((struct vhost *)b)->stats;
@@ -328,6 +334,7 @@ emu_backend_vhost(void)
 		.link = vhost_link,
 		.takes_offloads = vhost_takes_offloads,
 		.next_event = vhost_next_event,
+		.move = vhost_move,
 		.stats = vhost_stats,
 	};
 

@@ -24,6 +24,19 @@ extern "C" {
 // sentence is in the log).
 int rte_pmd_emunic_backend_swap(uint16_t port_id, const char *side, const char *text);
 
+// Takes what is plugged in at a side to another side, of another emulated NIC or of the same, while
+// both run: nothing closes, a guest on a vhost-user socket sees nothing of it. What it sends waits
+// with it meanwhile. The NIC that it leaves must not be removed while it is in use at the other.
+// -ENOENT: nothing is plugged in at side; -EBUSY: something is at to_side; -ENOTSUP: the kind
+// ethdev stays with its NIC.
+int rte_pmd_emunic_backend_move(
+	uint16_t port_id, const char *side, uint16_t to_port_id, const char *to_side);
+
+// While on is 1, what the host sends to the side stays in the transmit queues of the port that
+// represents it, until on is 0 or a backend is moved there: nothing is lost while its guest is on
+// its way.
+int rte_pmd_emunic_side_hold(uint16_t port_id, const char *side, int on);
+
 // 1 when a finite backend (replay, generator with a count) has played all it has, else 0.
 int rte_pmd_emunic_side_finished(uint16_t port_id, const char *side);
 

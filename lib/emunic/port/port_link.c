@@ -11,7 +11,8 @@ emu_port_link(const struct emu_port *port, struct rte_eth_link *link)
 		.link_speed = RTE_ETH_SPEED_NUM_100G,
 		.link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
 		.link_autoneg = RTE_ETH_LINK_FIXED,
-		.link_status = emu_side_up(port->side) ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
+		.link_status = port->side->held || emu_side_up(port->side) ? RTE_ETH_LINK_UP
+									   : RTE_ETH_LINK_DOWN,
 	};
 }
 

@@ -272,6 +272,7 @@ check_nics(struct walk *w, json_t *devices)
 		if (is_device_taken(devices, nic->dev))
 			walk_fault(w, "/dev", "device %.*s is used twice",
 				(int)devargs_name_len(nic->dev), nic->dev);
+		check_standby(w, i);
 		walk_up(w, mark);
 	}
 }
@@ -338,9 +339,11 @@ check_attachment(struct walk *w, const struct config_port *port, json_t *devices
 	case CONFIG_ATTACH_VF:
 		check_vf(w, port);
 		check_shared_nic(w, port);
+		check_standby_port(w, port);
 		return;
 	case CONFIG_ATTACH_NIC:
 		check_shared_nic(w, port);
+		check_standby_port(w, port);
 		return;
 	case CONFIG_ATTACH_VHOST:
 		if (seen_before(sockets, port->attach.path))

@@ -196,6 +196,14 @@ static const struct field nic_fields[] = {
 		.help = "VFs that ports may use"},
 	{"rule_limit", FIELD_UINT, AT(config_nic, rule_limit), .min = 0, .max = 1 << 24,
 		.dflt = "0", .help = "most rules to put into it, 0: learned from the NIC"},
+	{"standby_for", FIELD_NAME, AT(config_nic, standby_for), .dflt = "\"\"",
+		.help = "name of a NIC before it in the list: it is not used until that one "
+			"fails, and then has its ports, its VFs and its rules; empty: it is used "
+			"from the start"},
+	{"recover_ms", FIELD_UINT, AT(config_nic, recover_ms), .min = 0, .max = 3600000,
+		.dflt = "2000",
+		.help = "after a failure its link has to be up for so long before it has its "
+			"ports back from its standby; 0: only `nic recover` gives them back"},
 	{.key = NULL},
 };
 
@@ -241,6 +249,10 @@ static const struct field attach_fields[] = {
 		.help = "name of the NIC"},
 	{"vf", FIELD_UINT, AT(config_attachment, vf), .min = 0, .max = 1023, .required = true,
 		.only = KIND(VF), .help = "number of the VF; the switch holds its representor"},
+	{"standby_vf", FIELD_UINT, AT(config_attachment, standby_vf), .min = 0,
+		.max = CONFIG_SAME_VF, .dflt = "65535", .only = KIND(VF),
+		.help = "VF of the NIC's standby that takes over; 65535: the one of the same "
+			"number"},
 	{"path", FIELD_TEXT, AT(config_attachment, path), .min = 1, .required = true,
 		.only = KIND(VHOST), .help = "socket of the guest"},
 	{"mode", FIELD_ENUM, AT(config_attachment, client), .words = vhost_modes,

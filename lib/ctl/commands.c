@@ -18,7 +18,7 @@ static const struct ctl_command commands[] = {
 
 	{.name = "port list",
 		.help = "the vports, what carries them, counters (hw_: by an embedded switch)",
-		.fields = "name switch vm attachment state queues vlan rx_packets tx_packets "
+		.fields = "name switch vm attachment carried_by state queues vlan rx_packets tx_packets "
 			"hw_rx_packets hw_tx_packets rx_bytes tx_bytes hw_rx_bytes hw_tx_bytes "
 			"dropped",
 		.args = {ARG_SWITCH,
@@ -156,10 +156,29 @@ static const struct ctl_command commands[] = {
 				.help = "only rings towards this vport"},
 			{"class", CTL_STR, .complete = "class", .help = "only this class"}}},
 
+	{.name = "nic list",
+		.help = "the NICs: role, state, what they carry, who stands by for whom",
+		.fields = "name role state partner link ports rules driver why"},
+	{.name = "nic show",
+		.help = "one NIC: role, state, why it failed, its last switch-over, its ports",
+		.fields = "name role state why since_s partner carries driver link rules",
+		.args = {{"nic", CTL_STR, true, true, .complete = "nic",
+				.help = "name of the NIC"}}},
+	{.name = "nic fail", .writes = true,
+		.help = "take a NIC out of use: its standby gets its ports, VFs and rules; no loss",
+		.fields = "name role state partner",
+		.args = {{"nic", CTL_STR, true, true, .complete = "nic",
+				.help = "name of the NIC, or of a standby that is not to be used"}}},
+	{.name = "nic recover", .writes = true,
+		.help = "a NIC that failed, or was taken out, gets back what is its own; no loss",
+		.fields = "name role state partner",
+		.args = {{"nic", CTL_STR, true, true, .complete = "nic",
+				.help = "name of the NIC"}}},
+
 	{.name = "offload status",
 		.help = "each NIC: what it can do, entries and queues used, orders, refusals by "
 			"reason",
-		.fields = "nic driver rules rule_limit queues queues_free orders pending refused",
+		.fields = "nic role state driver rules rule_limit queues queues_free orders pending refused",
 		.args = {{"nic", CTL_STR, .complete = "nic", .help = "only this NIC"}}},
 	{.name = "offload show",
 		.help = "one NIC: what was learned of its tables, times, refusals, and who waits for what",

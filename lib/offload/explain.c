@@ -174,7 +174,7 @@ plain(enum offload_reason reason)
 	case OFFLOAD_R_NO_MARK:
 		return "the NIC delivers no mark, so that a queue proves nothing";
 	case OFFLOAD_R_NIC_GONE:
-		return "the NIC is gone";
+		return "its NIC is gone, or on its way out of use";
 	case OFFLOAD_R_HINT:
 		return "its VM asked for a lower place";
 	case OFFLOAD_R_BUDGET:

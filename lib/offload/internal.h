@@ -25,7 +25,7 @@
 //   decide.c      which place a flow should have  place.c       steps of one flow's state machine
 //   serve.c       who gets what is free           tick.c        a round of all of these
 //   events.c      reports from outside            answer.c      answers of the NICs
-//   info.c names.c explain.c                      what people see
+//   retarget.c      flows that go to another NIC  info.c names.c explain.c  what people see
 //
 // Thread safety: owner thread only.
 
@@ -177,6 +177,9 @@ struct of_shape {
 
 struct of_nic {
 	bool present, gone;
+	bool drained;      // nothing new goes there, and what is there leaves
+	uint32_t rush;     // flows that came from another NIC and are not judged here yet
+	uint64_t rush_end; // whatever is left of them then
 	uint16_t nic;
 	const char *name;
 	bool eswitch, mark;
@@ -309,6 +312,10 @@ void offload_queue_settle(struct of_side *s); // the next place becomes the plac
 // already.
 struct of_side *offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind,
 	uint16_t vm, uint16_t for_vm, bool *busy);
+
+// retarget.c
+bool offload_rushes(const struct offload *o); // a NIC that does
+void offload_rush_tick(struct offload *o, struct of_nic *n);
 
 // nic.c
 struct of_nic *offload_nic(struct offload *o, uint16_t nic); // NULL: none that works

@@ -9,7 +9,8 @@
 struct of_nic *
 offload_nic(struct offload *o, uint16_t nic)
 {
-	if (nic >= OFFLOAD_NICS_MAX || !o->nic[nic].present || o->nic[nic].gone)
+	if (nic >= OFFLOAD_NICS_MAX || !o->nic[nic].present || o->nic[nic].gone ||
+		o->nic[nic].drained)
 		return NULL;
 	return &o->nic[nic];
 }
@@ -76,14 +77,17 @@ offload_nic_add(struct offload *o, uint16_t nic, const struct offload_nic_cfg *c
 void
 offload_nic_gone(struct offload *o, uint16_t nic)
 {
-	struct of_nic *n = offload_nic(o, nic);
+	struct of_nic *n;
 	uint32_t id;
 	uint16_t port, i;
 	int kind;
 
-	if (!n)
+	if (nic >= OFFLOAD_NICS_MAX || !o->nic[nic].present || o->nic[nic].gone)
 		return;
+	n = &o->nic[nic];
 	n->gone = true;
+	n->drained = false;
+	n->rush = 0;
 	for (id = 0; id < o->cfg.flows_max; id++) {
 		struct of_flow *f = o->flows[id];
 

@@ -82,7 +82,7 @@ offload_tick(struct offload *o, struct offload_order *out, uint32_t max)
 {
 	uint32_t i;
 
-	if (max > o->cfg.orders_per_tick)
+	if (max > o->cfg.orders_per_tick && !offload_rushes(o))
 		max = o->cfg.orders_per_tick;
 	o->now = sl_now(o->clock);
 	o->tick++;
@@ -102,6 +102,7 @@ offload_tick(struct offload *o, struct offload_order *out, uint32_t max)
 		offload_limit_probe(o, n);
 		offload_capacity_tick(o, n);
 		offload_serve(o, n);
+		offload_rush_tick(o, n);
 	}
 	o->next_nic = (o->next_nic + 1) % OFFLOAD_NICS_MAX;
 	forget_silent(o);

@@ -14,6 +14,7 @@
 #include "apply/apply.h"
 #include "base/hash.h"
 #include "cmd/commands.h"
+#include "failover/failover.h"
 #include "guest/channels.h"
 #include "place/hints.h"
 #include "work/load.h"
@@ -194,6 +195,7 @@ stop_devices(struct control *c)
 		if (port != NULL)
 			ports_close(c, v, port);
 	}
+	failover_fini(c);
 	for (i = CONFIG_NICS_MAX; i-- > 0;)
 		nic_close(c->nics[i]);
 	publish_fini(c);

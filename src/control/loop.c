@@ -9,6 +9,7 @@
 #include <rte_common.h>
 
 #include "apply/apply.h"
+#include "failover/failover.h"
 #include "guest/channels.h"
 #include "place/offload_run.h"
 #include "pending.h"
@@ -84,6 +85,7 @@ loop_tick(struct control *c)
 			"out of memory: what extensions changed comes into force with the next "
 			"change");
 	offload_run_answers(c);
+	failover_run(c);
 	offload_run_tick(c);
 	loads_tick(c);
 	pending_run(c);
@@ -115,6 +117,7 @@ loop_run(struct control *c)
 			if (ev[i].data.fd == c->wake_fd) {
 				drain(c->wake_fd);
 				offload_run_answers(c);
+				failover_run(c);
 			}
 		}
 		ctl_server_poll(c->server, MESSAGES_AT_ONCE);

@@ -150,6 +150,29 @@ add_assigned(void *ctx, const struct offload_queue *q)
 	}
 }
 
+// What a vport left is polled on, by the same workers, until nothing is in it.
+static void
+add_left(void *ctx, const struct offload_queue *q)
+{
+	struct assigned_ctx *a = ctx;
+	uint16_t v;
+
+	for (v = 0; q->id.kind == OFFLOAD_RX && a->rc == 0 && v < DP_VPORTS_MAX; v++) {
+		struct dp_port *port = a->c->vports[v].used && a->c->vports[v].port != NULL
+					       ? a->c->vports[v].leaving
+					       : NULL;
+
+		if (port == NULL || port->nic != q->id.nic || port->nic_port != q->id.port)
+			continue;
+		if (q->id.index >= a->c->nics[port->nic]->ports[port->nic_port].rx_default)
+			a->rc = add_rxq(a->p, q->worker, port, q->id.index, DP_RXQ_ASSIGNED);
+		else
+			a->rc = add_rxq(a->p,
+				(uint16_t)((port->index + q->id.index) % a->c->n_workers), port,
+				q->id.index, DP_RXQ_DEFAULT);
+	}
+}
+
 static int
 fill_plans(struct control *c, struct published *p)
 {
@@ -175,6 +198,8 @@ fill_plans(struct control *c, struct published *p)
 	if (rc != 0)
 		return rc;
 	offload_queue_each(c->offload, add_assigned, &a);
+	if (c->failover != NULL)
+		offload_queue_each(c->offload, add_left, &a);
 	return a.rc;
 }
 

@@ -30,12 +30,17 @@ struct rule_book;      // rule_book.h
 struct pending;        // pending.h
 struct ledger_base;    // ledger.c
 struct extension_book; // extensions.h
+struct failover;       // failover.h
+struct evict;          // evict.h
 
 struct control_vport {
 	struct config_port cfg;
 	bool used;
-	bool told_up;               // the link, as the log knows it
-	struct dp_port *port;       // what carries it, NULL: nothing
+	bool told_up;         // the link, as the log knows it
+	struct dp_port *port; // what carries it, NULL: nothing
+	// What carried it before, on the NIC that it left: packets still come by it, none goes
+	// there (failover/carry.c). NULL: nothing.
+	struct dp_port *leaving;
 	char dev_name[128];         // of an ethdev attachment that we probed
 	struct ethdev_result setup; // of an ethdev attachment
 	bool owns_ethdev;
@@ -88,6 +93,8 @@ struct control {
 	struct ahead *ahead;            // (place/ahead.c)
 	struct placements *placements;  // (placements.c)
 	struct mover *mover;            // (mover.c)
+	struct failover *failover;      // (failover/failover.c); NULL: no NIC has a standby
+	struct evict *evict;            // (failover/evict.c)
 	struct channels *channels;      // (guest/channels.c)
 	struct hint_list *hints;        // (hints.c)
 	struct loads *loads;            // (work/load.c)

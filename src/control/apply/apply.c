@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failover/failover.h"
 #include "nic/probe.h"
 #include "place/offload_run.h"
 #include "place/placements.h"
@@ -121,6 +122,8 @@ apply_start(struct control *c, struct sl_err *err)
 	uint16_t i;
 	int rc = start_nics(c, err);
 
+	if (rc == 0)
+		rc = failover_new(c, err);
 	for (i = 0; rc == 0 && i < c->cfg->n_ports; i++) {
 		char path[48];
 

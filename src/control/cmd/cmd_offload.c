@@ -5,6 +5,7 @@
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "cmd/flow_json.h"
+#include "failover/failover.h"
 #include "offload/vm.h"
 #include "place/mover.h"
 
@@ -47,7 +48,8 @@ nic_json(struct control *c, const struct nic *nic)
 {
 	struct free_ctx f = {.nic = nic->index};
 	struct offload_nic_stats st = {0};
-	json_t *refused = json_object(), *learned;
+	json_t *refused = json_object(), *learned, *answer;
+	struct failover_info info;
 	int i;
 
 	offload_nic_stats_get(c->offload, nic->index, &st);
@@ -61,7 +63,7 @@ nic_json(struct control *c, const struct nic *nic)
 		(int)st.op_least_us, "window", (int)st.window, "under_way", (int)st.under_way,
 		"shapes_refused", (int)st.shapes_refused, "to_beat_bps",
 		(json_int_t)st.to_beat_bps);
-	return json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so so}", "nic", nic->name,
+	answer = json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so so}", "nic", nic->name,
 		"driver", nic->driver, "ops", nic->ops->name, "mark", nic->mark, "eswitch",
 		nic->eswitch, "tried", nic->tried, "rules", (int)st.entries, "rule_limit",
 		st.limit == 0 ? json_null() : json_integer(st.limit), "queues", (int)f.total,
@@ -69,6 +71,12 @@ nic_json(struct control *c, const struct nic *nic)
 		(json_int_t)st.installed, "removed", (json_int_t)st.removed, "moves_eswitch",
 		(json_int_t)st.moves_eswitch, "refused", refused, "learned", learned, "vms",
 		shares_json(c, nic->index));
+	failover_info(c, nic->index, &info);
+	json_object_set_new(answer, "role", json_string(info.role));
+	json_object_set_new(answer, "state", json_string(failover_state_name(info.state)));
+	if (info.why[0] != '\0')
+		json_object_set_new(answer, "why", json_string(info.why));
+	return answer;
 }
 
 COMMAND(cmd_offload_status)

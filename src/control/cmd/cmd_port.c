@@ -6,6 +6,7 @@
 #include "cmd/answer.h"
 #include "apply/apply.h"
 #include "cmd/commands.h"
+#include "failover/carry.h"
 #include "ledger.h"
 #include "switch/macs.h"
 #include "device/ports.h"
@@ -33,21 +34,23 @@ vlan_json(const struct config_port *p)
 static json_t *
 port_json(struct control *c, const struct control_vport *v, const struct ledger *l)
 {
-	char attachment[256];
+	char attachment[256], carrier[256];
 	const uint16_t id = v->cfg.id;
 	const struct control_eswitch *hw = &c->eswitch[id];
 
 	ports_attachment_text(c, &v->cfg.attach, attachment, sizeof(attachment));
-	return json_pack("{ss ss si ss ss ss si so si sI sI sI sI sI sI sI sI sI}", "name",
+	carry_text(c, v, carrier, sizeof(carrier));
+	return json_pack("{ss ss si ss ss ss ss si so si sI sI sI sI sI sI sI sI sI}", "name",
 		v->cfg.name, "switch", c->cfg->switches[v->cfg.sw].name, "id", (int)id, "vm",
-		vm_name(c, v->cfg.vm), "attachment", attachment, "state", state_of(v), "queues",
-		v->port == NULL ? 0 : (int)v->port->n_rxq, "vlan", vlan_json(&v->cfg), "mtu",
-		(int)v->cfg.mtu, "rx_packets", (json_int_t)l->vport[id].received, "tx_packets",
-		(json_int_t)l->delivered[id], "rx_bytes", (json_int_t)l->received_bytes[id],
-		"tx_bytes", (json_int_t)l->delivered_bytes[id], "dropped",
-		(json_int_t)l->vport[id].dropped, "hw_rx_packets", (json_int_t)hw->rx_packets,
-		"hw_tx_packets", (json_int_t)hw->tx_packets, "hw_rx_bytes",
-		(json_int_t)hw->rx_bytes, "hw_tx_bytes", (json_int_t)hw->tx_bytes);
+		vm_name(c, v->cfg.vm), "attachment", attachment, "carried_by", carrier, "state",
+		state_of(v), "queues", v->port == NULL ? 0 : (int)v->port->n_rxq, "vlan",
+		vlan_json(&v->cfg), "mtu", (int)v->cfg.mtu, "rx_packets",
+		(json_int_t)l->vport[id].received, "tx_packets", (json_int_t)l->delivered[id],
+		"rx_bytes", (json_int_t)l->received_bytes[id], "tx_bytes",
+		(json_int_t)l->delivered_bytes[id], "dropped", (json_int_t)l->vport[id].dropped,
+		"hw_rx_packets", (json_int_t)hw->rx_packets, "hw_tx_packets",
+		(json_int_t)hw->tx_packets, "hw_rx_bytes", (json_int_t)hw->rx_bytes, "hw_tx_bytes",
+		(json_int_t)hw->tx_bytes);
 }
 
 COMMAND(cmd_port_list)
@@ -133,7 +136,7 @@ nic_args(const struct control *c, const json_t *args, struct config_attachment *
 	struct sl_err *err)
 {
 	const char *nic = arg_str(args, "nic");
-	int index = nic == NULL ? -ENOENT : find_nic(c, nic), user;
+	int index = nic == NULL ? -ENOENT : find_nic(c, nic), user, standby;
 
 	if (index < 0)
 		return sl_err_set(
@@ -143,6 +146,16 @@ nic_args(const struct control *c, const json_t *args, struct config_attachment *
 	if (a->kind == CONFIG_ATTACH_VF && a->vf >= c->cfg->nics[index].vfs)
 		return sl_err_set(err, EINVAL, "vf", "%u is above %d (%s has %u VFs)", a->vf,
 			c->cfg->nics[index].vfs - 1, nic, c->cfg->nics[index].vfs);
+	a->standby_vf = a->kind == CONFIG_ATTACH_VF ? CONFIG_SAME_VF : 0;
+	if (config_primary_of(c->cfg, (uint16_t)index) >= 0)
+		return sl_err_set(err, EINVAL, "nic",
+			"%s stands by for %s: attach to that one, ports move with it", nic,
+			c->cfg->nics[index].standby_for);
+	standby = config_standby_of(c->cfg, (uint16_t)index);
+	if (standby >= 0 && a->kind == CONFIG_ATTACH_VF && a->vf >= c->cfg->nics[standby].vfs)
+		return sl_err_set(err, EINVAL, "vf", "%u is above %d (the standby %s has %u VFs)",
+			a->vf, c->cfg->nics[standby].vfs - 1, c->cfg->nics[standby].name,
+			c->cfg->nics[standby].vfs);
 	user = vf_in_use(c, a);
 	if (user >= 0)
 		return sl_err_set(err, EBUSY, "nic", "port %s has it", c->vports[user].cfg.name);

@@ -6,6 +6,7 @@
 
 #include "cmd/answer.h"
 #include "datapath/program.h"
+#include "failover/failover.h"
 #include "offload/policy.h"
 #include "switch/rule_book.h"
 
@@ -81,7 +82,7 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 	const struct offload_side_info *s = &fi->side[side];
 	const struct offload_end *end = side == OFFLOAD_IN ? &fi->decision.in : &fi->decision.out;
 	uint64_t now = sl_now(&c->clock);
-	char reason[200];
+	char reason[200], moved[256];
 	json_t *o;
 
 	if (end->nic == OFFLOAD_NONE)
@@ -102,6 +103,10 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 		json_object_set_new(o, "driver",
 			json_pack("{ss ss}", "errno", strerror(s->driver_errno), "text",
 				s->driver_text));
+	failover_note(c, side == OFFLOAD_IN ? fi->decision.in.vport : fi->decision.out.vport, moved,
+		sizeof(moved));
+	if (moved[0] != '\0')
+		json_object_set_new(o, "moved", json_string(moved));
 	if (s->retry_ns > now)
 		json_object_set_new(o, "retry_in_s",
 			json_real((double)(s->retry_ns - now) / (double)SL_NS_PER_S));

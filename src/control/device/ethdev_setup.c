@@ -285,6 +285,24 @@ fail:
 	return rc;
 }
 
+int
+ethdev_restart(uint16_t ethdev, uint16_t rx_queues, uint16_t rx_default, struct sl_err *err)
+{
+	const struct ethdev_plan plan = {.rx_queues = rx_queues, .rx_default = rx_default};
+	struct rte_eth_dev_info info;
+	int rc = rte_eth_dev_info_get(ethdev, &info);
+
+	if (rc == 0)
+		rc = rte_eth_dev_start(ethdev);
+	if (rc != 0)
+		return sl_err_set(err, rc, NULL, "the device did not start: %s", strerror(-rc));
+	rc = limit_reta(ethdev, &info, &plan,
+		rx_queues > 1 && (info.flow_type_rss_offloads & RSS_TYPES) != 0, err);
+	if (rc != 0)
+		rte_eth_dev_stop(ethdev);
+	return rc;
+}
+
 void
 ethdev_pools_free(struct ethdev_result *r)
 {

@@ -36,6 +36,8 @@ int ethdev_probe(const char *devargs, char *name, unsigned long name_len, uint16
 void ethdev_remove(const char *name);
 int ethdev_setup(uint16_t ethdev, const struct ethdev_plan *plan, struct ethdev_result *out,
 	struct sl_err *err);
+// Starts one again that ethdev_setup set up and that was stopped since; its RSS set is as before.
+int ethdev_restart(uint16_t ethdev, uint16_t rx_queues, uint16_t rx_default, struct sl_err *err);
 // Stops the port and frees the pools.
 void ethdev_teardown(uint16_t ethdev, struct ethdev_result *r);
 // Stops and closes one that ethdev_setup refused, and frees what it made.

@@ -9,6 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 
+#include "failover/carry.h"
 #include "ledger.h"
 #include "orders.h"
 
@@ -31,11 +32,13 @@ static int
 open_nic_port(struct control *c, const struct config_attachment *a, struct dp_port **out,
 	struct sl_err *err)
 {
-	struct nic *nic = c->nics[a->nic];
-	uint16_t n = a->kind == CONFIG_ATTACH_VF ? 1 + a->vf : 0;
 	struct nic_port *np;
+	uint16_t index, n;
+	struct nic *nic;
 	int rc;
 
+	carry_where(c, a, &index, &n);
+	nic = c->nics[index];
 	if (nic == NULL || n >= nic->n_ports)
 		return sl_err_set(err, ENODEV, NULL, "the NIC has no such port");
 	np = &nic->ports[n];
@@ -186,16 +189,38 @@ ports_detach(struct control *c, struct control_vport *v)
 	return port;
 }
 
+int
+ports_open_nic(struct control *c, struct control_vport *v, struct dp_port **out, struct sl_err *err)
+{
+	int rc = open_nic_port(c, &v->cfg.attach, out, err);
+
+	if (rc != 0)
+		return rc;
+	rc = attach_worker_parts(c, v, *out, err);
+	if (rc != 0)
+		dp_port_free(*out);
+	return rc;
+}
+
+void
+ports_close_device(struct control *c, struct dp_port *port)
+{
+	orders_drain_port(c, port);
+	c->ports[port->index] = NULL;
+	dp_port_free(port);
+}
+
 void
 ports_close(struct control *c, struct control_vport *v, struct dp_port *port)
 {
 	const bool own = port->nic == DP_NONE && v->cfg.attach.kind == CONFIG_ATTACH_ETHDEV;
 	const uint16_t ethdev = port->ethdev;
 
-	orders_drain_port(c, port);
+	if (v->leaving != NULL)
+		ports_close_device(c, v->leaving);
+	v->leaving = NULL;
+	ports_close_device(c, port);
 	ledger_port_closed(c, v->cfg.id);
-	c->ports[port->index] = NULL;
-	dp_port_free(port);
 	if (own)
 		ethdev_teardown(ethdev, &v->setup);
 	if (own && v->owns_ethdev)

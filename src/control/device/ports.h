@@ -16,6 +16,13 @@ struct dp_port *ports_detach(struct control *c, struct control_vport *v);
 // No worker uses it any more: drops by name what is held for it, closes it.
 void ports_close(struct control *c, struct control_vport *v, struct dp_port *port);
 
+// The same for a vport whose NIC is about to be another one (failover/carry.h): opens what carries
+// it there, beside what does now; c->ports has it, the vport does not.
+int ports_open_nic(
+	struct control *c, struct control_vport *v, struct dp_port **out, struct sl_err *err);
+// Closes one that no worker uses any more, while another one carries the vport.
+void ports_close_device(struct control *c, struct dp_port *port);
+
 // Its MTU changed: tells the device, which may refuse (that is logged).
 void ports_set_mtu(struct control *c, struct control_vport *v);
 

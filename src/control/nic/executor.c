@@ -74,6 +74,9 @@ run_job(const struct nic_ops *ops, struct nic_job *job)
 	case NIC_JOB_COUNT:
 		ops->count(job);
 		break;
+	case NIC_JOB_EVICT:
+		ops->evict(job);
+		break;
 	case NIC_JOB_TRIAL:
 		ops->trial(job);
 		break;

@@ -115,6 +115,17 @@ nic_flow_count(struct nic_job *job)
 }
 
 void
+nic_flow_evict(struct nic_job *job)
+{
+	struct rte_flow_error fe = {0};
+	uint32_t i;
+
+	nic_flow_count(job);
+	for (i = 0; i < job->n_counts; i++)
+		rte_flow_destroy(job->counts[i].ethdev, job->counts[i].flow, &fe);
+}
+
+void
 nic_flow_flush(uint16_t ethdev)
 {
 	struct rte_flow_error fe = {0};

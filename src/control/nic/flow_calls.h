@@ -11,6 +11,7 @@ void nic_flow_validate(struct nic_job *job);
 void nic_flow_create(struct nic_job *job);
 void nic_flow_destroy(struct nic_job *job);
 void nic_flow_count(struct nic_job *job);
+void nic_flow_evict(struct nic_job *job);
 // Destroys all rules that were created on the port.
 void nic_flow_flush(uint16_t ethdev);
 

@@ -17,6 +17,7 @@ enum nic_job_type {
 	NIC_JOB_CREATE,   // rule -> flow
 	NIC_JOB_DESTROY,  // reads the final counters of flow, then destroys it
 	NIC_JOB_COUNT,    // reads the counters of counts[]
+	NIC_JOB_EVICT,    // reads the last counters of counts[], and destroys their rules
 	NIC_JOB_TRIAL,    // sends packets through trial's rules, at start only
 };
 

@@ -38,6 +38,20 @@ find_representors(struct nic *nic, struct sl_err *err)
 	return 0;
 }
 
+// Is this where the attachment's packets are, now or after a failure of its NIC?
+static bool
+is_at(const struct config *cfg, const struct config_attachment *a, uint16_t nic, uint16_t port)
+{
+	const int primary = config_primary_of(cfg, nic);
+
+	if (a->kind != CONFIG_ATTACH_NIC && a->kind != CONFIG_ATTACH_VF)
+		return false;
+	if (primary >= 0)
+		return a->nic == primary &&
+		       port == (a->kind == CONFIG_ATTACH_NIC ? 0 : 1 + config_standby_vf(a));
+	return a->nic == nic && port == (a->kind == CONFIG_ATTACH_NIC ? 0 : 1 + a->vf);
+}
+
 // The MTU of the vport that a port of the NIC carries; 0: none does.
 static uint16_t
 mtu_of(const struct config *cfg, uint16_t nic, uint16_t port)
@@ -47,8 +61,7 @@ mtu_of(const struct config *cfg, uint16_t nic, uint16_t port)
 	for (i = 0; i < cfg->n_ports; i++) {
 		const struct config_attachment *a = &cfg->ports[i].attach;
 
-		if (a->nic == nic && ((a->kind == CONFIG_ATTACH_NIC && port == 0) ||
-					     (a->kind == CONFIG_ATTACH_VF && port == 1 + a->vf)))
+		if (is_at(cfg, a, nic, port))
 			return cfg->ports[i].mtu;
 	}
 	return 0;
@@ -80,7 +93,7 @@ setup_ports(const struct nic_env *env, struct nic *nic, const struct config_nic 
 		p->rx_queues = plan.rx_queues;
 		p->rx_default = plan.rx_default;
 		p->tx_queues = plan.tx_queues;
-		p->started = true;
+		p->started = p->running = true;
 	}
 	return 0;
 }
@@ -125,6 +138,48 @@ nic_open(const struct nic_env *env, uint16_t index, struct nic **out, struct sl_
 	}
 	*out = nic;
 	return 0;
+}
+
+int
+nic_start(struct nic *nic, struct sl_err *err)
+{
+	uint16_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < nic->n_ports; i++) {
+		struct nic_port *p = &nic->ports[i];
+
+		if (p->running)
+			continue;
+		rc = ethdev_restart(p->ethdev, p->rx_queues, p->rx_default, err);
+		p->running = p->restarted = rc == 0;
+	}
+	if (rc == 0)
+		rte_eth_dev_set_link_up(nic->ports[0].ethdev); // where the driver knows the call
+	for (i = 0; i < nic->n_ports; i++) {
+		struct nic_port *p = &nic->ports[i];
+
+		if (rc != 0 && p->restarted) {
+			rte_eth_dev_stop(p->ethdev);
+			p->running = false;
+		}
+		p->restarted = false;
+	}
+	return rc;
+}
+
+void
+nic_stop(struct nic *nic, bool with_pf)
+{
+	uint16_t i;
+
+	if (with_pf && nic->ports[0].running)
+		rte_eth_dev_set_link_down(nic->ports[0].ethdev);
+	for (i = nic->n_ports; i-- > (with_pf ? 0 : 1);) {
+		if (nic->ports[i].running)
+			rte_eth_dev_stop(nic->ports[i].ethdev);
+		nic->ports[i].running = false;
+	}
 }
 
 void

@@ -23,7 +23,9 @@ struct nic_port {        // the PF (index 0) or the representor of VF index - 1
 	uint16_t ethdev; // RTE_MAX_ETHPORTS: not there
 	uint16_t rx_queues, rx_default, tx_queues;
 	struct ethdev_result setup;
-	bool started;
+	bool started; // set up: nic_close undoes it
+	bool running;
+	bool restarted; // by the nic_start that is at work
 };
 
 struct nic_probe_count {
@@ -69,6 +71,11 @@ struct nic_env {
 
 // index: of cfg->nics.
 int nic_open(const struct nic_env *env, uint16_t index, struct nic **out, struct sl_err *err);
+// Starts those of its ports that are stopped, and brings its link up. On failure all are as before.
+int nic_start(struct nic *nic, struct sl_err *err);
+// Stops its ports, which no worker uses any more; the PF only when with_pf is true, its link goes
+// down before. Nothing for what is stopped already.
+void nic_stop(struct nic *nic, bool with_pf);
 // No worker uses its ports any more. Rules that are left go, without a last look at their counters.
 void nic_close(struct nic *nic);
 // For the queue accounts.

@@ -34,6 +34,7 @@ struct nic_ops {
 	void (*create)(struct nic_job *job);
 	void (*destroy)(struct nic_job *job);
 	void (*count)(struct nic_job *job);
+	void (*evict)(struct nic_job *job);
 	void (*trial)(struct nic_job *job);
 	void (*flush)(uint16_t ethdev); // when the executor has ended
 	void (*ledger)(uint16_t pf, struct nic_ledger *out, nic_drop_fn fn, void *ctx);

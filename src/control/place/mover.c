@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failover/evict.h"
+#include "failover/failover.h"
 #include "orders.h"
 #include "place/ahead.h"
 #include "place/placements.h"
@@ -106,6 +108,8 @@ mover_nic_gone(struct control *c, struct nic *nic, const char *text)
 	if (nic->gone)
 		return;
 	nic->gone = true;
+	if (failover_gone(c, nic->index, text))
+		return;
 	sl_log(c->log, SL_LOG_ERR,
 		"%s is gone (%s): nothing is placed on it any more until a restart", nic->name,
 		text);
@@ -313,7 +317,14 @@ mover_answer(struct control *c, struct nic_job *job)
 		.outcome = job->outcome,
 		.error = job->error,
 	};
+	bool queue;
 
+	if (evict_late(c, job, &queue)) {
+		m->direct -= !queue;
+		m->outstanding -= queue;
+		nic_job_free(job);
+		return;
+	}
 	memcpy(f.text, job->text, sizeof(f.text));
 	if (pl != NULL && job->type == NIC_JOB_CREATE && c->nics[pl->nic] != NULL) {
 		c->nics[pl->nic]->errors[job->outcome]++;
@@ -411,6 +422,43 @@ mover_run(struct control *c)
 			finish(c);
 		break;
 	}
+}
+
+// to_start: how many of them, from the head, belong to the batch that begins.
+static void
+purge(struct fifo *f, uint16_t nic, uint32_t *to_start)
+{
+	struct offload_order o;
+	uint32_t i, n = f->n, begun = *to_start;
+
+	for (i = 0; i < n; i++) {
+		fifo_get(f, &o);
+		if (o.place.queue.nic != nic)
+			fifo_put(f, &o);
+		else if (i < begun)
+			--*to_start;
+	}
+}
+
+void
+mover_nic_out(struct control *c, uint16_t nic)
+{
+	struct mover *m = c->mover;
+	uint32_t i, n = 0, none = 0;
+
+	purge(&m->in, nic, m->mode == DP_MOVE_IN ? &m->to_start : &none);
+	purge(&m->out, nic, m->mode == DP_MOVE_OUT ? &m->to_start : &none);
+	for (i = 0; i < m->n_batch; i++) {
+		struct placement *pl = placement_find(c, m->batch[i].flow, m->batch[i].side);
+
+		if (pl == NULL || pl->nic != nic)
+			m->batch[n++] = m->batch[i];
+		else if (pl->handle != NULL && m->batch[i].type == OFFLOAD_INSTALL)
+			pl->state = PLACEMENT_PLACED;
+		else
+			placement_drop(c, pl);
+	}
+	m->n_batch = n;
 }
 
 uint32_t

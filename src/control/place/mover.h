@@ -25,6 +25,9 @@ void mover_order(struct control *c, const struct offload_order *order);
 void mover_answer(struct control *c, struct nic_job *job);
 // Goes on where it can. Call every tick and after answers.
 void mover_run(struct control *c);
+// The NIC is out of use: its orders that wait are forgotten, and so are answers that are not told
+// yet; what was made by then counts as placed. The executor's are failover/evict.h's.
+void mover_nic_out(struct control *c, uint16_t nic);
 // Orders and answers that are under way.
 uint32_t mover_pending(const struct control *c);
 

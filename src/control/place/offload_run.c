@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ext/chain.h"
+#include "failover/evict.h"
 #include "offload/shape.h"
 #include "place/ahead.h"
 #include "place/hints.h"
@@ -329,7 +330,7 @@ take_counts(struct control *c, struct nic_job *job)
 		struct placement *pl = placement_find(c, n->id >> 1, n->id & 1);
 
 		if (n->error != 0 || pl == NULL || pl->handle != n->flow ||
-			n->packets < pl->base_packets)
+			pl->ethdev != n->ethdev || n->packets < pl->base_packets)
 			continue;
 		if (n->packets > pl->base_packets) {
 			placement_carried(
@@ -361,6 +362,8 @@ offload_run_answers(struct control *c)
 			} else if (job->type == NIC_JOB_COUNT) {
 				c->counting[i] = false;
 				take_counts(c, job);
+			} else if (job->type == NIC_JOB_EVICT) {
+				evict_answer(c, (uint16_t)i, job);
 			} else if (job->type == NIC_JOB_VALIDATE || job->type == NIC_JOB_TRIAL) {
 				nic_job_free(job); // of a probe that did not wait for it
 			} else {

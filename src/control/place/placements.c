@@ -132,7 +132,7 @@ retire(struct placements *p, struct retired r)
 }
 
 void
-placement_drop(struct control *c, struct placement *pl)
+placement_take_off(struct control *c, struct placement *pl)
 {
 	struct placements *p = c->placements;
 
@@ -146,6 +146,12 @@ placement_drop(struct control *c, struct placement *pl)
 	p->contradicted -= pl->contradicted;
 	p->by_flow[pl->flow][pl->side] = NULL;
 	TAILQ_REMOVE(&p->list, pl, link);
+}
+
+void
+placement_drop(struct control *c, struct placement *pl)
+{
+	placement_take_off(c, pl);
 	free(pl);
 }
 

@@ -46,6 +46,8 @@ struct placement *placement_find(const struct control *c, uint32_t flow, enum of
 // Its rule is gone and its queue drained: the lane is closed and its slot given back after the next
 // publish.
 void placement_drop(struct control *c, struct placement *pl);
+// The same, but the placement is the caller's to free: it is in no table any more.
+void placement_take_off(struct control *c, struct placement *pl);
 typedef void (*placement_fn)(void *ctx, struct placement *pl);
 void placements_each(struct control *c, placement_fn fn, void *ctx); // fn may drop the one given
 // Keeps what the rule of an eswitch placement does, to be compared with later decisions.

@@ -57,14 +57,21 @@ struct config_nic {
 				      // assigned flows
 	uint16_t vf_queues;           // queues of each representor
 	uint16_t vf_default_queues;
-	uint16_t vfs;        // VFs that the ports below may use
-	uint32_t rule_limit; // 0: learned from the NIC
+	uint16_t vfs;                      // VFs that the ports below may use
+	uint32_t rule_limit;               // 0: learned from the NIC
+	char standby_for[CONFIG_NAME_MAX]; // the NIC that it takes over from, "": none
+	uint32_t recover_ms; // a NIC that failed is taken again when its link was up for so long;
+			     // 0: by command only
 };
+
+#define CONFIG_SAME_VF UINT16_MAX
 
 struct config_attachment {
 	enum config_attach kind;
 	uint16_t nic; // index in nics, for nic and vf
 	uint16_t vf;
+	uint16_t standby_vf; // VF of the NIC's standby that takes over, CONFIG_SAME_VF: of the same
+			     // number
 	char path[CONFIG_PATH_MAX];   // vhost-user
 	bool client;                  // vhost-user: sluice connects, and reconnects
 	uint16_t queues;              // queue pairs of vhost-user and ethdev
@@ -279,6 +286,11 @@ int config_extension_args(const char *text, struct config_extension *out, struct
 // A goto must lead to a higher table than the one it stands in. -EINVAL with path "actions".
 int config_goto_check(uint16_t table, const struct flow_actions *actions, struct sl_err *err);
 
+// Index of the NIC that stands by for nic, and of the one that nic stands by for; -1: none.
+int config_standby_of(const struct config *cfg, uint16_t nic);
+int config_primary_of(const struct config *cfg, uint16_t nic);
+// The VF of the standby for an attachment to a VF.
+uint16_t config_standby_vf(const struct config_attachment *a);
 const struct config_port *config_port_by_name(const struct config *cfg, const char *name);
 int config_switch_by_name(const struct config *cfg, const char *name); // index or -ENOENT
 

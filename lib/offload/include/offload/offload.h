@@ -240,6 +240,19 @@ void offload_nic_gone(struct offload *o, uint16_t nic);
 void offload_nic_del(struct offload *o, uint16_t nic);
 // So many entries of its table are held by others than flows.
 void offload_nic_reserve(struct offload *o, uint16_t nic, uint32_t entries);
+// Nothing new goes to the NIC, and what is there leaves by orders; off: it is as before.
+void offload_nic_drain(struct offload *o, uint16_t nic, bool on);
+// Nothing is there any more, and nothing on its way.
+bool offload_nic_empty(const struct offload *o, uint16_t nic);
+// It is there and not in use: it holds nothing, and gets nothing before offload_nic_move.
+void offload_nic_standby(struct offload *o, uint16_t nic);
+// What was attached at ports of one NIC is attached at those of another from now on: port[i] is
+// where port i went, OFFLOAD_NONE: nowhere. What was placed at `from` is forgotten, as when it is
+// gone; its flows are put into `to`, which is in use from now on, those that are worth most first,
+// and as fast as it takes them. Open orders of `from` must not be answered any more.
+void offload_nic_move(struct offload *o, uint16_t from, uint16_t to, const uint16_t *port);
+// Flows that came by that and wait there still; 0: all have been looked at.
+uint32_t offload_nic_rush(const struct offload *o, uint16_t nic);
 // A queue is taken out of use for flows (stopped, standby, monitor) or given back (free). Its flows
 // leave first: it gets its state when the last one has left. -EINVAL: no such queue, a default one,
 // a VF's, or not one of these states.

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_CONTROL_FAILOVER_INTERNAL_H
+#define SLUICE_CONTROL_FAILOVER_INTERNAL_H
+
+#include "failover/failover.h"
+#include "failover/watch.h"
+
+// What failover.c (who has failed, when to switch) and switch_over.c (the switch-over itself)
+// share. Thread safety: owner thread only (control).
+
+struct fo_nic {
+	enum failover_state state;
+	char why[96];
+	uint64_t since_ns, up_ns; // in this state; link up without a break
+	bool up, was_up;
+	bool by_command; // failed so: nothing but a command brings it back
+	struct watch watch;
+};
+
+enum fo_phase { FO_IDLE, FO_DRAIN, FO_LEAVE };
+
+struct fo_pair {
+	uint16_t nic[2]; // the NIC, and its standby
+	uint8_t on;      // which of them carries
+	enum fo_phase phase;
+	bool planned;
+	uint8_t from; // of the switch-over under way, or the last one
+	uint64_t begun_ns, deadline_ns, retry_ns;
+	uint64_t heard_ns; // when the failure was heard of
+	bool rushing;
+	uint32_t switches, flows;
+	uint64_t took_us, retargeted_us;
+};
+
+struct failover {
+	struct fo_nic nic[CONFIG_NICS_MAX];
+	unsigned n_pairs;
+	struct fo_pair pair[CONFIG_NICS_MAX / 2];
+	uint64_t next_look_ns;
+};
+
+void fo_set_state(struct control *c, uint16_t nic, enum failover_state state);
+
+// The vports and VFs of the pair go from what carries them to the other NIC. 0: they have, and the
+// brain is told. Else nothing has changed.
+int fo_switch(struct control *c, struct fo_pair *p, struct sl_err *err);
+// What the NIC that was left still holds: true when that is nothing, and it is stopped.
+bool fo_leave(struct control *c, struct fo_pair *p, bool expired);
+
+#endif

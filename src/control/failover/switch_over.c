@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_ethdev.h>
+
+#include "device/ports.h"
+#include "failover/carry.h"
+#include "failover/evict.h"
+#include "failover/internal.h"
+#include "failover/vf_map.h"
+#include "nic/nic.h"
+#include "orders.h"
+#include "publish.h"
+
+#define SETTLE_NS (20 * SL_NS_PER_MS) // what is on its way to VFs that are left
+
+struct way {
+	struct control *c;
+	struct nic *from, *to;
+	uint16_t primary; // index of the NIC that the vports are attached to
+	uint16_t port[OFFLOAD_NIC_PORTS_MAX];
+	struct dp_port *fresh[DP_VPORTS_MAX]; // by vport
+	bool opened[DP_VPORTS_MAX];           // by this switch-over
+};
+
+static struct control_vport *
+vport_of(const struct way *w, unsigned i)
+{
+	struct control_vport *v = &w->c->vports[i];
+
+	return carry_is_of(v, w->primary) ? v : NULL;
+}
+
+// Before the NIC is started: some drivers take an MTU only then.
+static void
+plan_ports(struct way *w)
+{
+	uint16_t nic, port, i;
+
+	for (i = 0; i < OFFLOAD_NIC_PORTS_MAX; i++)
+		w->port[i] = OFFLOAD_NONE;
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct control_vport *v = vport_of(w, i);
+
+		if (v == NULL)
+			continue;
+		carry_where(w->c, &v->cfg.attach, &nic, &port);
+		w->port[v->port->nic_port] = port;
+		if (port < w->to->n_ports && !w->to->ports[port].running && v->cfg.mtu != 0)
+			rte_eth_dev_set_mtu(w->to->ports[port].ethdev, v->cfg.mtu);
+	}
+}
+
+// The PF of a NIC that only lost its link is polled all the time: that device is used again.
+static int
+open_ports(struct way *w, struct sl_err *err)
+{
+	unsigned i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < DP_VPORTS_MAX; i++) {
+		struct control_vport *v = vport_of(w, i);
+
+		if (v == NULL)
+			continue;
+		if (v->leaving != NULL && v->leaving->nic == w->to->index) {
+			w->fresh[i] = v->leaving;
+			continue;
+		}
+		rc = ports_open_nic(w->c, v, &w->fresh[i], err);
+		w->opened[i] = rc == 0;
+	}
+	return rc;
+}
+
+static void
+close_opened(struct way *w)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (w->opened[i])
+			ports_close_device(w->c, w->fresh[i]);
+	}
+}
+
+static void
+exchange(struct way *w)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		struct control_vport *v = vport_of(w, i);
+		struct dp_port *old;
+
+		if (v == NULL || w->fresh[i] == NULL)
+			continue;
+		old = v->port;
+		v->port = w->fresh[i];
+		v->leaving = w->fresh[i] = old;
+	}
+}
+
+static void
+expect(struct way *w, bool on)
+{
+	const struct vf_map *map = vf_map_for(w->from, w->to);
+	uint16_t i;
+
+	for (i = 1; i < OFFLOAD_NIC_PORTS_MAX; i++) {
+		if (w->port[i] != OFFLOAD_NONE)
+			map->expect(w->to, w->port[i] - 1, on);
+	}
+}
+
+// Has all been sent that goes to the VFs by the NIC that is left?
+static bool
+sent_all(const struct way *w)
+{
+	unsigned i, q, cls;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct control_vport *v = vport_of(w, i);
+		const struct dp_port *old = v != NULL ? v->leaving : NULL;
+
+		if (old == NULL || old->nic != w->from->index)
+			continue;
+		for (q = 0; q < old->n_txq; q++) {
+			if (old->ops->tx_idle != NULL && !old->ops->tx_idle(old, (uint16_t)q))
+				return false;
+		}
+		for (cls = 0; cls < old->n_classes; cls++) {
+			if (atomic_load_explicit(&old->ring_held[cls], memory_order_acquire) > 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void
+settle(struct way *w)
+{
+	const uint64_t end = sl_now(&w->c->clock) + SETTLE_NS;
+
+	if (!w->c->running)
+		return;
+	// Twice: what one worker handed to another before the first is sent by the second.
+	orders_sync(w->c);
+	orders_sync(w->c);
+	while (!sent_all(w) && sl_now(&w->c->clock) < end)
+		orders_nap();
+}
+
+static void
+move_vfs(struct way *w)
+{
+	const struct vf_map *map = vf_map_for(w->from, w->to);
+	struct sl_err err;
+	uint16_t i;
+
+	for (i = 1; i < OFFLOAD_NIC_PORTS_MAX; i++) {
+		if (w->port[i] == OFFLOAD_NONE)
+			continue;
+		sl_err_init(&err);
+		if (map->move(w->from, i - 1, w->to, w->port[i] - 1, &err) != 0)
+			sl_log(w->c->log, map->by_itself ? SL_LOG_ERR : SL_LOG_WARN, "%s",
+				err.text);
+	}
+}
+
+static void
+read_links(const struct way *w)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct control_vport *v = vport_of(w, i);
+
+		if (v != NULL)
+			dp_port_poll_link(v->port);
+	}
+}
+
+static int
+start(struct way *w, struct sl_err *err)
+{
+	const bool pf_ran = w->to->ports[0].running;
+	int rc;
+
+	plan_ports(w);
+	rc = nic_start(w->to, err);
+	if (rc != 0)
+		return rc;
+	expect(w, true);
+	rc = open_ports(w, err);
+	if (rc == 0) {
+		exchange(w);
+		rc = publish(w->c, false);
+		if (rc == 0)
+			return 0;
+		sl_err_set(err, rc, NULL, "out of memory");
+		exchange(w);
+	}
+	close_opened(w);
+	expect(w, false);
+	nic_stop(w->to, !pf_ran);
+	return rc;
+}
+
+int
+fo_switch(struct control *c, struct fo_pair *p, struct sl_err *err)
+{
+	struct way *w = calloc(1, sizeof(*w));
+	const uint64_t begun = sl_now(&c->clock);
+	int rc;
+
+	if (w == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	w->c = c;
+	w->primary = p->nic[0];
+	w->from = c->nics[p->nic[p->on]];
+	w->to = c->nics[p->nic[!p->on]];
+	p->on = !p->on; // carry_where() says the other one from here on
+	rc = start(w, err);
+	if (rc != 0) {
+		p->on = !p->on;
+		free(w);
+		return rc;
+	}
+	if (p->planned)
+		settle(w);
+	move_vfs(w);
+	expect(w, false);
+	read_links(w);
+	evict_begin(c, w->from->index);
+	offload_nic_move(c->offload, w->from->index, w->to->index, w->port);
+	p->flows = offload_nic_rush(c->offload, w->to->index);
+	p->took_us = (sl_now(&c->clock) - begun) / 1000;
+	free(w);
+	return 0;
+}
+
+// ---- the NIC that was left
+
+static bool
+holds_packets(const struct dp_port *port)
+{
+	uint16_t q;
+
+	for (q = 0; q < port->n_rxq; q++) {
+		if (rte_eth_rx_queue_count(port->ethdev, q) > 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+fo_leave(struct control *c, struct fo_pair *p, bool expired)
+{
+	struct nic *left = c->nics[p->nic[p->from]];
+	// A PF that lost its link tells when it is back, and may receive before that is trusted.
+	const bool keep_pf = !p->planned && !left->gone;
+	struct dp_port *gone[DP_VPORTS_MAX];
+	unsigned i, n = 0;
+
+	if (!keep_pf && left->ports[0].running)
+		rte_eth_dev_set_link_down(left->ports[0].ethdev);
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		struct control_vport *v = &c->vports[i];
+
+		if (!carry_is_of(v, p->nic[0]) || v->leaving == NULL ||
+			(keep_pf && v->leaving->nic_port == 0))
+			continue;
+		if (!expired && holds_packets(v->leaving))
+			return false;
+		gone[n++] = v->leaving;
+	}
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		struct control_vport *v = &c->vports[i];
+
+		if (carry_is_of(v, p->nic[0]) && v->leaving != NULL &&
+			!(keep_pf && v->leaving->nic_port == 0))
+			v->leaving = NULL;
+	}
+	if (publish(c, false) != 0) { // they are in the snapshot still
+		for (i = 0; i < n; i++)
+			c->vports[gone[i]->vport].leaving = gone[i];
+		return false;
+	}
+	orders_sync(c);
+	for (i = 0; i < n; i++)
+		ports_close_device(c, gone[i]);
+	nic_stop(left, !keep_pf);
+	return true;
+}

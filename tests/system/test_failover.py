@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A NIC fails, its standby takes over, and back.
+
+        wire of nic0          wire of nic1 (stands by)
+             |                      |
+      +------+-------+       +------+-------+
+      |     nic0     |       |     nic1     |
+      +-+--------+---+       +-+--------+---+
+       vf0      vf1 . . . . . vf0      vf1     what uses the VFs moves: vm0 sends, vm1 is a sink
+                sluiced: uplink, vm0, vm1
+"""
+import pytest
+
+from sluice_harness import RpcError, wait_for
+
+PACKETS = 'generator,flows=200,seed=5,pps=40000,size=200,skew=1.1,v6=0'
+
+
+def config(vf0='sink', capacity=(1024, 1024), recover_ms=200, nics=2, **offload):
+    def nic(n):
+        sides = f'wire=[sink],vf0=[{vf0}],vf1=[sink]' if n == 0 else 'wire=[sink]'
+        return {'name': f'nic{n}', 'queues': 4, 'default_queues': 1, 'vf_queues': 2,
+                'vf_default_queues': 1, 'vfs': 2, 'recover_ms': recover_ms,
+                **({'standby_for': 'nic0'} if n else {}),
+                'dev': f'net_emunic{n},queues=4,vfs=2,rep_queues=2,representor=vf[0-1],'
+                       f'capacity={capacity[n]},{sides}'}
+    return {
+        'drivers': ['librte_net_emunic.so'],
+        'datapath': {'mbufs': 8192},
+        'offload': {'min_bps': '1k', 'heavy_bps': '500k', 'light_bps': '200k', **offload},
+        'nics': [nic(n) for n in range(nics)],
+        'switches': [{
+            'name': 'sw0',
+            'ports': [{'name': 'uplink', 'attach': {'kind': 'nic', 'nic': 'nic0'}},
+                      *({'name': f'vm{n}', 'vm': f'vm{n}',
+                         'attach': {'kind': 'vf', 'nic': 'nic0', 'vf': n}} for n in (0, 1))],
+            'rules': [{'match': 'port=vm0', 'actions': 'output=uplink'},
+                      {'match': 'port=uplink', 'actions': 'output=vm1'}]}]}
+
+
+@pytest.fixture
+def switch(sluiced):
+    def start(*args, **more):
+        started = sluiced(config(*args, **more), telemetry=True)
+        started.wait_up()
+        return started
+    return start
+
+
+def mood(s, text, nic='net_emunic0'):
+    answer = s.telemetry(f'/emunic/set,nic={nic},{text}')
+    assert 'error' not in str(answer), answer
+
+
+def nic(s, name='nic0'):
+    return s.call('nic show', nic=name)
+
+
+def carried_by(s):
+    return {p['name']: p['carried_by'] for p in s.call('port list')['items']}
+
+
+ON_0 = {'uplink': 'nic0', 'vm0': 'nic0/vf0', 'vm1': 'nic0/vf1'}
+ON_1 = {'uplink': 'nic1', 'vm0': 'nic1/vf0', 'vm1': 'nic1/vf1'}
+
+
+def rules(s, name):
+    return nic(s, name)['rules']
+
+
+def at_rest(s, on, off):
+    """Rules are where they should be, and nowhere else."""
+    wait_for(lambda: not nic(s)['switching'] and rules(s, on) > 100 and rules(s, off) == 0
+             and nic(s, off)['rules_left'] == 0, 20, f'all rules are in {on}')
+
+
+def lost(stats):
+    return sum(n for name, n in stats['packets']['dropped'].items())
+
+
+def finish(s, sent_by='vm0'):
+    """The end of the traffic; the sums, which are exact."""
+    for n in (0, 1):
+        for side in ('wire', 'vf0'):
+            s.swap('sink', nic=f'net_emunic{n}', side=side)
+    stats = s.settled()
+    total = stats['packets']
+    assert total['received'] == total['sent'] + lost(stats) + total['held'], total
+    return stats
+
+
+def test_the_standby_stands_still(switch):
+    s = switch(PACKETS)
+    at_rest(s, 'nic0', 'nic1')
+    assert carried_by(s) == ON_0
+    shown = {n['name']: n for n in s.call('nic list')['items']}
+    assert (shown['nic0']['role'], shown['nic0']['state']) == ('primary', 'active'), shown
+    assert (shown['nic1']['role'], shown['nic1']['state']) == ('standby', 'standby'), shown
+    assert shown['nic1']['link'] == 'stopped' and shown['nic0']['partner'] == 'nic1'
+    assert {q['use'] for q in s.call('queue list', nic='nic1')['items']} == {'standby'}
+    for line in s.ctl('nic', 'list').splitlines()[1:]:
+        assert 'active' in line or 'standby' in line
+    with pytest.raises(RpcError, match='is standby'):
+        s.call('nic recover', nic='nic1')
+    with pytest.raises(RpcError, match='stands by for nic0'):
+        s.call('port detach', port='vm1')
+        s.call('port attach', port='vm1', kind='vf', nic='nic1', vf=1)
+    finish(s)
+
+
+def test_link_loss_and_back(switch):
+    s = switch(PACKETS)
+    at_rest(s, 'nic0', 'nic1')
+    before = rules(s, 'nic0')
+    mood(s, 'link_down=wire')
+    at_rest(s, 'nic1', 'nic0')
+    assert carried_by(s) == ON_1
+    assert rules(s, 'nic1') >= before // 2
+    shown = nic(s)
+    assert (shown['state'], shown['why']) == ('failed', 'its link is down'), shown
+    assert shown['counters_unread'] == 0, 'the last counters of all rules were read'
+    flow = s.call('flow list', place='eswitch', limit=1)['items'][0]['id']
+    told = s.call('flow explain', flow=flow)['in']
+    assert told['device'] == 'nic1' and told['moved'].startswith('nic0 failed '), told
+    assert 'its link is down' in told['moved'] and 're-targeted to nic1/vf0' in told['moved']
+    assert 're-targeted to nic1/vf0' in s.ctl('flow', 'explain', flow)
+
+    # Nothing is lost on the way back.
+    mid = s.call('stats')['packets']
+    drops = lost({'packets': mid})
+    mood(s, 'link_down=none')
+    wait_for(lambda: nic(s)['state'] in ('recovering', 'active'), 5, 'its link is seen')
+    at_rest(s, 'nic0', 'nic1')
+    assert carried_by(s) == ON_0 and nic(s, 'nic1')['state'] == 'standby'
+    stats = finish(s)
+    assert lost(stats) == drops, (mid, stats['packets'])
+    assert s.call('flow explain', flow=flow)['in'].get('moved') is None
+    assert nic(s)['switches'] == 2
+    # What the NICs' rules carried is what the flows and the ports say.
+    hw = sum(n['eswitch_packets'] for n in stats['nics'])
+    assert hw > 0
+    wait_for(lambda: s.port('vm0')['hw_rx_packets'] == s.port('uplink')['hw_tx_packets'] == hw, 5,
+             'all that rules of both NICs carried is counted for the ports')
+
+
+def test_device_removal(switch):
+    s = switch(PACKETS)
+    at_rest(s, 'nic0', 'nic1')
+    mood(s, 'remove_ms=1')
+    wait_for(lambda: nic(s)['state'] == 'failed' and not nic(s)['switching'], 20, 'it is over')
+    wait_for(lambda: rules(s, 'nic1') > 100, 10, 'the rules are in the standby')
+    assert carried_by(s) == ON_1
+    shown = nic(s)
+    assert shown['link'] == 'gone' and shown['why'].startswith('the device is gone'), shown
+    assert shown['rules_left'] == 0 and shown['counters_unread'] > 100, shown
+    with pytest.raises(RpcError, match='at a restart only'):
+        s.call('nic recover', nic='nic0')
+    sent = s.call('stats')['nics'][1]['sent_wire']
+    wait_for(lambda: s.call('stats')['nics'][1]['sent_wire'] > sent + 1000, 10, 'traffic goes on')
+    # The standby has nobody to go to: it stays, and is taken again when its link is back.
+    mood(s, 'link_down=wire', 'net_emunic1')
+    wait_for(lambda: nic(s, 'nic1')['state'] == 'failed', 5, 'that one fails too')
+    assert carried_by(s) == ON_1
+    mood(s, 'link_down=none', 'net_emunic1')
+    wait_for(lambda: nic(s, 'nic1')['state'] == 'active', 5, 'it is back')
+    finish(s)
+
+
+def test_by_command_with_no_loss(switch):
+    s = switch(PACKETS, recover_ms=0)
+    # And what comes by the wire, where the sender waits while the link is down.
+    s.swap(PACKETS.replace('seed=5', 'seed=6').replace('pps=40000', 'pps=1000'), side='wire')
+    at_rest(s, 'nic0', 'nic1')
+    drops = lost(s.call('stats'))  # from before the workers ran: the generator was there first
+    shown = s.ctl_json('nic', 'fail', 'nic0')
+    assert (shown['state'], shown['why']) == ('failed', 'by command'), shown
+    at_rest(s, 'nic1', 'nic0')
+    assert carried_by(s) == ON_1 and nic(s)['link'] == 'stopped'
+    with pytest.raises(RpcError, match='taken out already'):
+        s.call('nic fail', nic='nic0')
+    with pytest.raises(RpcError, match='cannot take over: it is failed'):
+        s.call('nic fail', nic='nic1')
+    vf = s.call('stats')['nics'][1]['received_vf']
+    wait_for(lambda: s.call('stats')['nics'][1]['received_vf'] > vf + 5000, 10, 'traffic')
+    s.call('nic recover', nic='nic0')
+    at_rest(s, 'nic0', 'nic1')
+    assert carried_by(s) == ON_0
+    stats = finish(s)
+    assert lost(stats) == drops, stats['packets']
+
+
+def test_different_limits(switch):
+    """The standby's table is small: the heaviest are in it, the others on the host."""
+    s = switch(PACKETS, capacity=(1024, 64))
+    at_rest(s, 'nic0', 'nic1')
+    mood(s, 'link_down=wire')
+    wait_for(lambda: 40 < rules(s, 'nic1') <= 64 and not nic(s)['switching'], 20, 'a full table')
+    wait_for(lambda: s.call('stats')['refused'].get('table-full', 0) > 20, 10, 'it says so')
+    flows = s.call('flow list', limit=0, sort='bytes')['items']
+    top = [f['place'] for f in flows if f['id']][:10]
+    assert top.count('eswitch') >= 8, top
+    mood(s, 'link_down=none')
+    at_rest(s, 'nic0', 'nic1')
+    finish(s)
+
+
+def test_a_link_that_flaps(switch):
+    """Up and down in less than recover_ms: the standby keeps what it has."""
+    s = switch(PACKETS, recover_ms=3000)
+    at_rest(s, 'nic0', 'nic1')
+    mood(s, 'link_down=wire')
+    wait_for(lambda: nic(s)['state'] == 'failed' and not nic(s)['switching'], 20, 'switched')
+    for _ in range(5):
+        mood(s, 'link_down=none')
+        wait_for(lambda: nic(s)['state'] == 'recovering', 5, 'up')
+        mood(s, 'link_down=wire')
+        wait_for(lambda: nic(s)['state'] == 'failed', 5, 'down')
+        assert carried_by(s) == ON_1
+    assert nic(s)['switches'] == 1
+    mood(s, 'link_down=none')
+    wait_for(lambda: nic(s)['state'] == 'recovering', 5, 'up')
+    s.call('nic recover', nic='nic0')
+    at_rest(s, 'nic0', 'nic1')
+    finish(s)
+
+
+def test_no_standby(switch):
+    s = switch(PACKETS, nics=1)
+    assert nic(s)['role'] == 'alone'
+    with pytest.raises(RpcError, match='has no standby'):
+        s.call('nic fail', nic='nic0')
+    with pytest.raises(RpcError, match='no NIC named'):
+        s.call('nic show', nic='nic7')

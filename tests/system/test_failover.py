@@ -224,6 +224,23 @@ def test_a_link_that_flaps(switch):
     finish(s)
 
 
+def test_rules_ahead_of_traffic_go_along(switch):
+    """The switch's own rules leave the NIC before what they name does, and come to the other."""
+    s = switch(PACKETS, recover_ms=0, rules_ahead=64)
+
+    wait_for(lambda: s.call('stats')['nics'][0]['eswitch_packets'] > 2000, 10, 'they carry')
+    drops = lost(s.call('stats'))
+    s.call('nic fail', nic='nic0')
+    assert carried_by(s) == ON_1
+    wait_for(lambda: s.call('stats')['nics'][1]['eswitch_packets'] > 2000, 10, 'they carry there')
+    s.call('nic recover', nic='nic0')
+    assert carried_by(s) == ON_0
+    before = s.call('stats')['nics'][0]['eswitch_packets']
+    wait_for(lambda: s.call('stats')['nics'][0]['eswitch_packets'] > before + 2000, 10, 'and back')
+    stats = finish(s)
+    assert lost(stats) == drops, stats['packets']
+
+
 def test_no_standby(switch):
     s = switch(PACKETS, nics=1)
     assert nic(s)['role'] == 'alone'

@@ -11,6 +11,8 @@
 #include "failover/evict.h"
 #include "failover/internal.h"
 #include "nic/nic.h"
+#include "place/ahead.h"
+#include "place/mover.h"
 #include "place/offload_run.h"
 
 #define LOOK_NS (20 * SL_NS_PER_MS)    // at links whose driver may not tell of changes
@@ -169,10 +171,8 @@ look_at(struct control *c, uint16_t nic, bool due, uint64_t now)
 	struct nic *dev = c->nics[nic];
 	bool removed, heard = watch_heard(&n->watch, &removed);
 
-	if (removed && !dev->gone) {
-		dev->gone = true;
-		failover_gone(c, nic, "its driver says so");
-	}
+	if (removed)
+		mover_nic_gone(c, dev, "its driver says so");
 	if (!dev->gone && dev->ports[0].running && (heard || due))
 		judge_link(c, nic, watch_link(&n->watch), now);
 }
@@ -221,6 +221,7 @@ switch_now(struct control *c, struct fo_pair *p, bool planned)
 	sl_log(c->log, SL_LOG_WARN,
 		"%s has the ports and VFs of %s (%" PRIu64 " us), %u flows follow",
 		c->nics[to]->name, c->nics[from]->name, p->took_us, p->flows);
+	ahead_review(c);
 	offload_run_tick(c);
 }
 
@@ -235,6 +236,7 @@ begin_planned(struct control *c, struct fo_pair *p)
 	if (fo_nic(c, from)->state == FAILOVER_ACTIVE)
 		fo_set_state(c, from, FAILOVER_LEAVING);
 	offload_nic_drain(c->offload, from, true);
+	ahead_review(c);
 }
 
 static void
@@ -272,10 +274,12 @@ run_drain(struct control *c, struct fo_pair *p, uint64_t now)
 		if (fo_nic(c, from)->state == FAILOVER_LEAVING)
 			fo_set_state(c, from, FAILOVER_ACTIVE);
 		p->phase = FO_IDLE;
+		ahead_review(c);
 	} else if (c->nics[from]->gone || !watch_link(&fo_nic(c, from)->watch)) {
 		failed(c, from, "its link is down");
 		switch_now(c, p, false);
-	} else if ((offload_nic_empty(c->offload, from) && evict_left(c, from) == 0) ||
+	} else if ((offload_nic_empty(c->offload, from) && evict_left(c, from) == 0 &&
+			   (c->ahead == NULL || ahead_entries(c, from) == 0)) ||
 		   now >= p->deadline_ns) {
 		switch_now(c, p, true);
 	}
@@ -346,6 +350,14 @@ failover_run(struct control *c)
 }
 
 // ---- what people see, and say
+
+bool
+failover_drains(const struct control *c, uint16_t nic)
+{
+	const struct fo_pair *p = pair_of(c, nic);
+
+	return p != NULL && p->phase == FO_DRAIN && p->nic[p->on] == nic;
+}
 
 uint16_t
 failover_carrier(const struct control *c, uint16_t nic)

@@ -53,6 +53,8 @@ void failover_run(struct control *c);
 // A driver says that the device is gone. False: it has no standby.
 bool failover_gone(struct control *c, uint16_t nic, const char *text);
 
+// Everything is on its way out of that NIC, to go to its standby or back.
+bool failover_drains(const struct control *c, uint16_t nic);
 // The NIC that carries what is attached to that one.
 uint16_t failover_carrier(const struct control *c, uint16_t nic);
 void failover_info(const struct control *c, uint16_t nic, struct failover_info *out);

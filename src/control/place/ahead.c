@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "failover/failover.h"
 #include "place/ahead_internal.h"
 #include "place/mover.h"
 #include "place/offload_run.h"
@@ -81,7 +82,10 @@ fingerprint(const struct control *c)
 		h = hash_more(h, &ext, sizeof(ext));
 	}
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
-		const uint8_t up = c->nics[i] == NULL ? 0 : (uint8_t)(1 + c->nics[i]->gone);
+		const uint8_t up =
+			c->nics[i] == NULL
+				? 0
+				: (uint8_t)(1 + c->nics[i]->gone + 2 * failover_drains(c, i));
 
 		h = hash_more(h, &up, sizeof(up));
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failover/failover.h"
 #include "place/ahead_internal.h"
 #include "switch/rule_book.h"
 
@@ -264,7 +265,8 @@ budget_of(const struct control *c, uint16_t nic, const struct ahead_nic *n)
 {
 	uint32_t budget = c->cfg->offload.rules_ahead, limit = c->cfg->nics[nic].rule_limit;
 
-	if (!c->cfg->offload.enabled || !c->nics[nic]->eswitch || c->nics[nic]->gone)
+	if (!c->cfg->offload.enabled || !c->nics[nic]->eswitch || c->nics[nic]->gone ||
+		failover_drains(c, nic))
 		return 0;
 	if (limit != 0 && budget > limit / 2)
 		budget = limit / 2;

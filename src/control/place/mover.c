@@ -108,8 +108,10 @@ mover_nic_gone(struct control *c, struct nic *nic, const char *text)
 	if (nic->gone)
 		return;
 	nic->gone = true;
-	if (failover_gone(c, nic->index, text))
+	if (failover_gone(c, nic->index, text)) {
+		ahead_nic_gone(c, nic->index);
 		return;
+	}
 	sl_log(c->log, SL_LOG_ERR,
 		"%s is gone (%s): nothing is placed on it any more until a restart", nic->name,
 		text);

@@ -289,6 +289,8 @@ struct emu_nic {
 	bool alarm_set;
 	bool gone; // remove_ms= came true
 	struct emu_pkt work[EMU_BURST];
+	unsigned int n_spent; // buffers that are done with in it (rx.h)
+	struct rte_mbuf *spent[2 * EMU_BURST];
 };
 
 // It is shared by processes. One that dies inside leaves it to the others.

@@ -6,6 +6,7 @@
 
 #include "port/offload.h"
 #include "port/port.h"
+#include "port/rx.h"
 #include "eswitch/program.h"
 #include "port/vf.h"
 #include "eswitch/walk.h"
@@ -236,7 +237,7 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 			emu_drop(nic, EMU_DROP_NO_BUFFER, p->m);
 		else if (!emu_parse(p, port, host))
 			emu_drop(nic, EMU_DROP_MALFORMED, p->m);
-		else if (!emu_offload_read(p, host))
+		else if (emu_offload_asked(p->m) && !emu_offload_read(p, host))
 			emu_drop(nic, EMU_DROP_BAD_OFFLOAD, p->m);
 		else if (!p->gso && p->m->pkt_len > max)
 			emu_drop(nic, EMU_DROP_MTU, p->m);
@@ -374,4 +375,6 @@ emu_switch(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbuf
 		pass_egress(nic, &from->egress, pkts, n);
 	else
 		pass_transfer(nic, &nic->transfer, pkts, n);
+	if (nic->n_spent > 0)
+		emu_spent_free(nic);
 }

@@ -9,12 +9,13 @@
 #include "assign/groups.h"
 #include "port/offload.h"
 #include "port/port.h"
+#include "port/rx.h"
 #include "eswitch/program.h"
 #include "eswitch/rss_rule.h"
 #include "eswitch/walk.h"
 
-// The host side of the NIC: ingress rules, RSS, and the one copy that puts a packet into a buffer
-// of its queue's own mempool.
+// The host side of the NIC: filters, ingress rules and RSS on the way to a queue, and the bursts of
+// the application.
 
 static bool
 mac_accepts(const struct emu_port *port, const uint8_t *dst)
@@ -35,179 +36,6 @@ mac_accepts(const struct emu_port *port, const uint8_t *dst)
 		if (memcmp(port->filter[i].addr_bytes, dst, 6) == 0)
 			return true;
 	return false;
-}
-
-static uint32_t
-packet_type(const struct emu_pkt *p, bool stripped)
-{
-	uint16_t l = p->key.layers;
-	unsigned int tags = !!(l & EMU_L_VLAN) + !!(l & EMU_L_VLAN2) - stripped;
-	uint32_t t = tags == 2   ? RTE_PTYPE_L2_ETHER_QINQ
-		     : tags == 1 ? RTE_PTYPE_L2_ETHER_VLAN
-				 : RTE_PTYPE_L2_ETHER;
-
-	if (l & EMU_L_IPV4)
-		t |= RTE_PTYPE_L3_IPV4_EXT_UNKNOWN;
-	else if (l & EMU_L_IPV6)
-		t |= RTE_PTYPE_L3_IPV6_EXT_UNKNOWN;
-	if (l & EMU_L_FRAG)
-		t |= RTE_PTYPE_L4_FRAG;
-	else if (l & EMU_L_TCP)
-		t |= RTE_PTYPE_L4_TCP;
-	else if (l & EMU_L_UDP)
-		t |= RTE_PTYPE_L4_UDP;
-	return t;
-}
-
-// Sets all that the application sees of a received packet besides its bytes, but for its outer tag,
-// which moves there from them.
-static void
-set_metadata(const struct emu_rxq *q, const struct emu_pkt *p, struct rte_mbuf *m, uint64_t sums)
-{
-	const struct emu_port *port = q->port;
-	uint64_t flags = sums;
-	bool stripped = q->strip && emu_vlan_strip(&p->key, m);
-	uint32_t hash;
-
-	m->port = port->dev->data->port_id;
-	m->packet_type = packet_type(p, stripped);
-	if (stripped)
-		flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
-	if (p->hashed) {
-		m->hash.rss = p->hash;
-		flags |= RTE_MBUF_F_RX_RSS_HASH;
-	} else if (port->rss_on && emu_rss_hash(&port->rss, p, &hash)) {
-		m->hash.rss = hash;
-		flags |= RTE_MBUF_F_RX_RSS_HASH;
-	}
-	if (p->marked && !port->no_mark) {
-		m->hash.fdir.hi = p->mark;
-		flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
-	} else if (p->flagged) {
-		flags |= RTE_MBUF_F_RX_FDIR;
-	}
-	m->ol_flags = flags;
-}
-
-static bool
-may_chain(const struct emu_rxq *q)
-{
-	return q->offloads & (RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_TCP_LRO);
-}
-
-// Copies p into m, a fresh buffer of the queue; p->m stays. False with the reason when it does not
-// fit, is nonsense, or the mempool ends.
-static bool
-fill(struct emu_rxq *q, const struct emu_pkt *p, struct rte_mbuf *m, enum emu_drop *why)
-{
-	bool whole = p->gso; // given to the application as one LRO packet
-	uint64_t sums;
-
-	*why = EMU_DROP_RX_NOMBUF;
-	if (p->m->nb_segs == 1 && p->m->pkt_len <= q->room) {
-		memcpy(rte_pktmbuf_mtod(m, void *), rte_pktmbuf_mtod(p->m, const void *),
-			p->m->pkt_len);
-		m->data_len = p->m->pkt_len;
-		m->pkt_len = p->m->pkt_len;
-	} else if (!emu_append(m, q->pool, p->m, 0, p->m->pkt_len)) {
-		q->nombuf++;
-		return false;
-	}
-	sums = emu_verify_sums(p, q->offloads);
-	if (whole) {
-		// The segments' checksums never existed; the stack may trust the data.
-		sums &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
-		sums |= RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_NONE;
-		m->tso_segsz = p->mss;
-	} else if (p->l4_sum || p->ip_sum) {
-		*why = EMU_DROP_BAD_OFFLOAD;
-		if (m->data_len < p->l2_len + p->l3_len + p->l4_len || !emu_fill_sums(p, m))
-			return false;
-	}
-	set_metadata(q, p, m, sums);
-	return true;
-}
-
-// Takes up to n buffers of the queue's mempool, whole bursts at a time where there are enough.
-static unsigned int
-take_buffers(struct emu_rxq *q, struct rte_mbuf **m, unsigned int n)
-{
-	unsigned int got = 0;
-
-	if (n == 0 || rte_pktmbuf_alloc_bulk(q->pool, m, n) == 0)
-		return n;
-	while (got < n && (m[got] = rte_pktmbuf_alloc(q->pool)) != NULL)
-		got++;
-	emu_add(&q->nombuf, n - got);
-	return got;
-}
-
-// Copies the packets that were staged for the queue into its buffers and puts them on its ring.
-// All staged packets are freed at once, which costs their pool one access and not one for each.
-static void
-flush_queue(struct emu_nic *nic, struct emu_rxq *q)
-{
-	struct rte_mbuf *m[EMU_BURST], *old[EMU_BURST];
-	unsigned int n = q->n_staged, fit, got, done = 0;
-
-	q->n_staged = 0;
-	if (n == 0)
-		return;
-	fit = RTE_MIN(n, rte_ring_free_count(q->ring));
-	nic->drops[EMU_DROP_RX_MISSED] += n - fit;
-	emu_add(&q->missed, n - fit);
-	got = take_buffers(q, m, fit);
-	nic->drops[EMU_DROP_RX_NOMBUF] += fit - got;
-	for (unsigned int i = 0; i < got; i++) {
-		enum emu_drop why;
-
-		if (fill(q, q->staged[i], m[i], &why)) {
-			m[done++] = m[i];
-		} else {
-			nic->drops[why]++;
-			rte_pktmbuf_free(m[i]);
-		}
-	}
-	for (unsigned int i = 0; i < n; i++)
-		old[i] = q->staged[i]->m;
-	rte_pktmbuf_free_bulk(old, n);
-	rte_ring_sp_enqueue_bulk(q->ring, (void **)m, done, NULL);
-	if (q->event_fd >= 0 && done > 0)
-		emu_rxq_wake(q);
-}
-
-// A packet of many segments for a queue that wants them one by one.
-static void
-deliver_segments(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
-{
-	struct emu_segments s;
-	unsigned int n = 0;
-
-	emu_segments_init(&s, p);
-	while (s.left > 0) {
-		struct rte_mbuf *m = emu_segments_next(&s, q->pool);
-		enum emu_drop why = EMU_DROPS;
-
-		n++;
-		if (m == NULL) {
-			emu_add(&q->nombuf, 1);
-			nic->drops[EMU_DROP_RX_NOMBUF]++;
-			break;
-		}
-		set_metadata(q, p, m, emu_verify_sums(p, q->offloads));
-		if (m->nb_segs > 1 && !may_chain(q)) {
-			why = EMU_DROP_RX_TOO_LONG;
-		} else if (rte_ring_sp_enqueue(q->ring, m) != 0) {
-			why = EMU_DROP_RX_MISSED;
-			emu_add(&q->missed, 1);
-		}
-		if (why != EMU_DROPS)
-			emu_drop(nic, why, m);
-	}
-	if (q->event_fd >= 0)
-		emu_rxq_wake(q);
-	nic->copies += n - 1;
-	rte_pktmbuf_free(p->m);
 }
 
 // The queue of this number for p, or NULL after p was dropped.
@@ -261,19 +89,6 @@ pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
 	return queue_of(nic, port, p, id);
 }
 
-static void
-stage(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
-{
-	if (p->gso && !(q->offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO)) {
-		flush_queue(nic, q); // those before it stay before it
-		deliver_segments(nic, q, p);
-	} else if (p->m->pkt_len > q->room && !may_chain(q)) {
-		emu_drop(nic, EMU_DROP_RX_TOO_LONG, p->m);
-	} else {
-		q->staged[q->n_staged++] = p;
-	}
-}
-
 void
 emu_host_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p,
 	const struct emu_actions *act)
@@ -282,8 +97,8 @@ emu_host_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p,
 
 	if (q == NULL)
 		return;
-	stage(nic, q, p);
-	flush_queue(nic, q);
+	emu_rx_stage(nic, q, p);
+	emu_rx_flush(nic, q);
 }
 
 static void pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table *from,
@@ -311,21 +126,25 @@ pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table 
 	struct emu_pkt **pkts, unsigned int n)
 {
 	struct emu_rxq *queues[EMU_BURST];
+	unsigned int n_queues = 0;
 
 	n = emu_walk(nic, from, pkts, n);
 	for (unsigned int i = 0; i < n; i++) {
-		queues[i] = NULL;
+		struct emu_rxq *q;
+
 		if (unlikely(pkts[i]->split != NULL)) {
 			split(nic, port, pkts[i]);
 			continue;
 		}
-		queues[i] = pick_queue(nic, port, pkts[i]);
-		if (queues[i] != NULL)
-			stage(nic, queues[i], pkts[i]);
+		q = pick_queue(nic, port, pkts[i]);
+		if (q == NULL)
+			continue;
+		emu_rx_stage(nic, q, pkts[i]);
+		if (q->n_staged == 1)
+			queues[n_queues++] = q;
 	}
-	for (unsigned int i = 0; i < n; i++)
-		if (queues[i] != NULL)
-			flush_queue(nic, queues[i]);
+	for (unsigned int i = 0; i < n_queues; i++)
+		emu_rx_flush(nic, queues[i]);
 }
 
 void
@@ -336,6 +155,10 @@ emu_host_deliver(struct emu_nic *nic, struct emu_port *port, struct emu_pkt **pk
 	if (port == NULL || !port->started) {
 		for (unsigned int i = 0; i < n; i++)
 			emu_drop(nic, EMU_DROP_HOST_STOPPED, pkts[i]->m);
+		return;
+	}
+	if (port->promiscuous && !port->vlan_filter) {
+		pass_ingress(nic, port, &port->ingress, pkts, n);
 		return;
 	}
 	for (unsigned int i = 0; i < n; i++) {

@@ -24,6 +24,15 @@
 // False when the headers do not allow it.
 bool emu_offload_read(struct emu_pkt *p, bool host);
 
+// False: a fresh p needs no emu_offload_read.
+static inline bool
+emu_offload_asked(const struct rte_mbuf *m)
+{
+	return m->ol_flags &
+	       (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM |
+		       RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_MASK);
+}
+
 // Fill in the checksums that p asks for in m, which has p's headers, whole in its first segment and
 // not shared. False when the lengths in the headers contradict the packet.
 bool emu_fill_sums(const struct emu_pkt *p, struct rte_mbuf *m);

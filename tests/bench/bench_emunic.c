@@ -19,6 +19,7 @@
 #include <rte_ethdev.h>
 #include <rte_flow.h>
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 
 #include "emunic.h"
 #include "emunic_rules.h"
@@ -47,6 +48,7 @@ source_rx(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n)
 		pkts[i]->data_len = BENCH_FRAME;
 		pkts[i]->pkt_len = BENCH_FRAME;
 		memcpy(rte_pktmbuf_mtod(pkts[i], void *), s->frames[s->at++ % FRAMES], BENCH_FRAME);
+		rte_prefetch0(s->frames[(s->at + EMU_BURST) % FRAMES]);
 	}
 	return n;
 }

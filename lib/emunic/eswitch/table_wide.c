@@ -13,6 +13,7 @@
 #define WIDE_INLINE                                                                                \
 	__attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2"), always_inline))
 #define LANES 8
+#define GROUPS 4 // at once
 
 bool
 emu_wide_here(void)
@@ -73,43 +74,80 @@ compute(struct emu_scan *c, uint64_t terms)
 	}
 }
 
-// Eight packets. Returns those that are still open.
-static inline WIDE_INLINE __mmask8
-scan_lanes(struct emu_scan *c, unsigned int first, uint32_t from, uint32_t to)
+// What is known of eight packets.
+struct lanes {
+	__m256i shape, hash;
+	__mmask8 open;
+};
+
+// What shapes are held against: all of it stays in registers.
+struct eye {
+	const int *tags;
+	__m256i bucket_mask, spread;
+};
+
+static inline WIDE_INLINE void
+look(const struct eye *e, struct lanes *l, __m256i h, __m256i shape)
 {
-	const struct emu_rules *r = c->r;
-	struct emu_shape *const *shapes = c->t->shapes;
-	const __m256i bucket_mask = _mm256_set1_epi32((int)r->bucket_mask);
-	const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12,
-		0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
-	__m256i shape = _mm256_load_si256((const __m256i *)&c->shape[first]);
-	__m256i hash = _mm256_load_si256((const __m256i *)&c->hash[first]);
-	__mmask8 open = _mm256_movepi32_mask(shape);
+	__m256i tags = _mm256_i32gather_epi32(e->tags, _mm256_and_si256(h, e->bucket_mask), 4);
+	__m256i tag = _mm256_srli_epi32(h, 24);
+	__mmask8 hit;
 
-	for (uint32_t j = from; j < to && open != 0; j++) {
-		const struct emu_shape *s = shapes[j];
-		__m256i h = _mm256_set1_epi32((int)s->seed), tags, tag;
-		__mmask8 hit;
+	tag = _mm256_max_epu32(tag, _mm256_set1_epi32(TAG_MIN));
+	tag = _mm256_min_epu32(tag, _mm256_set1_epi32(TAG_MAX));
+	tag = _mm256_cmpeq_epi8(tags, _mm256_shuffle_epi8(tag, e->spread));
+	hit = _mm256_mask_test_epi32_mask(l->open, tag, tag) |
+	      _mm256_mask_cmpge_epu32_mask(l->open, tags, _mm256_set1_epi32((int)TAG_CHAIN));
+	l->open &= ~hit;
+	l->shape = _mm256_mask_mov_epi32(l->shape, hit, shape);
+	l->hash = _mm256_mask_mov_epi32(l->hash, hit, h);
+}
 
-		for (unsigned int i = 0; i < s->n_words; i++)
-			h = _mm256_add_epi32(
-				h, _mm256_load_si256((const __m256i *)&c->part[s->term[i]][first]));
-		tags = _mm256_i32gather_epi32(
-			(const int *)r->tags, _mm256_and_si256(h, bucket_mask), 4);
-		tag = _mm256_srli_epi32(h, 24);
-		tag = _mm256_max_epu32(tag, _mm256_set1_epi32(TAG_MIN));
-		tag = _mm256_min_epu32(tag, _mm256_set1_epi32(TAG_MAX));
-		tag = _mm256_cmpeq_epi8(tags, _mm256_shuffle_epi8(tag, spread));
-		hit = _mm256_test_epi32_mask(tag, tag) |
-		      _mm256_cmpge_epu32_mask(tags, _mm256_set1_epi32((int)TAG_CHAIN));
-		hit &= open;
-		open &= ~hit;
-		shape = _mm256_mask_mov_epi32(shape, hit, _mm256_set1_epi32((int)j));
-		hash = _mm256_mask_mov_epi32(hash, hit, h);
+// Packets from first on, groups of eight.
+static inline WIDE_INLINE bool
+scan_groups(struct emu_scan *c, unsigned int first, unsigned int groups, uint32_t from, uint32_t to)
+{
+	const struct eye e = {
+		.tags = (const int *)c->r->tags,
+		.bucket_mask = _mm256_set1_epi32((int)c->r->bucket_mask),
+		.spread = _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0, 0,
+			0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12),
+	};
+	struct lanes l[EMU_SCAN_MAX / LANES];
+	unsigned int open = 0;
+
+	for (unsigned int g = 0; g < groups; g++) {
+		unsigned int at = first + g * LANES;
+
+		l[g].shape = _mm256_load_si256((const __m256i *)&c->shape[at]);
+		l[g].hash = _mm256_load_si256((const __m256i *)&c->hash[at]);
+		l[g].open = _mm256_movepi32_mask(l[g].shape);
 	}
-	_mm256_store_si256((__m256i *)&c->shape[first], shape);
-	_mm256_store_si256((__m256i *)&c->hash[first], hash);
-	return open;
+	for (uint32_t j = from; j < to; j++) {
+		const struct emu_shape *s = c->t->shapes[j];
+		const __m256i shape = _mm256_set1_epi32((int)j);
+		__m256i h[EMU_SCAN_MAX / LANES];
+
+		for (unsigned int g = 0; g < groups; g++)
+			h[g] = _mm256_set1_epi32((int)s->seed);
+		for (unsigned int i = 0; i < s->n_words; i++) {
+			const uint32_t *part = &c->part[s->term[i]][first];
+
+			for (unsigned int g = 0; g < groups; g++)
+				h[g] = _mm256_add_epi32(
+					h[g], _mm256_load_si256((const __m256i *)&part[g * LANES]));
+		}
+		for (unsigned int g = 0; g < groups; g++)
+			look(&e, &l[g], h[g], shape);
+	}
+	for (unsigned int g = 0; g < groups; g++) {
+		unsigned int at = first + g * LANES;
+
+		_mm256_store_si256((__m256i *)&c->shape[at], l[g].shape);
+		_mm256_store_si256((__m256i *)&c->hash[at], l[g].hash);
+		open |= l[g].open;
+	}
+	return open != 0;
 }
 
 WIDE bool
@@ -118,11 +156,10 @@ emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 	bool open = false;
 
 	compute(c, terms);
-	for (unsigned int i = 0; i < c->n; i += LANES) {
-		open |= scan_lanes(c, i, from, to) != 0;
-		for (unsigned int k = i; k < i + LANES; k++)
-			rte_prefetch0(&c->r->buckets[c->hash[k] & c->r->bucket_mask]);
-	}
+	for (unsigned int i = 0; i < c->n; i += GROUPS * LANES)
+		open |= scan_groups(c, i, GROUPS, from, to);
+	for (unsigned int i = 0; i < c->n; i++)
+		rte_prefetch0(&c->r->buckets[c->hash[i] & c->r->bucket_mask]);
 	return open;
 }
 

@@ -8,7 +8,7 @@
 #include "eswitch/program.h"
 
 // What rules wrote becomes part of what later ones match.
-static void
+static inline void
 refresh_key(struct emu_pkt *p)
 {
 	p->key.mark = p->marked ? p->mark : 0;
@@ -19,7 +19,7 @@ refresh_key(struct emu_pkt *p)
 }
 
 // What a rule does with a packet wherever it then goes.
-static void
+static inline void
 run(struct emu_nic *nic, struct emu_pkt *p, struct rte_flow *rule)
 {
 	emu_rule_hit(rule, nic->reading, p->m->pkt_len);
@@ -80,7 +80,7 @@ pass(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p, struct r
 }
 
 // What the rule that p met in t does. True when p jumps by p->rule.
-static bool
+static inline bool
 obey(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p, struct rte_flow *rule)
 {
 	p->rule = rule;
@@ -98,12 +98,11 @@ obey(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p, struct r
 	return rule->act.fate == EMU_FATE_JUMP || pass(nic, t, p, rule);
 }
 
-// One look-up of all packets that are in t, of segments behind the rule that let their packet pass.
-// next[i] becomes the table that they jump to. Returns how many jumped.
+// One look-up of all packets that are in t. next[i] becomes the table that they jump to.
+// Returns how many jumped.
 static unsigned int
-step(struct emu_nic *nic, const struct emu_table *t, const struct rte_flow *after,
-	struct emu_pkt **pkts, const struct emu_table **at, const struct emu_table **next,
-	unsigned int n)
+step(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt **pkts,
+	const struct emu_table **at, const struct emu_table **next, unsigned int n)
 {
 	struct emu_pkt *in[EMU_BURST];
 	struct rte_flow *rules[EMU_BURST];
@@ -116,10 +115,7 @@ step(struct emu_nic *nic, const struct emu_table *t, const struct rte_flow *afte
 		in[k] = pkts[i];
 		from[k++] = i;
 	}
-	if (likely(after == NULL))
-		emu_table_lookup(&nic->rules, t, in, k, rules);
-	for (unsigned int i = 0; i < k && after != NULL; i++)
-		rules[i] = emu_table_next(&nic->rules, t, in[i], after);
+	emu_table_lookup(&nic->rules, t, in, k, rules);
 	for (unsigned int i = 0; i < k; i++) {
 		if (!obey(nic, t, in[i], rules[i]))
 			continue;
@@ -130,28 +126,19 @@ step(struct emu_nic *nic, const struct emu_table *t, const struct rte_flow *afte
 	return jumped;
 }
 
-unsigned int
-emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkts, unsigned int n)
+// What comes behind the first table: at[i] is the table that pkts[i] jumped to, or NULL. Takes
+// those out that were dropped, here or before; returns how many are left.
+static unsigned int
+go_on(struct emu_nic *nic, struct emu_pkt **pkts, const struct emu_table **at, unsigned int n)
 {
-	const struct emu_table *at[EMU_BURST], *next[EMU_BURST] = {NULL};
-	// Segments of one packet are walked together, and have the same.
-	const struct rte_flow *after = n > 0 ? pkts[0]->after : NULL;
-	unsigned int left = root->n_rules > 0 ? n : 0, kept = 0;
+	const struct emu_table *next[EMU_BURST] = {NULL};
+	unsigned int left = n, kept = 0;
 
-	for (unsigned int i = 0; i < n; i++) {
-		pkts[i]->rule = NULL;
-		pkts[i]->split = NULL;
-		pkts[i]->after = NULL;
-		at[i] = root;
-		if (left > 0)
-			refresh_key(pkts[i]);
-	}
-	for (unsigned int jumps = 0; left > 0 && jumps <= EMU_MAX_JUMPS; jumps++) {
+	for (unsigned int jumps = 1; left > 0 && jumps <= EMU_MAX_JUMPS; jumps++) {
 		left = 0;
 		for (unsigned int i = 0; i < n; i++)
 			if (at[i] != NULL)
-				left += step(nic, at[i], after, pkts, at, next, n);
-		after = NULL;
+				left += step(nic, at[i], pkts, at, next, n);
 		for (unsigned int i = 0; left > 0 && i < n; i++) {
 			at[i] = next[i];
 			next[i] = NULL;
@@ -164,4 +151,50 @@ emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkt
 			pkts[kept++] = pkts[i];
 	}
 	return kept;
+}
+
+// The rules that a burst meets first: of segments behind the one that let their packet pass.
+static void
+look_up(struct emu_nic *nic, const struct emu_table *t, const struct rte_flow *after,
+	struct emu_pkt **pkts, unsigned int n, struct rte_flow **out)
+{
+	if (likely(after == NULL)) {
+		emu_table_lookup(&nic->rules, t, pkts, n, out);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		out[i] = emu_table_next(&nic->rules, t, pkts[i], after);
+}
+
+unsigned int
+emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkts, unsigned int n)
+{
+	const struct emu_table *at[EMU_BURST];
+	struct rte_flow *rules[EMU_BURST];
+	// Segments of one packet are walked together, and have the same.
+	const struct rte_flow *after = n > 0 ? pkts[0]->after : NULL;
+	bool all_done = true;
+
+	for (unsigned int i = 0; i < n; i++) {
+		pkts[i]->rule = NULL;
+		pkts[i]->split = NULL;
+		pkts[i]->after = NULL;
+		if (root->n_rules > 0)
+			refresh_key(pkts[i]);
+	}
+	if (root->n_rules == 0)
+		return n;
+	look_up(nic, root, after, pkts, n, rules);
+	for (unsigned int i = 0; i < n; i++) {
+		struct emu_pkt *p = pkts[i];
+
+		at[i] = NULL;
+		if (unlikely(obey(nic, root, p, rules[i]))) {
+			refresh_key(p);
+			at[i] = p->rule->next;
+			all_done = false;
+		}
+		all_done &= p->m != NULL;
+	}
+	return likely(all_done) ? n : go_on(nic, pkts, at, n);
 }

@@ -59,6 +59,7 @@
 #define EMU_L2_OVERHEAD (14 + 2 * 4) // Ethernet and two tags, over the MTU
 #define EMU_VF_RETA 128
 #define EMU_MIN_MTU 68
+#define EMU_PTYPES 128
 #define EMU_MAX_MTU 9600
 #define EMU_MAX_FRAME (EMU_MAX_MTU + EMU_L2_OVERHEAD)
 #define EMU_MAX_LRO 65535
@@ -291,6 +292,7 @@ struct emu_nic {
 	struct emu_pkt work[EMU_BURST];
 	unsigned int n_spent; // buffers that are done with in it (rx.h)
 	struct rte_mbuf *spent[2 * EMU_BURST];
+	uint32_t ptypes[EMU_PTYPES]; // RTE_PTYPE_*, by layers
 };
 
 // It is shared by processes. One that dies inside leaves it to the others.

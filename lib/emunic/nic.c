@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "emunic.h"
+#include "port/rx.h"
 #include "port/vf.h"
 
 #include <errno.h>
@@ -141,6 +142,7 @@ emu_nic_create(
 		return -ENOMEM;
 	}
 	init_sides(nic, args->vfs);
+	emu_rx_init(nic);
 	emu_rss_set_key(&nic->vf_rss, NULL);
 	nic->vf_rss.types = EMU_RSS_TYPES;
 	nic->args = *args;

@@ -247,6 +247,22 @@ take_in(struct emu_nic *nic, uint16_t port, bool host, struct rte_mbuf **mbufs, 
 	return k;
 }
 
+static void
+hand_over(struct emu_nic *nic, struct emu_pkt **pkts, unsigned int n, uint16_t dest)
+{
+	if (unlikely(dest >= TO_VM(0))) {
+		emu_miss_deliver(nic, &nic->sides[dest - TO_VM(0)], pkts, n);
+		return;
+	}
+	if (dest >= TO_HOST(0)) {
+		emu_host_deliver(nic, nic->ports[dest - TO_HOST(0)], pkts, n);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		to_side(nic, &nic->sides[dest], pkts[i]);
+	emu_side_flush(&nic->sides[dest]);
+}
+
 // Takes n packets to where they go, those of one target together and in order.
 static void
 deliver(struct emu_nic *nic, struct emu_pkt **pkts, uint16_t *to, unsigned int n)
@@ -265,17 +281,7 @@ deliver(struct emu_nic *nic, struct emu_pkt **pkts, uint16_t *to, unsigned int n
 			to[j] = TO_NOWHERE;
 			same[k++] = pkts[j];
 		}
-		if (unlikely(dest >= TO_VM(0))) {
-			emu_miss_deliver(nic, &nic->sides[dest - TO_VM(0)], same, k);
-			continue;
-		}
-		if (dest >= TO_HOST(0)) {
-			emu_host_deliver(nic, nic->ports[dest - TO_HOST(0)], same, k);
-			continue;
-		}
-		for (unsigned int j = 0; j < k; j++)
-			to_side(nic, &nic->sides[dest], same[j]);
-		emu_side_flush(&nic->sides[dest]);
+		hand_over(nic, same, k, dest);
 	}
 }
 
@@ -323,6 +329,11 @@ pass_transfer(
 	uint16_t to[EMU_BURST];
 	unsigned int done = 0;
 
+	if (from->n_rules == 0 && nic->misses_to_vm == 0 && n > 0) { // all go one way
+		pkts[0]->rule = NULL;
+		hand_over(nic, pkts, n, decide(nic, pkts[0]));
+		return;
+	}
 	n = emu_walk(nic, from, pkts, n);
 	for (unsigned int i = 0; i < n; i++) {
 		if (likely(pkts[i]->split == NULL)) {

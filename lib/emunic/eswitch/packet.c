@@ -306,16 +306,14 @@ parse_tunnel(struct emu_pkt *p, uint32_t at)
 }
 
 bool
-emu_parse(struct emu_pkt *p, uint16_t port, bool host)
+emu_parse_any(struct emu_pkt *p, uint16_t port, uint16_t layers)
 {
 	struct frame f = {.m = p->m, .h = &p->key.outer};
 	union emu_key *k = &p->key;
 
-	if (likely(emu_parse_plain(p, port, host ? EMU_L_HOST : 0)))
-		return true;
 	memset(k, 0, sizeof(*k));
 	k->port = port;
-	k->layers = host ? EMU_L_HOST : 0;
+	k->layers = layers;
 	p->inner_at = 0;
 	p->l2_len = sizeof(struct rte_ether_hdr);
 	p->l3_len = 0;

@@ -146,13 +146,21 @@ emu_get(const struct rte_mbuf *m, uint32_t off, void *out, uint32_t n)
 	return true;
 }
 
+// packet_plain.c: emu_parse for what most packets are: an untagged frame whose headers are whole in
+// its first segment, IPv4 without options or fragments or IPv6 without extensions, TCP or UDP, no
+// tunnel. layers: to begin with. False when p is of no such kind; then p holds nothing.
+bool emu_parse_plain(struct emu_pkt *p, uint16_t port, uint16_t layers);
+// The same for all others.
+bool emu_parse_any(struct emu_pkt *p, uint16_t port, uint16_t layers);
+
 // Fills key (its port apart) and the offsets of p from p->m. False when there is no whole Ethernet
 // header. EMU_L_HOST is set in layers when host is true.
-bool emu_parse(struct emu_pkt *p, uint16_t port, bool host);
+static inline bool
+emu_parse(struct emu_pkt *p, uint16_t port, bool host)
+{
+	uint16_t layers = host ? EMU_L_HOST : 0;
 
-// packet_plain.c: the same, with layers to begin with, for what most packets are: an untagged frame
-// whose headers are whole in its first segment, IPv4 without options or fragments or IPv6 without
-// extensions, TCP or UDP, no tunnel. False when p is of no such kind; then p holds nothing.
-bool emu_parse_plain(struct emu_pkt *p, uint16_t port, uint16_t layers);
+	return likely(emu_parse_plain(p, port, layers)) || emu_parse_any(p, port, layers);
+}
 
 #endif

@@ -10,24 +10,44 @@
 #include "port/offload.h"
 #include "port/port.h"
 
-// The layers' bits become those of the packet type without branches: packets come mixed.
-static_assert(RTE_PTYPE_L4_TCP == EMU_L_TCP << 2 && RTE_PTYPE_L4_UDP == EMU_L_UDP << 2 &&
-		      RTE_PTYPE_L4_FRAG == (RTE_PTYPE_L4_TCP | RTE_PTYPE_L4_UDP),
-	"TCP and UDP lie alike in layers and packet types");
-static_assert(RTE_PTYPE_L2_ETHER_QINQ == RTE_PTYPE_L2_ETHER_VLAN + 1, "one more tag is one more");
-
 static uint32_t
-packet_type(const struct emu_pkt *p, bool stripped)
+type_of(uint16_t layers)
 {
-	uint16_t l = p->key.layers;
-	unsigned int tags = !!(l & EMU_L_VLAN) + !!(l & EMU_L_VLAN2) - stripped;
-	uint32_t t = tags == 0 ? RTE_PTYPE_L2_ETHER : RTE_PTYPE_L2_ETHER_VLAN - 1 + tags;
+	unsigned int tags = !!(layers & EMU_L_VLAN) + !!(layers & EMU_L_VLAN2);
+	uint32_t t = tags == 2   ? RTE_PTYPE_L2_ETHER_QINQ
+		     : tags == 1 ? RTE_PTYPE_L2_ETHER_VLAN
+				 : RTE_PTYPE_L2_ETHER;
 
-	t |= (l & EMU_L_IPV4 ? RTE_PTYPE_L3_IPV4_EXT_UNKNOWN : 0);
-	t |= (l & EMU_L_IPV6 ? RTE_PTYPE_L3_IPV6_EXT_UNKNOWN : 0);
-	t |= (uint32_t)(l & (EMU_L_TCP | EMU_L_UDP)) << 2;
-	t |= (l & EMU_L_FRAG ? RTE_PTYPE_L4_FRAG : 0);
+	if (layers & EMU_L_IPV4)
+		t |= RTE_PTYPE_L3_IPV4_EXT_UNKNOWN;
+	else if (layers & EMU_L_IPV6)
+		t |= RTE_PTYPE_L3_IPV6_EXT_UNKNOWN;
+	if (layers & EMU_L_FRAG)
+		t |= RTE_PTYPE_L4_FRAG;
+	else if (layers & EMU_L_TCP)
+		t |= RTE_PTYPE_L4_TCP;
+	else if (layers & EMU_L_UDP)
+		t |= RTE_PTYPE_L4_UDP;
 	return t;
+}
+
+void
+emu_rx_init(struct emu_nic *nic)
+{
+	for (unsigned int i = 0; i < EMU_PTYPES; i++)
+		nic->ptypes[i] = type_of(i << 1);
+}
+
+// The layers of which packet types tell, as the table of them is indexed.
+static_assert(EMU_L_VLAN == 1 << 1 && EMU_L_UDP == 1 << 7 && EMU_PTYPES == 1 << 7,
+	"VLAN to UDP are the bits of the table's index");
+
+static inline uint32_t
+packet_type(const struct emu_nic *nic, uint16_t layers, bool stripped)
+{
+	if (unlikely(stripped)) // the outer of the tags
+		layers &= layers & EMU_L_VLAN2 ? ~EMU_L_VLAN2 : ~EMU_L_VLAN;
+	return nic->ptypes[layers >> 1 & (EMU_PTYPES - 1)];
 }
 
 // Sets all that the application sees of a received packet besides its bytes, but for its outer tag,
@@ -40,8 +60,7 @@ set_metadata(const struct emu_rxq *q, const struct emu_pkt *p, struct rte_mbuf *
 	bool stripped = q->strip && emu_vlan_strip(&p->key, m);
 	uint32_t hash;
 
-	m->port = port->dev->data->port_id;
-	m->packet_type = packet_type(p, stripped);
+	m->packet_type = packet_type(port->nic, p->key.layers, stripped);
 	if (stripped)
 		flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 	if (p->hashed) {
@@ -128,6 +147,7 @@ fill(struct emu_rxq *q, uint64_t fresh, const struct emu_pkt *p, struct rte_mbuf
 		m->pkt_len = from->pkt_len;
 	} else {
 		rte_pktmbuf_reset(m);
+		m->port = q->port->dev->data->port_id;
 		*why = EMU_DROP_RX_NOMBUF;
 		if (!emu_append(m, q->pool, from, 0, from->pkt_len)) {
 			q->nombuf++;
@@ -231,6 +251,7 @@ deliver_segments(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
 			nic->drops[EMU_DROP_RX_NOMBUF]++;
 			break;
 		}
+		m->port = q->port->dev->data->port_id;
 		set_metadata(q, p, m, emu_verify_sums(p, q->offloads));
 		if (m->nb_segs > 1 && !may_chain(q)) {
 			why = EMU_DROP_RX_TOO_LONG;

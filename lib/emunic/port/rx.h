@@ -13,6 +13,8 @@
 // is asked once.
 // Thread safety: under the gate; the ring's other end is the application's thread.
 
+// Once for each NIC.
+void emu_rx_init(struct emu_nic *nic);
 // Behind all that is staged for the queue. p belongs to the queue.
 void emu_rx_stage_odd(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p);
 // Brings what is staged to the application.

@@ -162,6 +162,7 @@ struct emu_port {
 	bool started;
 	bool rss_on;
 	bool no_mark; // the application negotiated rx metadata without the mark
+	bool no_flag; // or without the flag
 	bool promiscuous;
 	bool all_multicast;
 	bool lsc; // the application wants link events
@@ -192,7 +193,7 @@ struct emu_port {
 	bool isolated;             // receives nothing but what ingress rules send to a queue
 	struct emu_table ingress, egress;
 	struct emu_rule_list rules; // created on this port, of all domains
-	char flow_error[640];       // the last rte_flow message that was made for its case
+	char flow_error[1024];      // the last rte_flow message that was made for its case
 	struct emu_queue_totals rx_gone, tx_gone; // of queues that were released
 	struct emu_queue_totals rx_base[EMU_MAX_QUEUES], tx_base[EMU_MAX_QUEUES];
 	struct emu_queue_totals rx_gone_base, tx_gone_base; // at the last stats reset

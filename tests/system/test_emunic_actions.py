@@ -5,11 +5,13 @@
 
 The NIC is that of test_emunic_testpmd.py.
 """
+import re
+
 import pytest
 from scapy.all import Dot1Q, Ether, IP, IPv6, TCP, UDP, Raw, VXLAN, rdpcap
 
-from test_emunic_testpmd import (assert_balanced, capture, create, hits, pmd,  # noqa: F401
-                                 settled, udp, xstats)
+from test_emunic_testpmd import (assert_balanced, capture, create, errors, hits,  # noqa: F401
+                                 pmd, settled, start_verbose, udp, xstats)
 
 pytestmark = pytest.mark.plain_only
 
@@ -126,3 +128,36 @@ def test_meter_and_mirror(rewritten):
                 'set sample_actions 0 port_id id 0 / end'))
     assert len(out) == 5 and x['nic_drop_meter'] == 15
     assert x['nic_copies'] == 2 and x['nic_sent_wire'] == 2
+
+
+def test_passthru_and_shared_rss(pmd, work):  # noqa: F811
+    """A rule lets all packets pass and marks them; the next ones share an RSS, which is changed
+    under them and cannot be destroyed."""
+    wire = capture(work, udp('10.0.0.1', 80, 6) + udp('10.0.0.1', 81, 4) + udp('10.0.0.1', 82, 3))
+    t = pmd(f'net_emunic0,queues=4,firmware=inline,wire=[replay,file={wire},speed=0]',
+            args=('--rxq=4', '--txq=4'))
+    passing = create(t, 'priority 1 ingress pattern eth / end '
+                        'actions count / mark id 5 / passthru / end')
+    out = t.cmd('flow indirect_action 0 create action_id 7 ingress action rss queues 1 end / end')
+    assert 'Indirect action #7 created' in out, out
+    shared = [create(t, f'priority 2 ingress pattern eth / ipv4 / udp dst is {p} / end '
+                        'actions count / indirect 7 / end') for p in (80, 81)]
+    out = errors(t, 'flow indirect_action 0 update 7 action rss queues 9 end / end')
+    assert 'the port has no such receive queue' in out, out
+    out = t.cmd('flow indirect_action 0 update 7 action rss queues 3 end / end')
+    assert 'Indirect action #7 updated' in out, out
+    out = errors(t, 'flow indirect_action 0 destroy action_id 7')
+    assert 'rules use the shared action' in out, out
+    t.cmd('set fwd rxonly')
+    t.cmd('set verbose 1')
+    start_verbose(t)
+    x = settled(t, lambda x: x['wire_finished'] and x['nic_held'] == 0)
+    assert_balanced(x)
+    assert hits(t, passing)[0] == 13
+    assert [hits(t, r)[0] for r in shared] == [6, 4]
+    assert x['rx_q3_packets'] == 10 and x['rx_q1_packets'] == 0
+    for rule in shared:
+        t.cmd(f'flow destroy 0 rule {rule}')
+    assert 'Indirect action #7 destroyed' in t.cmd('flow indirect_action 0 destroy action_id 7')
+    pmd.stop(t)
+    assert len(re.findall(r'FDIR matched ID=0x5', (work / 'testpmd0.out').read_text())) == 13

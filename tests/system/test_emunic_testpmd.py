@@ -94,12 +94,16 @@ def errors(t, line):
     return out + t.proc.text()[before:]
 
 
-def start_verbose(t):
-    """Starts forwarding. The packets that testpmd prints meanwhile may cut its prompt in two."""
+def patient(t, line):
+    """Runs a command. What testpmd's other threads print meanwhile may cut its prompt in two."""
     try:
-        return t.cmd('start', timeout=5)
+        return t.cmd(line, timeout=5)
     except AssertionError:
         return t.cmd('')
+
+
+def start_verbose(t):
+    return patient(t, 'start')
 
 
 def hits(t, rule, port=0):
@@ -155,11 +159,11 @@ def test_link_events(pmd):
     seen = []
 
     def event():
-        seen.append(t.cmd('show port summary 0'))
+        seen.append(patient(t, 'show port summary 0'))
         return 'Port 0: link state change event' in ''.join(seen)
     for change in ('down', 'up'):
         seen.clear()
-        seen.append(t.cmd(f'set link-{change} port 0'))
+        seen.append(patient(t, f'set link-{change} port 0'))
         wait_for(event, 5, f'the event of link {change}')
         assert 'Port 1: link state change' not in ''.join(seen)
 
@@ -326,7 +330,7 @@ REFUSALS = [
     ('ingress pattern eth src spec 02:00:00:00:00:01 src last 02:00:00:00:00:09 / end '
      'actions drop / end', 'item specification range', 'ETH: no ranges of src'),
     ('ingress pattern eth / mpls / end actions drop / end', 'specific pattern item',
-     'item not supported'),
+     'MPLS: item not supported'),
     ('ingress pattern eth / ipv4 / ipv6 / end actions drop / end', 'specific pattern item',
      'IPV6 cannot follow'),
     ('ingress pattern represented_port ethdev_port_id is 0 / end actions drop / end',

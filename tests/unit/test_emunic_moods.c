@@ -150,6 +150,36 @@ test_refuse(void **state)
 	unplug();
 }
 
+// A pattern as a whole, whatever its fields and VOIDs.
+static void
+test_shapes(void **state)
+{
+	char entry[EMU_MOOD_TEXT];
+	unsigned int found = 0;
+
+	plug(0);
+	set("refuse=shape.eth/ipv4/udp+item.vlan+shape.eth");
+	assert_null(rule(0, false, SHAPE_UDP));
+	assert_int_equal(rte_errno, ENOTSUP);
+	assert_int_equal(error.type, RTE_FLOW_ERROR_TYPE_ITEM_NUM);
+	assert_string_equal(error.message,
+		"the NIC refuses patterns of this shape (refuse=shape.eth/ipv4/udp)");
+	assert_null(rule(0, false, SHAPE_ETH));
+	assert_null(rule(0, true, SHAPE_VLAN));
+	assert_non_null(rule(0, false, SHAPE_IPV4));
+	for (unsigned int i = 0;
+		emu_moods_entry(&nic()->moods, EMU_MOOD_REFUSE, i, entry, sizeof(entry)) >= 0; i++)
+		found += strcmp(entry, "shape.eth/ipv4/udp") == 0;
+	assert_int_equal(found, 1);
+	assert_refused("refuse=shape.eth/ipv5", "'shape.eth/ipv5' is neither");
+	assert_refused("refuse=shape.", "'shape.' is neither");
+	assert_refused("refuse=shape.eth//udp", "'shape.eth//udp' is neither");
+	assert_refused("refuse=shape.void", "'shape.void' is neither");
+	set("refuse=item.udp");
+	assert_non_null(rule(0, false, SHAPE_ETH));
+	unplug();
+}
+
 // Accepted, counted against the capacity, and of no effect; the next one works.
 static void
 test_dead_next(void **state)
@@ -539,6 +569,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_stop_flush),
 		cmocka_unit_test(test_proxy_flush),
 		cmocka_unit_test(test_link_down),
+		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_late),

@@ -440,6 +440,41 @@ test_profiles(void **state)
 	assert_int_not_equal(rte_vdev_init("net_emunic0", "profile=x520"), 0);
 }
 
+// What of MARK and FLAG the application did not negotiate is neither taken in an ingress rule nor
+// delivered.
+static void
+test_metadata(void **state)
+{
+	const struct rte_flow_attr attr = {.ingress = 1};
+	const struct rte_flow_action_mark mark = {.id = 7};
+	const struct rte_flow_item any[] = {
+		{.type = RTE_FLOW_ITEM_TYPE_ETH}, {.type = RTE_FLOW_ITEM_TYPE_END}};
+	const struct rte_flow_action flags[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_FLAG}, {.type = RTE_FLOW_ACTION_TYPE_END}};
+	const struct rte_flow_action marks[] = {{.type = RTE_FLOW_ACTION_TYPE_MARK, .conf = &mark},
+		{.type = RTE_FLOW_ACTION_TYPE_END}};
+
+	for (unsigned int wanted = 0; wanted < 4; wanted++) {
+		uint64_t features = (wanted & 1 ? RTE_ETH_RX_METADATA_USER_FLAG : 0) |
+				    (wanted & 2 ? RTE_ETH_RX_METADATA_USER_MARK : 0);
+		uint64_t got = features | RTE_ETH_RX_METADATA_TUNNEL_ID;
+		struct rte_flow_error e = {0};
+
+		assert_int_equal(rte_vdev_init("net_emunic0", "queues=2"), 0);
+		assert_int_equal(rte_eth_rx_metadata_negotiate(0, &got), 0);
+		assert_int_equal(got, features);
+		start_port(0, 1, 0);
+		assert_int_equal(
+			rte_flow_validate(0, &attr, any, flags, &e), wanted & 1 ? 0 : -EINVAL);
+		assert_int_equal(
+			rte_flow_validate(0, &attr, any, marks, &e), wanted & 2 ? 0 : -EINVAL);
+		if (wanted == 0)
+			assert_non_null(strstr(e.message, "was not negotiated"));
+		assert_int_equal(rte_eth_dev_stop(0), 0);
+		assert_int_equal(rte_vdev_uninit("net_emunic0"), 0);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -454,6 +489,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_vf_rate),
 		cmocka_unit_test(test_many_queues),
 		cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_metadata),
 	};
 
 	return run_nic_tests(argv[0], tests, RTE_DIM(tests));

@@ -163,6 +163,8 @@ add_refuse(struct emu_moods *m, const char *entry)
 	char name[40];
 	bool action;
 
+	if (strncmp(entry, "shape.", 6) == 0)
+		return emu_moods_add_shape(m, entry + 6);
 	for (unsigned int i = 0; refusable(i, &action, &row, name, sizeof(name)); i++) {
 		if (strcmp(name, entry) == 0) {
 			m->refuse[action] |= UINT64_C(1) << row;
@@ -178,7 +180,8 @@ static const struct {
 	bool (*add)(struct emu_moods *m, const char *entry);
 } lists[EMU_MOOD_LISTS] = {
 	[EMU_MOOD_REFUSE] = {"refuse",
-		"is neither an item nor an action of the NIC, as in item.vlan+action.mark",
+		"is neither an item nor an action of the NIC, nor a shape of up to 12 of its items "
+		"(8 shapes at most), as in item.vlan+action.mark+shape.eth/ipv4/sctp",
 		add_refuse},
 	[EMU_MOOD_LINK_DOWN] = {"link_down", "is not a side, as in wire+vf0", add_link_down},
 	[EMU_MOOD_STALL] = {"stall", "is not a queue, as in pf.rx0+rep1.tx0+vf0.rx1", add_stall},
@@ -191,10 +194,12 @@ static int
 set_list(struct emu_moods *m, unsigned int list, const char *text, char *why, size_t why_len)
 {
 	struct emu_moods fresh = *m;
-	char entry[40];
+	char entry[EMU_MOOD_TEXT];
 
-	if (list == EMU_MOOD_REFUSE)
+	if (list == EMU_MOOD_REFUSE) {
 		memset(fresh.refuse, 0, sizeof(fresh.refuse));
+		fresh.n_shapes = 0;
+	}
 	if (list == EMU_MOOD_LINK_DOWN)
 		memset(fresh.link_down, 0, sizeof(fresh.link_down));
 	if (list == EMU_MOOD_STALL) {
@@ -336,6 +341,22 @@ rate_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
 	return m->rate[i] != 0;
 }
 
+// Behind all items and actions come the shapes.
+static int
+shape_entry(const struct emu_moods *m, unsigned int i, char *out, size_t len)
+{
+	unsigned int n = 0;
+
+	while (emu_support_item(n) != NULL)
+		n++;
+	for (i -= n, n = 0; emu_support_action(n) != NULL;)
+		n++;
+	if (i - n >= m->n_shapes)
+		return -1;
+	emu_moods_shape(m, i - n, out, len);
+	return 1;
+}
+
 int
 emu_moods_entry(
 	const struct emu_moods *m, enum emu_mood_list list, unsigned int i, char *out, size_t len)
@@ -350,7 +371,7 @@ emu_moods_entry(
 	if (list == EMU_MOOD_RATE)
 		return rate_entry(m, i, out, len);
 	if (!refusable(i, &action, &row, out, len))
-		return -1;
+		return shape_entry(m, i, out, len);
 	return m->refuse[action] >> row & 1;
 }
 

@@ -27,7 +27,8 @@
 //   fail_next=N      the next N insertions fail with
 //   fail_errno=N       this errno
 //   dead_next=N      the next N rules are accepted, take their place, and never match
-//   refuse=LIST      items and actions that the NIC refuses, as in item.vlan+action.mark
+//   refuse=LIST      what the NIC refuses: items, actions, and shapes, which are patterns of just
+//                    these items in this order, as in item.vlan+action.mark+shape.eth/ipv4/sctp
 //   link_down=LIST   sides whose cable is pulled out, as in wire+wire1+vf0
 //   stall=LIST       queues that stand still, as in pf.rx0+pf1.tx0+rep1.tx0+vf0.rx1: what is for a
 //                    receive queue is dropped by name, what is in a transmit queue stays there; of
@@ -57,10 +58,20 @@
 	"insert_us=<N> "                                                                           \
 	"insert_rate=<N> counter_lag=<ms> "                                                        \
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
-	"refuse=item.<name>+action.<name>|none link_down=<side>+<side>|none "                      \
+	"refuse=item.<name>+action.<name>+shape.<item>/<item>|none link_down=<side>+<side>|none "  \
 	"stall=pf.rx<N>+rep<N>.tx<N>+vf<N>.rx<N>|none rate=<side>:<Mbit/s>|none loss=<ppm> "       \
 	"late=<ppm> "                                                                              \
 	"seed=<N> mark_max=<N> mbox_rate=<N> remove_ms=<N>"
+
+#define EMU_MAX_SHAPES 8
+#define EMU_SHAPE_ITEMS 12
+#define EMU_MOOD_TEXT 120 // bytes of an entry of a list
+
+// A pattern by its items: their rows of support.h, VOID left out.
+struct emu_item_list {
+	uint8_t n;
+	uint8_t row[EMU_SHAPE_ITEMS];
+};
 
 struct emu_moods {
 	uint32_t capacity;
@@ -83,6 +94,8 @@ struct emu_moods {
 	uint32_t mbox_rate;
 	uint32_t remove_ms;
 	uint64_t refuse[2]; // items, actions; bit i: of the i-th row of support.h
+	uint32_t n_shapes;
+	struct emu_item_list shape[EMU_MAX_SHAPES]; // refused
 	// By slot, of sides or host ports; bit q: of queue q.
 	bool link_down[EMU_SLOTS];
 	uint64_t stall_rx[EMU_SLOTS][EMU_QUEUE_WORDS];
@@ -122,8 +135,8 @@ enum emu_mood_list {
 	EMU_MOOD_LISTS
 };
 
-// Whether a list has its i-th possible entry, with its text in out (40 bytes are enough).
-// Negative after the last.
+// Whether a list has its i-th possible entry, with its text in out (EMU_MOOD_TEXT bytes are
+// enough). Negative after the last.
 int emu_moods_entry(
 	const struct emu_moods *m, enum emu_mood_list list, unsigned int i, char *out, size_t len);
 const char *emu_moods_list_name(enum emu_mood_list list);
@@ -132,5 +145,14 @@ const char *emu_moods_list_name(enum emu_mood_list list);
 // refuse=.
 bool emu_moods_refused(
 	const struct emu_moods *m, bool action, unsigned int row, char *name, size_t len);
+
+// shape.c: adds the shape that text says, as in "eth/ipv4/udp". False: it is none, or there are
+// EMU_MAX_SHAPES.
+bool emu_moods_add_shape(struct emu_moods *m, const char *text);
+// The text of the i-th shape, with "shape." before it.
+void emu_moods_shape(const struct emu_moods *m, unsigned int i, char *out, size_t len);
+// Whether a pattern of these items is refused; name then has the shape's text.
+bool emu_moods_shape_refused(
+	const struct emu_moods *m, const struct emu_item_list *items, char *name, size_t len);
 
 #endif

@@ -131,7 +131,7 @@ static void
 add_list(const struct emu_moods *m, enum emu_mood_list which, struct rte_tel_data *d)
 {
 	struct rte_tel_data *list = rte_tel_data_alloc();
-	char entry[40];
+	char entry[EMU_MOOD_TEXT];
 	int has;
 
 	if (list == NULL)

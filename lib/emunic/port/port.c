@@ -292,8 +292,9 @@ port_metadata(struct rte_eth_dev *dev, uint64_t *features)
 {
 	struct emu_port *port = dev->data->dev_private;
 
-	*features &= RTE_ETH_RX_METADATA_USER_MARK;
-	port->no_mark = *features == 0;
+	*features &= RTE_ETH_RX_METADATA_USER_FLAG | RTE_ETH_RX_METADATA_USER_MARK;
+	port->no_flag = !(*features & RTE_ETH_RX_METADATA_USER_FLAG);
+	port->no_mark = !(*features & RTE_ETH_RX_METADATA_USER_MARK);
 	return 0;
 }
 

@@ -73,7 +73,7 @@ set_metadata(const struct emu_rxq *q, const struct emu_pkt *p, struct rte_mbuf *
 	if (p->marked && !port->no_mark) {
 		m->hash.fdir.hi = p->mark;
 		flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
-	} else if (p->flagged) {
+	} else if (p->flagged && !port->no_flag) {
 		flags |= RTE_MBUF_F_RX_FDIR;
 	}
 	m->ol_flags = flags;

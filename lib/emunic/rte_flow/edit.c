@@ -103,6 +103,11 @@ emu_build_edit(struct emu_build *b, int *ret)
 	}
 	switch (b->action->type) {
 	case RTE_FLOW_ACTION_TYPE_FLAG:
+		if (!b->spec->transfer && b->port->no_flag) {
+			*ret = emu_build_invalid(b, "FLAG: delivery of flags was not negotiated "
+						    "(rx_metadata_negotiate)");
+			return true;
+		}
 		op.code = EMU_OP_FLAG;
 		break;
 	case RTE_FLOW_ACTION_TYPE_DEC_TTL:

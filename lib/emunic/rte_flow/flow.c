@@ -25,13 +25,20 @@ emu_flow_port(struct emu_port *port, uint16_t ethdev_id)
 }
 
 static int
-not_supported(struct emu_port *port, bool action, const void *cause, struct rte_flow_error *error)
+not_supported(struct emu_port *port, bool action, int what, const void *cause,
+	struct rte_flow_error *error)
 {
 	const struct emu_support *s;
+	const char *name = NULL;
 	size_t at;
 
+	if (rte_flow_conv(
+		    action ? RTE_FLOW_CONV_OP_ACTION_NAME_PTR : RTE_FLOW_CONV_OP_ITEM_NAME_PTR,
+		    &name, sizeof(name), (const void *)(uintptr_t)what, NULL) < 0)
+		name = NULL;
 	at = snprintf(port->flow_error, sizeof(port->flow_error),
-		"%s not supported; supported:", action ? "action" : "item");
+		"%s: %s not supported; supported:", name != NULL ? name : "?",
+		action ? "action" : "item");
 	for (unsigned int i = 0;
 		(s = action ? emu_support_action(i) : emu_support_item(i)) != NULL &&
 		at < sizeof(port->flow_error);
@@ -52,7 +59,7 @@ emu_flow_supported(struct emu_port *port, const struct emu_flow_spec *spec, bool
 	char name[40];
 
 	if (row < 0)
-		return not_supported(port, action, cause, error);
+		return not_supported(port, action, what, cause, error);
 	s = action ? emu_support_action(row) : emu_support_item(row);
 	if ((s->domains & spec->domain) == 0)
 		snprintf(port->flow_error, sizeof(port->flow_error), "%s needs %s rule", s->name,

@@ -390,11 +390,35 @@ one_item(struct items *it)
 	return ret;
 }
 
+// The pattern as a whole, when the NIC is told to refuse some.
+static int
+check_shape(
+	struct emu_port *port, const struct rte_flow_item *pattern, struct rte_flow_error *error)
+{
+	struct emu_item_list list = {0};
+	char name[EMU_MOOD_TEXT];
+
+	for (const struct rte_flow_item *i = pattern; i->type != RTE_FLOW_ITEM_TYPE_END; i++) {
+		if (i->type == RTE_FLOW_ITEM_TYPE_VOID)
+			continue;
+		if (list.n == EMU_SHAPE_ITEMS)
+			return 0;
+		list.row[list.n++] = emu_support_find(false, i->type);
+	}
+	if (!emu_moods_shape_refused(&port->nic->moods, &list, name, sizeof(name)))
+		return 0;
+	snprintf(port->flow_error, sizeof(port->flow_error),
+		"the NIC refuses patterns of this shape (refuse=%s)", name);
+	return rte_flow_error_set(
+		error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_NUM, pattern, port->flow_error);
+}
+
 int
 emu_flow_items(struct emu_port *port, const struct rte_flow_item *pattern,
 	struct emu_flow_spec *out, struct rte_flow_error *error)
 {
 	struct items it = {.port = port, .out = out, .error = error};
+	const struct rte_flow_item *first = pattern;
 
 	if (pattern == NULL)
 		return rte_flow_error_set(
@@ -415,5 +439,5 @@ emu_flow_items(struct emu_port *port, const struct rte_flow_item *pattern,
 		out->match.mask.port = UINT16_MAX;
 		out->match.key.port = port->index;
 	}
-	return 0;
+	return port->nic->moods.n_shapes > 0 ? check_shape(port, first, error) : 0;
 }

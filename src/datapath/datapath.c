@@ -210,8 +210,10 @@ dp_stop(struct dp_datapath *dp)
 	if (!dp->running)
 		return;
 	atomic_store(&dp->stop, true);
-	for (i = 0; i < dp->cfg.n_workers; i++)
+	for (i = 0; i < dp->cfg.n_workers; i++) {
 		rte_eal_wait_lcore(dp->worker[i]->lcore);
+		atomic_load_explicit(&dp->worker[i]->ended, memory_order_acquire);
+	}
 	dp->running = false;
 }
 

@@ -111,6 +111,7 @@ struct dp_worker {
 	int socket;
 	int packet_at; // of struct dp_packet in an mbuf
 	bool online;
+	atomic_bool ended; // the loop: what it wrote may be read, and what it read freed
 
 	const struct dp_snapshot *snap; // in force in this loop; NULL: none is used
 	uint64_t adopted;               // its number, as dp_datapath.published

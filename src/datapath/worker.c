@@ -169,5 +169,6 @@ dp_worker_loop(void *worker)
 			nap(w, w->empty - sleep_after);
 	}
 	dp_worker_offline(w);
+	atomic_store_explicit(&w->ended, true, memory_order_release);
 	return 0;
 }

@@ -63,6 +63,30 @@ test_vxlan(void **state)
 	unplug();
 }
 
+// What one action of a rule put on, the next one finds and takes off again.
+static void
+test_vxlan_there_and_back(void **state)
+{
+	struct rte_flow_action_raw_encap raw = {.data = outer, .size = OUTER};
+	struct rte_flow_action a[] = {{.type = RTE_FLOW_ACTION_TYPE_RAW_ENCAP, .conf = &raw},
+		{.type = RTE_FLOW_ACTION_TYPE_VXLAN_DECAP}};
+
+	plug(0);
+	rule_to_vf(a, 2);
+	for (unsigned int i = 0; i < 4; i++) {
+		struct rte_mbuf *m = packet(nic()->pool, i & 1, i & 2, 200);
+		struct rte_mbuf *want = rte_pktmbuf_copy(m, pools[0], 0, UINT32_MAX);
+		struct rte_mbuf *got = through(m);
+
+		assert_non_null(got);
+		assert_int_equal(got->pkt_len, want->pkt_len);
+		assert_memory_equal(rte_pktmbuf_mtod(got, void *), rte_pktmbuf_mtod(want, void *),
+			want->pkt_len);
+		rte_pktmbuf_free(want);
+	}
+	unplug();
+}
+
 // A packet that stands for several gets its outer header on each; unfinished sums are finished.
 static void
 test_vxlan_segments(void **state)
@@ -286,6 +310,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vxlan),
+		cmocka_unit_test(test_vxlan_there_and_back),
 		cmocka_unit_test(test_vxlan_segments),
 		cmocka_unit_test(test_encap_udp_sum),
 		cmocka_unit_test(test_ingress),

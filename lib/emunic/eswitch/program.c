@@ -147,6 +147,9 @@ strip(struct run *r, struct emu_pkt *p, uint32_t n)
 static bool
 reframe(struct run *r, struct emu_pkt *p, const struct emu_op *op)
 {
+	// How much there is to take away is in the headers as they are by now.
+	if (r->moved && op->code == EMU_OP_VXLAN_DECAP && !settle(r, p))
+		return false;
 	if (!emu_own(p, r->nic->pool, emu_field_reach(p), r->program->grows))
 		return no(r, EMU_DROP_NO_BUFFER);
 	if (!r->moved && !emu_reframe_finish(p))

@@ -326,6 +326,88 @@ test_unplugged_in_use(void **state)
 	}
 }
 
+#define RANDOM_FLOWS 12
+
+// A packet with the flow's next number.
+static void
+come_numbered(uint16_t flow, uint32_t *sent, uint32_t payload)
+{
+	struct rte_mbuf *m;
+	uint32_t number = ++sent[flow];
+
+	come(flow, payload);
+	m = scripts[0].in[scripts[0].n_in - 1];
+	memcpy(rte_pktmbuf_mtod_offset(m, void *, 42), &number, sizeof(number));
+}
+
+// Takes at most n packets of a queue: each is behind all that were taken of its flow.
+static void
+take_in_order(uint16_t queue, uint16_t n, uint32_t *taken)
+{
+	struct rte_mbuf *m[64];
+
+	n = rte_eth_rx_burst(0, queue, m, n);
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t flow = rte_be_to_cpu_16(
+			rte_pktmbuf_mtod_offset(m[i], struct rte_udp_hdr *, 34)->src_port);
+		uint32_t number;
+
+		memcpy(&number, rte_pktmbuf_mtod_offset(m[i], void *, 42), sizeof(number));
+		assert_in_range(flow, 0, RANDOM_FLOWS - 1);
+		if (number <= taken[flow])
+			fail_msg("packet %u of flow %u in queue %u after %u", number, flow, queue,
+				taken[flow]);
+		taken[flow] = number;
+	}
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+// What a queue that stops holds is the application's, which takes it first.
+static void
+start_or_stop(uint16_t queue, uint32_t *taken)
+{
+	if (!nic()->ports[0]->rxq[queue]->started) {
+		assert_int_equal(rte_eth_dev_rx_queue_start(0, queue), 0);
+		return;
+	}
+	take_in_order(queue, 64, taken);
+	assert_int_equal(rte_eth_dev_rx_queue_stop(0, queue), 0);
+}
+
+// Packets, full rings, queues that stop and groups that change in any order: no packet overtakes
+// one of its flow, and the ledger balances.
+static void
+test_random(void **state)
+{
+	static const char *const changes[] = {"queues=1-3", "queues=1", "queues=2-3",
+		"heavy=1,light=1", "heavy=400000000", "alike=mark", "overflow=0", "overflow=mix",
+		"exclusive_max=1", "exclusive_max=0", "window=1", "hold=5,window=2", "idle=1",
+		"idle=2000"};
+	uint32_t sent[RANDOM_FLOWS] = {0}, taken[RANDOM_FLOWS] = {0};
+
+	plug_four();
+	set(0, 1, "queues=1-3,heavy=1000,hold=0,window=1,flows=8");
+	assert_non_null(rule(0, 1, 7));
+	for (unsigned int step = 0; step < 20000; step++) {
+		uint32_t what = draw(100);
+		uint16_t queue = draw(NIC_QUEUES);
+
+		if (what < 60 && scripts[0].n_in < 60)
+			come_numbered(draw(RANDOM_FLOWS), sent, draw(2) ? 20 : 1000);
+		else if (what < 80)
+			emu_firmware_inline(nic());
+		else if (what < 97)
+			take_in_order(queue, 1 + draw(40), taken);
+		else if (what < 99)
+			set(0, 1, changes[draw(RTE_DIM(changes))]);
+		else
+			start_or_stop(queue, taken);
+		if (step % 1000 == 0)
+			balance();
+	}
+	unplug();
+}
+
 int
 main(void)
 {
@@ -336,6 +418,7 @@ main(void)
 		cmocka_unit_test(test_port_restarts),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_unplugged_in_use),
+		cmocka_unit_test(test_random),
 	};
 
 	return run_nic_tests("test_emunic_queue_groups", tests, RTE_DIM(tests));

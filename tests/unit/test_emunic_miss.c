@@ -413,6 +413,9 @@ test_bad(void **state)
 	bad.way = 2;
 	assert_int_equal(rte_pmd_emunic_vf_miss_set(0, 0, &bad, why, sizeof(why)), -EINVAL);
 	bad.way = 1;
+	nic()->gone = true;
+	assert_int_equal(rte_pmd_emunic_vf_miss_set(0, 0, &conf, why, sizeof(why)), -ENODEV);
+	nic()->gone = false;
 	memset(bad.key, 0, sizeof(bad.key));
 	assert_int_equal(rte_pmd_emunic_vf_miss_set(0, 0, &bad, why, sizeof(why)), -EINVAL);
 	assert_non_null(strstr(why, "guess"));

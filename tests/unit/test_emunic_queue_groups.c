@@ -306,6 +306,10 @@ test_bad(void **state)
 	assert_non_null(strstr(error.message, "queue group"));
 	assert_null(rte_flow_create(0, &transfer, pattern, to_vf, &error));
 	assert_int_equal(rte_pmd_emunic_group_del(0, 1, why, sizeof(why)), 0);
+	nic()->gone = true; // pulled out: what is there goes with the port
+	set_refused(0, 0, "heavy=7", -ENODEV, "gone");
+	set_refused(0, 1, "queues=3", -ENODEV, "gone");
+	nic()->gone = false;
 	unplug();
 }
 

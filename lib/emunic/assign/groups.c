@@ -153,16 +153,19 @@ make(struct emu_port *port, uint16_t group, const char *text, char *why, size_t 
 int
 emu_groups_set(struct emu_port *port, uint16_t group, const char *text, char *why, size_t why_len)
 {
-	bool is_there;
+	bool is_there, gone;
 	int ret = 0;
 
 	if (group >= RTE_PMD_EMUNIC_GROUPS)
 		return FAIL(EINVAL, "a port has groups 0 to %d", RTE_PMD_EMUNIC_GROUPS - 1);
 	emu_gate_enter(&port->nic->gate);
+	gone = port->nic->gone;
 	is_there = emu_groups_get(port, group) != NULL;
-	if (is_there)
+	if (is_there && !gone)
 		ret = change(port, group, text, why, why_len);
 	emu_gate_leave(&port->nic->gate);
+	if (gone)
+		return FAIL(ENODEV, "the device is gone (remove_ms)");
 	return is_there ? ret : make(port, group, text, why, why_len);
 }
 

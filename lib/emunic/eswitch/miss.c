@@ -51,7 +51,8 @@ emu_miss_set(struct emu_nic *nic, uint16_t vf, const struct rte_pmd_emunic_vf_mi
 		return FAIL(EINVAL, "the NIC has %u VFs, so no VF %u", nic->args.vfs, vf);
 	m = &nic->sides[1 + vf].miss;
 	emu_gate_enter(&nic->gate);
-	ret = check(nic, vf, conf, why, why_len);
+	ret = nic->gone ? FAIL(ENODEV, "the device is gone (remove_ms)")
+			: check(nic, vf, conf, why, why_len);
 	if (ret == 0) {
 		nic->misses_to_vm -= m->conf.way == RTE_PMD_EMUNIC_MISS_TO_VM;
 		nic->misses_to_vm += conf->way == RTE_PMD_EMUNIC_MISS_TO_VM;

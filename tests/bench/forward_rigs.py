@@ -182,6 +182,7 @@ class Floor(Rig):
     """testpmd's io forwarding: source and sink, and nothing between."""
 
     name = 'floor'
+    stdin = None
 
     def start(self):
         read, self.stdin = os.pipe()  # it ends with its input
@@ -194,7 +195,7 @@ class Floor(Rig):
 
     def stop(self):
         super().stop()
-        if self.proc:
+        if self.stdin is not None:
             os.close(self.stdin)
 
 
@@ -217,13 +218,15 @@ class Sluice(Rig):
                 'rules': sluice_rules('in', 'out', self.captured)}]}
 
     def start(self):
-        path = self.directory / 'sluice.json'
+        self.start_with(self.directory / 'sluice.json', self.directory / 'sluice.sock')
+
+    def start_with(self, path, sock):
         path.write_text(json.dumps(self.config()))
         megabytes = 512 + self.config()['datapath']['flows'] // 4000
         self.proc = Proc([build_dir() / 'src' / 'sluiced', *self.eal(megabytes), '--', '--config',
                           path], self.directory / 'sluice.log')
         self.ready()
-        self.rpc = RpcClient(self.directory / 'sluice.sock')
+        self.rpc = RpcClient(sock)
 
     def eal(self, megabytes):
         arguments = super().eal(megabytes)
@@ -312,13 +315,19 @@ class Ovs(Rig):
                          self.directory / 'ovs.log', env=self.env)
         self.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0', 'datapath_type=netdev',
                    'fail-mode=secure')
+        self.add_ports()
+        rules = self.directory / 'openflow.txt'
+        rules.write_text(self.rules())
+        self.tool('ovs-ofctl', 'add-flows', f'unix:{self.run_dir}/br0.mgmt', rules)
+        self.ready()
+
+    def add_ports(self):
         for number, dev in enumerate((SOURCE, SINK), 1):
             self.vsctl('add-port', 'br0', dev, '--', 'set', 'interface', dev, 'type=dpdk',
                        f'options:dpdk-devargs={dev}', f'ofport_request={number}')
-        rules = self.directory / 'openflow.txt'
-        rules.write_text(openflow_rules(1, 2, self.captured))
-        self.tool('ovs-ofctl', 'add-flows', f'unix:{self.run_dir}/br0.mgmt', rules)
-        self.ready()
+
+    def rules(self):
+        return openflow_rules(1, 2, self.captured)
 
     def tune(self, tuning):
         self.vsctl('set', 'Open_vSwitch', '.', *self.settings_words(self.settings[tuning]))

@@ -2,6 +2,7 @@
 #include "parse_wide.h"
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -21,25 +22,17 @@
 #define WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
 #define WIDE_INLINE __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi"), always_inline))
 
-#define HALF 32
 #define IP4_LEN 20
+#define IP6_LEN 40
 #define TCP_LEN 20
 #define UDP_LEN 8
+#define TCP_OFFSET 12 // the byte with the data offset
 #define L3_BARE RTE_ETHER_HDR_LEN
 #define L3_TAGGED (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
 #define BE_IPV4 RTE_STATIC_BSWAP16(RTE_ETHER_TYPE_IPV4)
+#define BE_IPV6 RTE_STATIC_BSWAP16(RTE_ETHER_TYPE_IPV6)
 #define BE_VLAN RTE_STATIC_BSWAP16(RTE_ETHER_TYPE_VLAN)
 #define BE_QINQ RTE_STATIC_BSWAP16(RTE_ETHER_TYPE_QINQ)
-
-// Where the bytes of a key come from, for each half of it: key = frame's bytes in that order, and
-// keep, or tail. Registers of 256 bits: wider ones lower the clock of the whole core (by a tenth
-// on a Granite Rapids), which costs more than they save.
-struct wide_plan {
-	__m256i order[2];
-	__mmask32 taken[2]; // the bytes that come from the frame
-	__m256i keep;       // of the second half; the first one has addresses only
-	__m256i tail;
-};
 
 bool
 parse_wide_here(void)
@@ -48,98 +41,158 @@ parse_wide_here(void)
 	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi");
 }
 
-// Bytes of the frame in the order of a key; NONE: nothing of the frame.
-#define NONE 64
-#define SIX(n) n, (n) + 1, (n) + 2, (n) + 3, (n) + 4, (n) + 5
-#define FOUR(n) n, (n) + 1, (n) + 2, (n) + 3
-#define TWELVE_NONE NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE
-#define ORDER(l3, vlan_low, vlan_high)                                                             \
-	{                                                                                          \
-		FOUR((l3) + 12), TWELVE_NONE, FOUR((l3) + 16), TWELVE_NONE, SIX(0), SIX(6),        \
-			(l3)-2, (l3)-1, vlan_low, vlan_high, NONE, NONE, FOUR((l3) + IP4_LEN),     \
-			NONE, NONE, NONE, NONE, (l3) + 9, NONE, NONE, NONE, NONE, NONE             \
-	}
-static const uint8_t order_bare[64] = ORDER(L3_BARE, NONE, NONE);
-static const uint8_t order_tagged[64] =
-	ORDER(L3_TAGGED, RTE_ETHER_HDR_LEN + 1, RTE_ETHER_HDR_LEN); // to host order
-static_assert(
-	offsetof(struct flow_key, eth_dst) == 32 && offsetof(struct flow_key, eth_type) == 44 &&
-		offsetof(struct flow_key, vlan) == 46 && offsetof(struct flow_key, l4_src) == 50 &&
-		offsetof(struct flow_key, proto) == 58,
-	"the order is that of the key");
+// The halves of a key, in registers of 256 bits: wider ones lower the clock of the whole core (by a
+// tenth on a Granite Rapids), which costs more than they save. The first half has the addresses of
+// L3, the second one the rest; what is the same for all packets of a burst waits in `rest`.
+#define HALF(member) (offsetof(struct flow_key, member) - offsetof(struct flow_key, eth_dst))
+#define BYTES(n, at) (((1U << (n)) - 1) << (at))
+#define ETH_ADDRS BYTES(12, 0) // stand in the key as they do in the frame
+static_assert(offsetof(struct flow_key, eth_dst) == 32 && HALF(eth_src) == 6 &&
+		      HALF(eth_type) == 12 && HALF(vlan) == 14 && HALF(l4_src) == 18 &&
+		      HALF(l4_dst) == 20 && HALF(switch_id) == 22 && HALF(vport) == 24 &&
+		      HALF(proto) == 26 && HALF(l3) == 27,
+	"the orders below are those of the key");
+
+// Where its bytes are in the 32 bytes that begin at the ethertype (IPv4): addresses at 14, ports at
+// 22, protocol at 11.
+static const uint8_t ip4_addrs[32] = {[0] = 14, 15, 16, 17, [16] = 18, 19, 20, 21};
+static const uint8_t ip4_rest[32] = {
+	[HALF(eth_type)] = 0, 1, [HALF(l4_src)] = 22, 23, 24, 25, [HALF(proto)] = 11};
+#define IP4_ADDRS (BYTES(4, 0) | BYTES(4, 16))
+#define IP4_REST (BYTES(2, HALF(eth_type)) | PORTS | BYTES(1, HALF(proto)))
+#define PORTS BYTES(4, HALF(l4_src))
+// In the 32 bytes that end behind the ports (IPv6).
+static const uint8_t ip6_rest[32] = {[HALF(l4_src)] = 28, 29, 30, 31};
+
+struct wide_plan {
+	__m256i ip4_addrs, ip4_rest, ip6_rest;
+	__m256i rest4, rest6;
+	uint16_t vlan_mask;
+};
 
 static inline WIDE_INLINE struct wide_plan
-make_plan(const struct parse_wide_want *want, const uint8_t *order, bool tagged)
+make_plan(const struct parse_wide_want *want)
 {
-	const uint64_t vlan_at = 48; // bits, in word 5
-	uint64_t keep = tagged ? (uint64_t)want->vlan_mask << vlan_at : 0;
-	uint64_t tag = tagged ? (uint64_t)FLOW_VLAN_PRESENT << vlan_at : 0;
-	struct wide_plan plan;
-	unsigned i;
+	const struct flow_key key4 = {
+		.switch_id = want->switch_id, .vport = want->vport, .l3 = FLOW_L3_IPV4};
+	struct flow_key key6 = key4;
+	struct wide_plan plan = {.vlan_mask = want->vlan_mask};
 
-	for (i = 0; i < 2; i++) {
-		plan.order[i] = _mm256_loadu_si256((const __m256i *)order + i);
-		plan.taken[i] = _mm256_cmplt_epu8_mask(plan.order[i], _mm256_set1_epi8(NONE));
-	}
-	plan.keep = _mm256_set_epi64x(-1, -1, (long long)(keep | ((1ULL << vlan_at) - 1)), -1);
-	plan.tail = _mm256_set_epi64x((long long)(want->vport | (uint64_t)FLOW_L3_IPV4 << 24),
-		(long long)((uint64_t)want->switch_id << 48), (long long)tag, 0);
+	key6.eth_type = BE_IPV6;
+	key6.l3 = FLOW_L3_IPV6;
+	plan.rest4 = _mm256_loadu_si256((const __m256i *)&key4 + 1);
+	plan.rest6 = _mm256_loadu_si256((const __m256i *)&key6 + 1);
+	plan.ip4_addrs = _mm256_loadu_si256((const __m256i *)ip4_addrs);
+	plan.ip4_rest = _mm256_loadu_si256((const __m256i *)ip4_rest);
+	plan.ip6_rest = _mm256_loadu_si256((const __m256i *)ip6_rest);
 	return plan;
 }
 
-// What an L4 header needs of its IP packet: 65536 - spare bytes, and what the TCP data offset adds
-// to the least one. UDP has no such field (mask 0); no packet is long enough for other protocols
+// What an L4 header needs of its IP packet, in quarter bytes, as the high half of a byte tells the
+// length of a TCP header in words of four: L4_NONE - spare, and what the TCP data offset adds to
+// the least one. UDP has no such field (mask 0); no packet is long enough for other protocols
 // (spare 0).
-#define L4_NONE 65536
+#define L4_NONE (1 << 20)
 struct l4_need {
-	uint16_t spare;
-	uint8_t mask; // of the byte with the data offset, shifted to bytes
-	uint8_t least;
+	alignas(16) uint32_t spare;
+	uint32_t mask; // of the byte with the data offset
+	uint32_t least;
 };
 static const struct l4_need l4_needs[UINT8_MAX + 1] = {
-	[IPPROTO_UDP] = {.spare = L4_NONE - (IP4_LEN + UDP_LEN)},
-	[IPPROTO_TCP] = {.spare = L4_NONE - (IP4_LEN + TCP_LEN), .mask = 0x3c, .least = TCP_LEN},
+	[IPPROTO_UDP] = {.spare = L4_NONE - 4 * UDP_LEN},
+	[IPPROTO_TCP] = {.spare = L4_NONE - 4 * TCP_LEN, .mask = 0xf0, .least = 4 * TCP_LEN},
 };
 
-// l3: where the IPv4 header begins, a constant. TCP and UDP come mixed: no branch between them.
+// room: bytes of the IP packet behind its header. TCP and UDP come mixed: no branch between them.
+static inline WIDE_INLINE bool
+wide_l4(const uint8_t *l4, uint8_t proto, int64_t room)
+{
+	const struct l4_need *need = &l4_needs[proto];
+	uint32_t more = (l4[TCP_OFFSET] & need->mask) - need->least; // huge when it is below
+
+	return (int64_t)more <= room * 4 + need->spare - L4_NONE;
+}
+
+static inline WIDE_INLINE void
+store_key(struct flow_key *key, const uint8_t *p, __m256i addrs, __m256i rest)
+{
+	_mm256_storeu_si256((__m256i *)key, addrs);
+	_mm256_storeu_si256((__m256i *)key + 1, _mm256_mask_loadu_epi8(rest, ETH_ADDRS, p));
+}
+
+// l3: where the IPv4 header begins. rest: what is the same for all, and the tag.
 static inline WIDE_INLINE bool
 wide_ip4(const uint8_t *p, uint32_t l3, const struct rte_mbuf *m, const struct wide_plan *plan,
-	struct flow_key *key)
+	__m256i rest, struct flow_key *key)
 {
-	const __mmask32 head = (1U << (l3 + IP4_LEN + TCP_LEN - HALF)) - 1; // of the second half
-	const struct l4_need *l4;
-	uint32_t total, more;
+	uint32_t total;
 	uint64_t word;
-	__m256i low, high, tail;
+	__m256i from;
 
-	if (unlikely(m->data_len < l3 + IP4_LEN + TCP_LEN))
-		return false;
 	word = load64(p + l3); // version, TOS, total length, id, flags and offset
 	if (unlikely((word & 0xff3f0000000000ff) != 0x45))
 		return false;
-	total = rte_be_to_cpu_16((uint16_t)(word >> 16));
-	l4 = &l4_needs[p[l3 + 9]];
-	more = ((uint32_t)p[l3 + IP4_LEN + 12] >> 2 & l4->mask) - l4->least;
-	if (unlikely((int64_t)more > (int64_t)total + l4->spare - L4_NONE ||
+	total = (uint16_t)rte_be_to_cpu_32((uint32_t)word);
+	if (unlikely(!wide_l4(p + l3 + IP4_LEN, p[l3 + 9], (int64_t)total - IP4_LEN) ||
 		     l3 + total > m->pkt_len))
 		return false;
-	low = _mm256_loadu_si256((const __m256i *)p);
-	high = _mm256_maskz_loadu_epi8(head, p + HALF);
-	tail = _mm256_maskz_permutex2var_epi8(plan->taken[1], low, plan->order[1], high);
-	_mm256_storeu_si256((__m256i *)key,
-		_mm256_maskz_permutex2var_epi8(plan->taken[0], low, plan->order[0], high));
-	// (tail & keep) | plan's tail
-	_mm256_storeu_si256(
-		(__m256i *)key + 1, _mm256_ternarylogic_epi32(tail, plan->keep, plan->tail, 0xea));
+	from = _mm256_loadu_si256((const __m256i *)(p + l3 - 2));
+	store_key(key, p, _mm256_maskz_permutexvar_epi8(IP4_ADDRS, plan->ip4_addrs, from),
+		_mm256_mask_permutexvar_epi8(rest, IP4_REST, plan->ip4_rest, from));
 	return true;
+}
+
+static inline WIDE_INLINE bool
+wide_ip6(const uint8_t *p, uint32_t l3, const struct rte_mbuf *m, const struct wide_plan *plan,
+	__m256i rest, struct flow_key *key)
+{
+	uint32_t room;
+	uint64_t word;
+	uint8_t proto;
+
+	if (unlikely(m->data_len < l3 + IP6_LEN + TCP_LEN))
+		return false;
+	word = load64(p + l3); // version, class, label, payload length, next header, hop limit
+	room = rte_be_to_cpu_16((uint16_t)(word >> 32));
+	proto = (uint8_t)(word >> 48);
+	if (unlikely((word & 0xf0) != 0x60 || !wide_l4(p + l3 + IP6_LEN, proto, room) ||
+		     l3 + IP6_LEN + room > m->pkt_len))
+		return false;
+	rest = _mm256_mask_set1_epi8(rest, BYTES(1, HALF(proto)), (char)proto);
+	rest = _mm256_mask_permutexvar_epi8(rest, PORTS, plan->ip6_rest,
+		_mm256_loadu_si256((const __m256i *)(p + l3 + IP6_LEN + 4 - 32)));
+	store_key(key, p, _mm256_loadu_si256((const __m256i *)(p + l3 + 8)), rest);
+	return true;
+}
+
+// All but untagged IPv4.
+static inline WIDE_INLINE bool
+wide_other(const uint8_t *p, uint16_t type, const struct rte_mbuf *m, const struct wide_plan *plan,
+	struct flow_key *key)
+{
+	const __mmask16 at = 1U << HALF(vlan) / 2;
+	uint16_t vlan;
+
+	if (type == BE_IPV6)
+		return wide_ip6(p, L3_BARE, m, plan, plan->rest6, key);
+	if (type != BE_VLAN && type != BE_QINQ)
+		return false;
+	vlan = rte_be_to_cpu_16(load16(p + RTE_ETHER_HDR_LEN)) & plan->vlan_mask;
+	vlan |= FLOW_VLAN_PRESENT;
+	type = load16(p + L3_TAGGED - 2);
+	if (type == BE_IPV4)
+		return wide_ip4(p, L3_TAGGED, m, plan,
+			_mm256_mask_set1_epi16(plan->rest4, at, (short)vlan), key);
+	return type == BE_IPV6 &&
+	       wide_ip6(p, L3_TAGGED, m, plan, _mm256_mask_set1_epi16(plan->rest6, at, (short)vlan),
+		       key);
 }
 
 WIDE uint64_t
 parse_wide_burst(struct rte_mbuf *const *pkts, uint16_t n, const struct parse_wide_want *want,
 	struct flow_key *keys)
 {
-	struct wide_plan bare = make_plan(want, order_bare, false);
-	struct wide_plan tagged = make_plan(want, order_tagged, true);
+	const struct wide_plan plan = make_plan(want);
 	uint64_t left = 0;
 	uint16_t i;
 
@@ -147,24 +200,26 @@ parse_wide_burst(struct rte_mbuf *const *pkts, uint16_t n, const struct parse_wi
 		const struct rte_mbuf *m = pkts[i];
 		const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
 		uint16_t type;
+		bool done;
 
-		if (unlikely(m->data_len < L3_TAGGED)) {
+		// Enough for a tag, IPv4 and all that is looked at of TCP.
+		if (unlikely(m->data_len < L3_BARE + IP4_LEN + TCP_LEN)) {
 			left |= 1ULL << i;
 			continue;
 		}
 		type = load16(p + RTE_ETHER_HDR_LEN - 2);
-		if (likely(type == BE_IPV4)) {
-			if (likely(wide_ip4(p, L3_BARE, m, &bare, &keys[i])))
-				continue;
-		} else if ((type == BE_VLAN || type == BE_QINQ) &&
-			   load16(p + L3_TAGGED - 2) == BE_IPV4) {
-			if (likely(wide_ip4(p, L3_TAGGED, m, &tagged, &keys[i])))
-				continue;
-		}
-		left |= 1ULL << i;
+		if (likely(type == BE_IPV4))
+			done = wide_ip4(p, L3_BARE, m, &plan, plan.rest4, &keys[i]);
+		else
+			done = wide_other(p, type, m, &plan, &keys[i]);
+		if (unlikely(!done))
+			left |= 1ULL << i;
 	}
 	return left;
 }
+static_assert(L3_TAGGED + IP4_LEN + TCP_OFFSET < L3_BARE + IP4_LEN + TCP_LEN &&
+		      L3_TAGGED - 2 + 32 <= L3_BARE + IP4_LEN + TCP_LEN,
+	"what is read of a tagged packet");
 
 #else
 

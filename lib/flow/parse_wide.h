@@ -9,10 +9,12 @@
 
 // The parser for CPUs with AVX-512 VBMI (Ice Lake, Zen 4 and later).
 //
-// Idea: the key of a plain IPv4 packet is the frame's own first bytes in another order. Two loads
-// take the headers (masked: they read no byte beyond them), two byte permutations put all of them
-// into place, two stores write the key. Refuses, and leaves to the parser of all CPUs: anything but
-// [one VLAN tag and] IPv4 without options and fragments with TCP or UDP, and faults.
+// Idea: the key is the frame's own first bytes in another order. Of plain IPv4 the 32 bytes from
+// the ethertype on hold all but the MAC addresses: one load, a byte permutation for each half of
+// the key, a masked load that lays the MAC addresses over the second one, two stores. The addresses
+// of IPv6 are a half as they stand. Nothing is read beyond the headers. Refuses, and leaves to the
+// parser of all CPUs: anything but [one VLAN tag and] IPv4 without options and fragments or IPv6
+// without extension headers, with TCP or UDP, and faults.
 // Thread safety: any thread.
 
 struct rte_mbuf;

@@ -42,6 +42,7 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 	c->entries = (struct cache_entry *)((char *)mem.data + entries_at);
 	c->nobody = (struct cache_entry *)((char *)mem.data + nobody_at);
 	c->nobody->key.l3 = CACHE_L3_NOBODY;
+	c->entries[0].key.l3 = CACHE_L3_NOBODY; // slots that were never taken lead there
 	c->wide = lookup_wide_here();
 	c->buckets = (struct cache_bucket *)((char *)mem.data + buckets_at);
 	c->bucket_mask = n_buckets - 1;
@@ -100,6 +101,7 @@ leave(struct cache *c, struct cache_bucket *b, unsigned slot)
 	if (home != b)
 		home->moved--;
 	b->used &= (uint8_t) ~(1u << slot);
+	b->sig[slot] = 0;
 	e->key.l3 = CACHE_L3_NOBODY; // it may be a candidate between two stages of a look-up
 	e->packets = c->free_head;
 	c->free_head = b->idx[slot];

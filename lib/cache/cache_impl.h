@@ -55,10 +55,19 @@ struct cache {
 
 #define CACHE_NONE UINT32_MAX
 
+static inline uint64_t
+cache_hash_mix(const struct cache_secret *secret, uint64_t sum)
+{
+	uint64_t product = (sum ^ secret->mix[0]) * secret->mix[1];
+
+	return product ^ product >> 32;
+}
+
 // NH of UMAC (Black et al., CRYPTO 1999) over 32-bit words: a secret is added to each word, and the
 // products of neighbours are summed, which leaves no chain between them. Two keys chosen without
 // knowing the secret collide in the sum with probability 2^-32; a CRC would collide for every seed
-// alike, as it is linear. One multiplication then mixes the sum.
+// alike, as it is linear. One multiplication then mixes the sum; of it the high half, which all
+// bits of the sum reach, is laid over the low one.
 static inline uint64_t
 cache_hash(const struct cache_secret *secret, const struct flow_key *key)
 {
@@ -82,7 +91,7 @@ cache_hash(const struct cache_secret *secret, const struct flow_key *key)
 	for (unsigned i = 0; i < 16; i += 2)
 		sum += (uint64_t)(w[i] + secret->add[i]) * (w[i + 1] + secret->add[i + 1]);
 #endif
-	return sl_hash_mix(sum ^ secret->mix[0], secret->mix[1]);
+	return cache_hash_mix(secret, sum);
 }
 
 static inline struct cache_bucket *

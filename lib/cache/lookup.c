@@ -52,8 +52,8 @@ settle(const struct cache *c, const struct flow_key *keys, const uint64_t *hashe
 	return hits;
 }
 
-void
-cache_hash_burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes)
+static void
+hash_burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes)
 {
 	uint16_t i;
 
@@ -67,9 +67,9 @@ cache_hash_burst(const struct cache *c, const struct flow_key *keys, uint16_t n,
 	}
 }
 
-void
-cache_find_burst(
-	const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out)
+// Reads the buckets, prefetches entries: out[i] is a candidate.
+static void
+find_burst(const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out)
 {
 	uint16_t i;
 
@@ -95,9 +95,10 @@ cache_find_burst(
 	}
 }
 
-uint64_t
-cache_match_burst(const struct cache *c, const struct flow_key *keys, const uint64_t *hashes,
-	uint16_t n, struct cache_entry **out)
+// Now out[i] is the entry or NULL.
+static uint64_t
+match_burst(const struct cache *c, const struct flow_key *keys, const uint64_t *hashes, uint16_t n,
+	struct cache_entry **out)
 {
 	uint64_t all = n < 64 ? (1ULL << n) - 1 : UINT64_MAX;
 	uint64_t hits = 0, bit;
@@ -117,7 +118,7 @@ uint64_t
 cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes,
 	struct cache_entry **out)
 {
-	cache_hash_burst(c, keys, n, hashes);
-	cache_find_burst(c, hashes, n, out);
-	return cache_match_burst(c, keys, hashes, n, out);
+	hash_burst(c, keys, n, hashes);
+	find_burst(c, hashes, n, out);
+	return match_burst(c, keys, hashes, n, out);
 }

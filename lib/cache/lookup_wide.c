@@ -9,6 +9,8 @@
 #include <immintrin.h>
 
 #define WIDE __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")))
+#define WIDE_INLINE                                                                                \
+	__attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2"), always_inline))
 
 bool
 lookup_wide_here(void)
@@ -18,41 +20,76 @@ lookup_wide_here(void)
 	       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
 
+// Four parts of NH's sum.
+static inline WIDE_INLINE __m256i
+nh(const struct flow_key *key, __m256i low, __m256i high)
+{
+	const __m256i *half = (const __m256i *)key;
+	__m256i a = _mm256_add_epi32(_mm256_loadu_si256(half), low);
+	__m256i b = _mm256_add_epi32(_mm256_loadu_si256(half + 1), high);
+
+	return _mm256_add_epi64(_mm256_mul_epu32(a, _mm256_srli_epi64(a, 32)),
+		_mm256_mul_epu32(b, _mm256_srli_epi64(b, 32)));
+}
+
+static inline WIDE_INLINE __m256i
+add_neighbours(__m256i a, __m256i b)
+{
+	return _mm256_add_epi64(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+}
+
+// As cache_hash, of four keys at a time: what is summed across a register is summed for all four.
 WIDE void
 lookup_wide_hash(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes)
 {
 	const __m256i *secret = (const __m256i *)c->secret.add;
 	const __m256i low = _mm256_load_si256(secret), high = _mm256_load_si256(secret + 1);
-	const uint64_t mix0 = c->secret.mix[0], mix1 = c->secret.mix[1];
+	const __m256i mix0 = _mm256_set1_epi64x((long long)c->secret.mix[0]);
+	const __m256i mix1 = _mm256_set1_epi64x((long long)c->secret.mix[1]);
+	const __m256i mask = _mm256_set1_epi64x((long long)c->bucket_mask);
+	const __m256i base = _mm256_set1_epi64x((long long)(uintptr_t)c->buckets);
+	alignas(32) const struct cache_bucket *at[4];
 	uint16_t i;
 
-	for (i = 0; i < n; i++) {
-		const __m256i *key = (const __m256i *)&keys[i];
-		__m256i a = _mm256_add_epi32(_mm256_loadu_si256(key), low);
-		__m256i d = _mm256_add_epi32(_mm256_loadu_si256(key + 1), high);
-		__m256i s = _mm256_add_epi64(_mm256_mul_epu32(a, _mm256_srli_epi64(a, 32)),
-			_mm256_mul_epu32(d, _mm256_srli_epi64(d, 32)));
-		__m128i t =
-			_mm_add_epi64(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
-		uint64_t sum =
-			(uint64_t)_mm_cvtsi128_si64(_mm_add_epi64(t, _mm_unpackhi_epi64(t, t)));
+	for (i = 0; i + 4 <= n; i += 4) {
+		__m256i x = add_neighbours(nh(&keys[i], low, high), nh(&keys[i + 1], low, high));
+		__m256i y =
+			add_neighbours(nh(&keys[i + 2], low, high), nh(&keys[i + 3], low, high));
+		__m256i h = _mm256_add_epi64(_mm256_permute2x128_si256(x, y, 0x20),
+			_mm256_permute2x128_si256(x, y, 0x31));
 
-		hashes[i] = sl_hash_mix(sum ^ mix0, mix1);
+		h = _mm256_mullo_epi64(_mm256_xor_si256(h, mix0), mix1);
+		h = _mm256_xor_si256(h, _mm256_srli_epi64(h, 32));
+		_mm256_storeu_si256((__m256i *)&hashes[i], h);
+		_mm256_store_si256((__m256i *)at,
+			_mm256_add_epi64(base, _mm256_slli_epi64(_mm256_and_si256(h, mask), 6)));
+		rte_prefetch1(at[0]);
+		rte_prefetch1(at[1]);
+		rte_prefetch1(at[2]);
+		rte_prefetch1(at[3]);
+	}
+	for (; i < n; i++) {
+		hashes[i] = cache_hash(&c->secret, &keys[i]);
 		rte_prefetch1(cache_first(c, hashes[i]));
 	}
 }
+static_assert(sizeof(struct cache_bucket) == 1 << 6, "the shift above");
 
+// A slot that is not taken may be a candidate too: its entry then has a key that is nobody's, or
+// is the right one all the same.
 WIDE void
 lookup_wide_find(
 	const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out)
 {
+	struct cache_bucket *const buckets = c->buckets;
+	struct cache_entry *const entries = c->entries;
+	const uint64_t mask = c->bucket_mask;
 	uint16_t i;
 
 	for (i = 0; i < n; i++) {
-		const struct cache_bucket *b = cache_first(c, hashes[i]);
+		const struct cache_bucket *b = &buckets[hashes[i] & mask];
 		uint32_t m = _mm_cmpeq_epi16_mask(_mm_load_si128((const __m128i *)b->sig),
-				     _mm_set1_epi16((short)cache_sig(hashes[i]))) &
-			     b->used;
+			_mm_set1_epi16((short)cache_sig(hashes[i])));
 		struct cache_entry *e;
 
 		if (unlikely(m == 0)) {
@@ -61,7 +98,7 @@ lookup_wide_find(
 			out[i] = c->nobody;
 			continue;
 		}
-		e = &c->entries[b->idx[__builtin_ctz(m)]];
+		e = &entries[b->idx[__builtin_ctz(m)]];
 		rte_prefetch1(e);
 		rte_prefetch1(&e->packets);
 		out[i] = e;

@@ -96,17 +96,6 @@ void cache_free(struct cache *c); // no evict calls
 uint64_t cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n,
 	uint64_t *hashes, struct cache_entry **out);
 
-// The stages of cache_lookup_burst, for callers that work on several groups of packets at a time so
-// that each group's memory arrives while the others are worked on: hash (prefetches the buckets),
-// find (reads them, prefetches entries: out[i] is a candidate), match (compares; now out[i] is the
-// entry or NULL).
-void cache_hash_burst(
-	const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes);
-void cache_find_burst(
-	const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out);
-uint64_t cache_match_burst(const struct cache *c, const struct flow_key *keys,
-	const uint64_t *hashes, uint16_t n, struct cache_entry **out);
-
 struct cache_entry *cache_lookup(struct cache *c, const struct flow_key *key);
 
 // The new entry of key (all else zero but last_tick), or the one that is there already. Never NULL.

@@ -89,6 +89,7 @@ struct dp_burst {
 	bool same;        // all have the program prog[0], a lane's
 	uint64_t flags;   // of the packets, together
 	uint32_t bytes;
+	uint32_t longest; // of the packets
 	struct rte_mbuf **pkts;
 	const struct dp_program *prog[DP_BURST];   // NULL: the packet is gone (dropped)
 	const struct flow_actions *list[DP_BURST]; // GENERAL

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "poll.h"
 
+#include <stddef.h>
+
+#ifdef __SSE4_1__
+#include <smmintrin.h>
+#endif
+
 #include <rte_prefetch.h>
 
 #include "act/act.h"
@@ -20,11 +26,39 @@ drop_all(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origi
 }
 
 // What the packets are together; their first bytes are on the way meanwhile.
+#ifdef __SSE4_1__
+// Two loads take all that is asked of a packet: data_off to ol_flags, packet_type to the RSS hash.
+static inline void
+look_over(struct dp_burst *b)
+{
+	__m128i any = _mm_setzero_si128(), sum = any, longest = any;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		const struct rte_mbuf *m = b->pkts[i];
+		const __m128i *words = (const __m128i *)m;
+		__m128i sizes = _mm_load_si128(words + 2);
+
+		rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
+		any = _mm_or_si128(any, _mm_load_si128(words + 1));
+		sum = _mm_add_epi32(sum, sizes);
+		longest = _mm_max_epu32(longest, sizes);
+	}
+	b->flags = (uint64_t)_mm_extract_epi64(any, 1);
+	b->one_segment = _mm_extract_epi16(any, 2) == 1;
+	b->bytes = (uint32_t)_mm_extract_epi32(sum, 1);
+	b->longest = (uint32_t)_mm_extract_epi32(longest, 1);
+}
+static_assert(offsetof(struct rte_mbuf, nb_segs) == 20 &&
+		      offsetof(struct rte_mbuf, ol_flags) == 24 &&
+		      offsetof(struct rte_mbuf, pkt_len) == 36,
+	"the places that look_over takes them from");
+#else
 static inline void
 look_over(struct dp_burst *b)
 {
 	uint64_t flags = 0;
-	uint32_t bytes = 0, segs = 0;
+	uint32_t bytes = 0, segs = 0, longest = 0;
 	uint16_t i;
 
 	for (i = 0; i < b->n; i++) {
@@ -33,12 +67,15 @@ look_over(struct dp_burst *b)
 		rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
 		flags |= m->ol_flags;
 		bytes += m->pkt_len;
+		longest = RTE_MAX(longest, m->pkt_len);
 		segs |= m->nb_segs;
 	}
 	b->flags = flags;
 	b->bytes = bytes;
+	b->longest = longest;
 	b->one_segment = segs == 1;
 }
+#endif
 
 // What the device says becomes what is still to be done.
 static void

@@ -358,7 +358,8 @@ flow_events(void **state)
 		bench_feed(&b, 0, 0, stamped(&b, 5, i, 0));
 	bench_run(&b);
 	assert_int_equal(events_of(&b, DP_EV_FLOW, &ev), 1);
-	assert_in_range(ev.packets, 10, 12);
+	// From the packet that reaches the mark on; a burst of one flow is counted as a whole.
+	assert_in_range(ev.packets, 10, 15);
 	assert_int_equal(ev.bytes, ev.packets * 46);
 	assert_int_equal(ev.key.l4_dst, rte_cpu_to_be_16(5));
 	assert_int_equal(ev.path, DP_PATH_SOFTWARE);

@@ -75,17 +75,14 @@ act_same(struct dp_worker *w, const struct dp_burst *b)
 	struct dp_vport_counters *from = &w->vports[b->origin];
 	const struct dp_program *prog = b->prog[0];
 	const struct lcore_out *o = &w->out[prog->out];
-	struct act_out out = {.vport = DP_NONE};
-	uint32_t longest = 0;
+	uint64_t mem = 0;
 	uint16_t i;
 
-	for (i = 0; i < b->n; i++)
-		longest = RTE_MAX(longest, b->pkts[i]->pkt_len);
-	if (o->own == NULL || longest > o->max_len)
+	if (o->own == NULL || b->longest > o->max_len)
 		return false;
 	for (i = 0; i < b->n; i++)
-		act_out_add(w, &out, b->origin, prog->out, b->pkts[i]);
-	act_out_close(w, &out, b->origin);
+		mem += b->pkts[i]->buf_len;
+	tx_add_burst(w, o->own, b->pkts, b->origin, b->n, b->bytes, mem);
 	if (likely(rules != NULL))
 		act_count_rules(rules, prog, b->n, b->bytes);
 	if (likely(!b->injected)) {

@@ -25,10 +25,10 @@ static inline void
 act_count_rules(
 	struct dp_count *rules, const struct dp_program *prog, uint32_t packets, uint32_t bytes)
 {
-	unsigned i;
+	const uint16_t *rule = prog->rule, *end = rule + prog->n_rules;
 
-	for (i = 0; i < prog->n_rules; i++) {
-		struct dp_count *c = &rules[prog->rule[i]];
+	for (; rule < end; rule++) {
+		struct dp_count *c = &rules[*rule];
 
 		lcore_add(&c->packets, packets);
 		lcore_add(&c->bytes, bytes);

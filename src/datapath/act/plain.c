@@ -9,6 +9,8 @@
 struct plain_set {
 	uint64_t take; // a bit for each packet
 	bool ticks;    // some of them are the first of their flow in this tick
+	bool one_out;  // all have the output of the first
+	bool one_flow; // all have the entry of the first
 };
 
 static inline const struct dp_program *
@@ -17,8 +19,38 @@ program(const struct cache_entry *e)
 	return (const void *)e->value;
 }
 
+static_assert(
+	offsetof(struct cache_entry, last_tick) == 80 && offsetof(struct cache_entry, gen) == 84,
+	"looked at as one word");
+
+// All of them, as it mostly is: without a branch for each packet. False: not all can be taken.
+static inline bool
+choose_all(const struct dp_worker *w, const struct dp_burst *b, struct plain_set *set)
+{
+	const uint64_t now = (uint64_t)w->gen << 32 | w->tick;
+	const uint64_t first = act_head(program(b->entries[0]));
+	const uintptr_t entry = (uintptr_t)b->entries[0];
+	uint64_t heads = 0, times = 0, then;
+	uintptr_t others = 0;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		const struct cache_entry *e = b->entries[i];
+
+		memcpy(&then, &e->last_tick, sizeof(then));
+		times |= then ^ now;
+		heads |= act_head(program(e)) ^ first;
+		others |= (uintptr_t)e ^ entry;
+	}
+	set->take = UINT64_MAX >> (64 - b->n);
+	set->ticks = (uint32_t)times != 0;
+	set->one_out = heads >> ACT_OUT_SHIFT == 0;
+	set->one_flow = others == 0;
+	return times >> 32 == 0 && ((heads | (first ^ ACT_PLAIN)) & ACT_PLAIN_MASK) == 0;
+}
+
 // Which packets can be taken. Touches nothing.
-static struct plain_set
+static __attribute__((noinline)) struct plain_set
 choose(const struct dp_worker *w, const struct dp_burst *b)
 {
 	struct plain_set set = {.take = 0};
@@ -28,7 +60,7 @@ choose(const struct dp_worker *w, const struct dp_burst *b)
 	for (i = 0; i < b->n; i++) {
 		const struct cache_entry *e = b->entries[i];
 
-		if (unlikely(e == NULL || e->gen != w->gen || !act_is_plain(program(e))))
+		if (e == NULL || e->gen != w->gen || !act_is_plain(program(e)))
 			continue;
 		ticks |= e->last_tick ^ w->tick;
 		set.take |= 1ULL << i;
@@ -44,24 +76,38 @@ tell(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, const struct rt
 	report_tick(w, e, ticks, report_dscp(m));
 }
 
-// As report_packet.
-static inline void
-count(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m, bool ticking)
-{
-	uint32_t tick = w->tick, last = e->last_tick, rate = e->rate, len = m->pkt_len;
+// What stays the same while a burst is counted: the counters that are written could be anywhere.
+struct counting {
+	struct dp_worker *w;
+	struct dp_count *rules;
+	uint32_t tick;
+	uint32_t report_rate;
+};
 
-	e->packets++;
-	e->bytes += len;
+// As report_packet, of so many packets of a flow; m is one of them.
+static inline __attribute__((always_inline)) void
+count(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m, uint32_t packets,
+	uint32_t bytes, bool ticking)
+{
+	const struct dp_program *prog = program(e);
+	uint32_t rate = e->rate;
+
+	e->packets += packets;
+	e->bytes += bytes;
 	if (ticking) {
-		e->rate = rate = report_decayed(w, rate, tick - last);
-		e->last_tick = tick;
-		if (unlikely((tick ^ last) >= REPORT_MAC_TICKS || e->flags != 0) && tick != last)
-			tell(w, e, tick - last, m);
+		uint32_t last = e->last_tick;
+
+		e->rate = rate = report_decayed(c->w, rate, c->tick - last);
+		e->last_tick = c->tick;
+		if (unlikely((c->tick ^ last) >= REPORT_MAC_TICKS || e->flags != 0) &&
+			c->tick != last)
+			tell(c->w, e, c->tick - last, m);
 	}
-	rate += len;
-	e->rate = likely(rate >= len) ? rate : UINT32_MAX;
-	if (unlikely(rate >= w->report_rate) && e->flags == 0)
-		report_first(w, e, report_dscp(m));
+	rate += bytes;
+	e->rate = rate = likely(rate >= bytes) ? rate : UINT32_MAX;
+	if (unlikely(rate >= c->report_rate) && e->flags == 0)
+		report_first(c->w, e, report_dscp(m));
+	act_count_rules(c->rules, prog, packets, bytes);
 }
 
 // Too long for the quick way, or the output is reached by another worker.
@@ -73,48 +119,76 @@ long_way(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, const struct 
 	output(w, m, origin, &way);
 }
 
-static inline __attribute__((always_inline)) void
-take(struct dp_worker *w, struct dp_burst *b, struct plain_set set, bool ticking, bool all)
+static inline struct counting
+counting(struct dp_worker *w, const struct dp_burst *b)
 {
-	struct dp_count *rules = atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed);
-	struct act_out out = {.vport = DP_NONE};
-	uint16_t origin = b->origin;
-	uint16_t i, n = b->n;
+	return (struct counting){.w = w,
+		.rules = atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed),
+		.tick = w->tick,
+		.report_rate = w->report_rate};
+}
 
-	for (i = 0; i < n; i++) {
+// One by one: some of them, or to several outputs, or one may be too long.
+static __attribute__((noinline)) void
+take_each(struct dp_worker *w, struct dp_burst *b, uint64_t todo)
+{
+	const struct counting c = counting(w, b);
+	struct act_out out = {.vport = DP_NONE};
+
+	for (; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(todo);
 		struct cache_entry *e = b->entries[i];
 		struct rte_mbuf *m = b->pkts[i];
-		const struct dp_program *prog;
+		const struct dp_program *prog = program(e);
 
-		if (!all && !(set.take & 1ULL << i))
-			continue;
-		prog = program(e);
-		count(w, e, m, ticking);
-		act_count_rules(rules, prog, 1, m->pkt_len);
-		if (unlikely(!act_out_add(w, &out, origin, prog->out, m))) {
-			act_out_close(w, &out, origin);
-			long_way(w, m, origin, prog);
+		count(&c, e, m, 1, m->pkt_len, true);
+		if (unlikely(!act_out_add(w, &out, b->origin, prog->out, m))) {
+			act_out_close(w, &out, b->origin);
+			long_way(w, m, b->origin, prog);
 		}
 	}
-	act_out_close(w, &out, origin);
+	act_out_close(w, &out, b->origin);
+}
+
+// All, and all to one output that can be reached straight away. What is compiled for one flow, or
+// without ticks, is shorter.
+static inline __attribute__((always_inline)) void
+take_all(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf, bool ticking, bool one_flow)
+{
+	const struct counting c = counting(w, b);
+	struct rte_mbuf *const *pkts = b->pkts;
+	const uint16_t n = b->n;
+	uint64_t mem = 0;
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct rte_mbuf *m = pkts[i];
+
+		if (!one_flow)
+			count(&c, b->entries[i], m, 1, m->pkt_len, ticking);
+		mem += m->buf_len;
+	}
+	if (one_flow)
+		count(&c, b->entries[0], pkts[0], n, b->bytes, ticking);
+	tx_add_burst(w, buf, pkts, b->origin, n, b->bytes, mem);
 }
 
 static __attribute__((noinline)) void
-take_some(struct dp_worker *w, struct dp_burst *b, struct plain_set set)
+take_all_ticking(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf)
 {
-	take(w, b, set, true, false);
+	take_all(w, b, buf, true, false);
 }
 
 static __attribute__((noinline)) void
-take_all_ticking(struct dp_worker *w, struct dp_burst *b, struct plain_set set)
+take_all_quick(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf)
 {
-	take(w, b, set, true, true);
+	take_all(w, b, buf, false, false);
 }
 
 static __attribute__((noinline)) void
-take_all(struct dp_worker *w, struct dp_burst *b, struct plain_set set)
+take_all_of_one(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf)
 {
-	take(w, b, set, false, true);
+	take_all(w, b, buf, true, true);
 }
 
 static void
@@ -134,22 +208,31 @@ count_path(struct dp_worker *w, const struct dp_burst *b, uint64_t taken)
 }
 
 uint64_t
-act_plain(struct dp_worker *w, struct dp_burst *b)
+act_plain(struct dp_worker *w, struct dp_burst *b, bool all_hit)
 {
+	const struct lcore_out *o;
 	struct plain_set set;
 
 	if (unlikely(atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed) == NULL))
 		return 0;
-	set = choose(w, b);
+	if (unlikely(!all_hit || !choose_all(w, b, &set)))
+		set = choose(w, b);
 	if (set.take == 0)
 		return 0;
 	// Before they go: what is sent is not looked at again.
 	count_path(w, b, set.take);
-	if (unlikely(set.take != UINT64_MAX >> (64 - b->n)))
-		take_some(w, b, set);
+	if (unlikely(!set.one_out)) {
+		take_each(w, b, set.take);
+		return set.take;
+	}
+	o = &w->out[program(b->entries[0])->out];
+	if (unlikely(o->own == NULL || b->longest > o->max_len))
+		take_each(w, b, set.take);
+	else if (set.one_flow)
+		take_all_of_one(w, b, o->own);
 	else if (set.ticks)
-		take_all_ticking(w, b, set);
+		take_all_ticking(w, b, o->own);
 	else
-		take_all(w, b, set);
+		take_all_quick(w, b, o->own);
 	return set.take;
 }

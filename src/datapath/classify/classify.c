@@ -9,9 +9,6 @@
 #include "classify/report.h"
 #include "classify/store.h"
 
-// A group of packets goes through one stage at a time: what a stage prefetches arrives while other
-// groups are worked on.
-#define GROUP 16
 #define SPECIAL_FLAGS (DP_PROG_RING | DP_PROG_HOST_RING | DP_PROG_LINGER)
 
 // clang-format off
@@ -26,7 +23,8 @@ static const uint8_t in_order[64] = {
 struct looked_up {
 	struct rte_mbuf **pkts; // of those that are parsed
 	uint16_t n;
-	bool fault; // one of them has one
+	bool fault;   // one of them has one
+	bool all_hit; // of `stages`
 	uint8_t faults[DP_BURST];
 };
 
@@ -67,32 +65,19 @@ drop_faults(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
 	l->n = good;
 }
 
-// Parse and look-up, group by group: while the keys of one are made, the buckets of the one before
-// and the entries of the one before that arrive.
+// Parse and look-up. What a stage prefetches arrives while it works on the other packets: stages
+// over parts of a burst, in turns, took 3 cycles a packet more at one flow and 10 at a million.
 static void
 stages(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
 {
 	const struct dp_switch *sw = &w->snap->sw[b->sw];
 	struct flow_offsets *offs = b->flags & OFFLOAD_REQUESTS ? b->offs : NULL;
-	const struct cache *c = w->cache;
-	uint16_t n = l->n, at;
+	uint64_t hits;
 
-	for (at = 0; at < n + 2 * GROUP; at += GROUP) {
-		if (at < n) {
-			uint16_t some = RTE_MIN(GROUP, n - at);
-
-			l->fault |= flow_parse_burst(&l->pkts[at], some, sw->id, b->origin,
-				sw->fields, &b->keys[at], offs != NULL ? &offs[at] : NULL,
-				&l->faults[at]);
-			cache_hash_burst(c, &b->keys[at], some, &b->hashes[at]);
-		}
-		if (at >= GROUP && at - GROUP < n)
-			cache_find_burst(c, &b->hashes[at - GROUP], RTE_MIN(GROUP, n + GROUP - at),
-				&b->entries[at - GROUP]);
-		if (at >= 2 * GROUP)
-			cache_match_burst(c, &b->keys[at - 2 * GROUP], &b->hashes[at - 2 * GROUP],
-				RTE_MIN(GROUP, n + 2 * GROUP - at), &b->entries[at - 2 * GROUP]);
-	}
+	l->fault = flow_parse_burst(
+		l->pkts, l->n, sw->id, b->origin, sw->fields, b->keys, offs, l->faults);
+	hits = cache_lookup_burst(w->cache, b->keys, l->n, b->hashes, b->entries);
+	l->all_hit = hits == UINT64_MAX >> (64 - l->n);
 }
 
 // The keys alone: where decisions depend on fields the look-up is another one (fields.h).
@@ -272,7 +257,7 @@ classify(struct dp_worker *w, struct dp_burst *b)
 	}
 	if (likely(l.pkts == b->pkts)) {
 		if (likely(b->plain && !l.fault && looked_up && w->tracing == NULL)) {
-			done = act_plain(w, b);
+			done = act_plain(w, b, l.all_hit);
 			if (likely(done == UINT64_MAX >> (64 - b->n))) {
 				lcore_add(&w->counters.hits, b->n);
 				return false;

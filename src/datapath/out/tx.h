@@ -2,6 +2,8 @@
 #ifndef SLUICE_DATAPATH_TX_H
 #define SLUICE_DATAPATH_TX_H
 
+#include <string.h>
+
 #include "lcore.h"
 
 // Transmit buffers: packets of one poll for one (port, queue), sent together. What the device does
@@ -42,6 +44,17 @@ tx_add(struct dp_worker *w, struct dp_txbuf *b, struct rte_mbuf *m, uint16_t ori
 {
 	b->pkts[b->n] = m;
 	tx_added(w, b, origin, 1, m->pkt_len, likely(m->nb_segs == 1) ? m->buf_len : lcore_mem(m));
+}
+
+// n (at most DP_TXBUF) packets of one origin, as tx_added.
+static inline void
+tx_add_burst(struct dp_worker *w, struct dp_txbuf *b, struct rte_mbuf *const *pkts, uint16_t origin,
+	uint16_t n, uint32_t bytes, uint64_t mem)
+{
+	if (unlikely(n > DP_TXBUF - b->n))
+		tx_flush(w, b);
+	memcpy(b->pkts + b->n, pkts, sizeof(*pkts) * n);
+	tx_added(w, b, origin, n, bytes, mem);
 }
 
 #endif

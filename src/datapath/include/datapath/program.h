@@ -38,11 +38,14 @@ enum dp_vlan_op { DP_VLAN_KEEP, DP_VLAN_PUSH, DP_VLAN_POP, DP_VLAN_SET };
 #define DP_PROG_RULES RULES_DEPTH // matched rules, each is counted
 
 struct dp_program {
+	// The first eight bytes tell the fast path all that it asks (act/act.h).
 	uint8_t kind;  // enum dp_program_kind
 	uint8_t flags; // DP_PROG_*
 	uint8_t cls;
 	uint8_t vlan_op : 3; // enum dp_vlan_op, net of port VLAN modes and rules
 	uint8_t fields : 5;  // FLOW_FIELD_* that the decision depends on
+	uint16_t txq;        // DP_TXQ_OWN or the transmit queue that control gave
+	uint16_t out;        // vport
 	uint8_t drop;        // enum dp_drop
 	uint8_t n_rules;
 	uint8_t next_flags; // LINGER: flags, class and txq afterwards
@@ -51,8 +54,6 @@ struct dp_program {
 		uint16_t vlan;    // of vlan_op
 		uint16_t actions; // GENERAL: number of the worker's stored action list
 	};
-	uint16_t out; // vport
-	uint16_t txq; // DP_TXQ_OWN or the transmit queue that control gave
 	uint16_t next_txq;
 	uint16_t rule[DP_PROG_RULES]; // counter indices of the switch
 };

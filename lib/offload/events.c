@@ -39,6 +39,7 @@ redecide(struct offload *o, struct of_flow *f, const struct offload_decision *d)
 	offload_vm_unlink(f);
 	f->d = *d;
 	offload_vm_link(o, f);
+	offload_vm_recharge(o, f);
 	in->yields = false;
 	// Whether the rule that is being made follows the old or the new decision is not known.
 	if (in->state == OFFLOAD_ST_INSTALLING && in->sig != offload_sig(f, in->path))

@@ -385,6 +385,8 @@ bool offload_vm_keeps_queue(const struct offload *o, const struct of_hold *h, ui
 void offload_vm_promise(struct offload *o, const struct of_flow *f);
 bool offload_vm_any_owed(const struct offload *o, uint16_t nic); // an entry, and there are flows
 void offload_vm_tick(struct offload *o); // who has more than its maximum, since that fell
+void offload_vm_count_entry(struct offload *o, uint16_t vm, uint16_t nic, int by);
+void offload_vm_recharge(struct offload *o, struct of_flow *f);
 void offload_vm_charge(struct offload *o, struct of_hold *h, uint16_t vm, int by);
 
 // capacity.c

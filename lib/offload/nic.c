@@ -157,10 +157,7 @@ offload_entry_take(struct offload *o, struct of_flow *f, struct of_side *s, uint
 	s->nic = nic;
 	s->charged_vm = offload_vm(&f->d);
 	o->nic[nic].entries++;
-	if (s->charged_vm != OFFLOAD_NONE) {
-		o->vm[s->charged_vm].entries++;
-		o->vm[s->charged_vm].entries_on[nic]++;
-	}
+	offload_vm_count_entry(o, s->charged_vm, nic, 1);
 }
 
 void
@@ -171,10 +168,7 @@ offload_entry_release(struct offload *o, struct of_side *s)
 		return;
 	s->has_entry = false;
 	o->nic[s->nic].entries--;
-	if (s->charged_vm != OFFLOAD_NONE) {
-		o->vm[s->charged_vm].entries--;
-		o->vm[s->charged_vm].entries_on[s->nic]--;
-	}
+	offload_vm_count_entry(o, s->charged_vm, s->nic, -1);
 	s->nic = OFFLOAD_NONE;
 }
 

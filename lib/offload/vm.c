@@ -59,6 +59,15 @@ alone(const struct of_vm *v)
 }
 
 void
+offload_vm_count_entry(struct offload *o, uint16_t vm, uint16_t nic, int by)
+{
+	if (vm == OFFLOAD_NONE)
+		return;
+	o->vm[vm].entries += (uint32_t)by;
+	o->vm[vm].entries_on[nic] += (uint32_t)by;
+}
+
+void
 offload_vm_charge(struct offload *o, struct of_hold *h, uint16_t vm, int by)
 {
 	if (vm == OFFLOAD_NONE)
@@ -68,6 +77,33 @@ offload_vm_charge(struct offload *o, struct of_hold *h, uint16_t vm, int by)
 	else
 		o->vm[vm].tx_alone = (uint16_t)(o->vm[vm].tx_alone + by);
 	h->charged_vm = by > 0 ? vm : OFFLOAD_NONE;
+}
+
+// A new decision names other VMs: what the flow has is theirs from now on.
+void
+offload_vm_recharge(struct offload *o, struct of_flow *f)
+{
+	int i, k;
+
+	for (i = 0; i < 2; i++) {
+		struct of_side *s = &f->side[i];
+		uint16_t payer = queue_payer(f, s), vm = offload_vm(&f->d);
+
+		if (s->has_entry && s->charged_vm != vm) {
+			offload_vm_count_entry(o, s->charged_vm, s->nic, -1);
+			offload_vm_count_entry(o, vm, s->nic, 1);
+			s->charged_vm = vm;
+		}
+		for (k = 0; k < 2; k++) {
+			struct of_hold *h = &s->hold[k];
+
+			if (!h->account || h->account->q.state != OFFLOAD_Q_EXCLUSIVE ||
+				h->charged_vm == payer)
+				continue;
+			offload_vm_charge(o, h, h->charged_vm, -1);
+			offload_vm_charge(o, h, payer, 1);
+		}
+	}
 }
 
 // ---- maxima

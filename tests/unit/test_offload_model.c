@@ -4,267 +4,7 @@
 //
 //   random operation -> placement manager -> orders -> open[] -> random answer -> rule[]
 //                              ^--------------------------------------/
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/rng.h"
-
-#include "offload/policy.h"
-#include "offload_fixture.h"
-
-#define IDS 128
-#define KEYS 200
-#define NICS 2
-
-struct rule { // of one flow id at its side IN
-	bool have, open;
-	uint8_t open_type, worker;
-	uint16_t nic;
-	struct offload_place place;
-	struct flow_key key;
-};
-
-struct model {
-	struct sl_rng rng;
-	uint64_t seed;
-	unsigned step;
-	struct sl_clock clock;
-	struct offload_cfg cfg;
-	struct offload *o;
-	struct offload_nic_cfg nic[NICS];
-	bool present[NICS], gone[NICS];
-	unsigned capacity[NICS], in_nic[NICS];
-	struct rule rule[IDS];
-	struct offload_place tx[IDS]; // what SET_HOST said of side OUT
-	uint32_t gen;
-	bool quiet; // no failures
-};
-
-static uint32_t
-below(struct model *m, uint32_t n)
-{
-	return sl_rng_below(&m->rng, n);
-}
-
-static void __attribute__((format(printf, 2, 3), noreturn))
-wrong(const struct model *m, const char *fmt, ...)
-{
-	char text[300];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	fail_msg("seed %llu step %u: %s", (unsigned long long)m->seed, m->step, text);
-	abort();
-}
-
-static struct flow_key
-random_key(struct model *m, uint16_t *from)
-{
-	static const uint16_t vports[] = {1, 2, 3, 4, 9, 19};
-	unsigned n = below(m, KEYS);
-
-	*from = vports[n % 6];
-	return w_key(*from, n);
-}
-
-static struct offload_decision
-random_decision(struct model *m, uint16_t from)
-{
-	static const uint16_t vports[] = {1, 2, 3, 4, 9, 19, 3, 4, OFFLOAD_NONE};
-	struct offload_decision d;
-	uint16_t to;
-
-	do
-		to = vports[below(m, 9)];
-	while (to == from);
-	d = w_decision(from, to);
-	d.gen = m->gen;
-	d.depends = below(m, 20) == 0;
-	d.fragments = below(m, 20) == 0;
-	d.lane_ok = below(m, 10) > 0;
-	d.eswitch_ok = below(m, 4) > 0;
-	d.wants_ring = below(m, 5) == 0;
-	d.share = m->seed & 1 ? below(m, 2) : 0;
-	d.pinned_queue = below(m, 15) == 0 ? (uint16_t)below(m, 6) : OFFLOAD_NONE;
-	d.vm_max_queues = (uint16_t)below(m, 4);
-	d.vm_max_entries = below(m, 3) ? 0 : 1 + below(m, 8);
-	return d;
-}
-
-static bool
-same_queue(const struct offload_queue_id *a, const struct offload_queue_id *b)
-{
-	return a->nic == b->nic && a->port == b->port && a->kind == b->kind && a->index == b->index;
-}
-
-static bool
-same_place(const struct offload_place *a, const struct offload_place *b)
-{
-	return a->path == b->path &&
-	       (same_queue(&a->queue, &b->queue) ||
-		       (a->queue.nic == OFFLOAD_NONE && b->queue.nic == OFFLOAD_NONE));
-}
-
-// ---- operations
-
-static void
-op_report(struct model *m)
-{
-	uint16_t from;
-	struct flow_key key = random_key(m, &from);
-	struct offload_decision d = random_decision(m, from);
-	uint8_t worker = (uint8_t)below(m, 2);
-	uint64_t bytes = (uint64_t)64 << below(m, 16);
-	struct offload_flow_info info;
-	uint32_t id;
-
-	if (offload_find(m->o, &key, &id) == 0) {
-		assert_true(offload_flow_get(m->o, id, &info));
-		if (below(m, 4)) {
-			d = info.decision;
-			worker = info.worker;
-		}
-		if (m->rule[id].have && below(m, 2)) {
-			offload_flow_count(m->o, id, 1, bytes);
-			return;
-		}
-	} else {
-		id = UINT32_MAX;
-	}
-	id = offload_flow_report(
-		m->o, &key, worker, &d, below(m, 8) > 0, bytes, (enum offload_path)below(m, 5));
-	if (id != UINT32_MAX && !offload_flow_get(m->o, id, &info))
-		wrong(m, "f%u was reported and is not known", id);
-}
-
-static void
-op_gone(struct model *m)
-{
-	uint16_t from;
-	struct flow_key key = random_key(m, &from);
-	uint32_t id;
-
-	if (offload_find(m->o, &key, &id) < 0)
-		return;
-	if (!m->rule[id].have && !m->rule[id].open)
-		m->tx[id].queue.nic = OFFLOAD_NONE;
-	offload_flow_gone(m->o, &key, 1, 100);
-}
-
-static void
-op_redecide(struct model *m)
-{
-	uint32_t id = below(m, IDS);
-	struct offload_flow_info info;
-	struct offload_decision d;
-
-	m->gen++;
-	if (!offload_flow_get(m->o, id, &info))
-		return;
-	d = random_decision(m, info.key.vport);
-	offload_flow_redecide(m->o, id, &d);
-}
-
-static void
-op_hint(struct model *m)
-{
-	uint16_t from;
-	struct flow_key key = random_key(m, &from);
-
-	(void)offload_hint(m->o, &key, (int8_t)(below(m, 3) - 1));
-}
-
-static void
-forget_nic(struct model *m, uint16_t nic)
-{
-	uint32_t id;
-
-	m->gone[nic] = true;
-	m->in_nic[nic] = 0;
-	for (id = 0; id < IDS; id++) {
-		if ((m->rule[id].have || m->rule[id].open) && m->rule[id].nic == nic)
-			m->rule[id] = (struct rule){0};
-		if (m->tx[id].queue.nic == nic)
-			m->tx[id].queue.nic = OFFLOAD_NONE;
-	}
-}
-
-static void
-op_nic(struct model *m)
-{
-	uint16_t nic = (uint16_t)below(m, NICS);
-	uint32_t id = below(m, IDS);
-
-	if (!m->present[nic]) {
-		assert_int_equal(offload_nic_add(m->o, nic, &m->nic[nic]), 0);
-		m->present[nic] = true;
-		m->gone[nic] = false;
-	} else if (m->gone[nic]) {
-		offload_done(m->o, id, OFFLOAD_OUT, OFFLOAD_OK, 0, NULL, 0, 0);
-		offload_nic_del(m->o, nic);
-		m->present[nic] = false;
-	} else if (below(m, 10) == 0) {
-		offload_nic_gone(m->o, nic);
-		forget_nic(m, nic);
-	}
-}
-
-static void
-op_reserve(struct model *m)
-{
-	static const uint8_t states[] = {OFFLOAD_Q_FREE, OFFLOAD_Q_FREE, OFFLOAD_Q_STOPPED,
-		OFFLOAD_Q_STANDBY, OFFLOAD_Q_MONITOR};
-	struct offload_queue_id q = {.nic = (uint16_t)below(m, NICS),
-		.port = (uint16_t)below(m, 3),
-		.kind = (uint8_t)below(m, 3),
-		.index = (uint16_t)below(m, 8)};
-
-	(void)offload_queue_reserve(m->o, q, states[below(m, 5)]);
-}
-
-// Up to three rules that say anything.
-static void
-op_policy(struct model *m)
-{
-	struct offload_policy list[3];
-	uint32_t n = below(m, 4), i, k;
-
-	for (i = 0; i < n; i++) {
-		struct offload_policy *p = &list[i];
-
-		offload_policy_init(p);
-		p->vm = below(m, 2) ? (uint16_t)(1 + below(m, 4)) : OFFLOAD_NONE;
-		p->vport = below(m, 4) ? OFFLOAD_NONE : 9;
-		p->hint = (int8_t)(below(m, 3) - 1);
-		p->min_bps = below(m, 2) ? below(m, 10) * MBIT : 0;
-		p->n_places = (uint8_t)below(m, OFFLOAD_PATHS + 1);
-		for (k = 0; k < p->n_places; k++)
-			p->places[k] = (uint8_t)below(m, OFFLOAD_PATHS);
-		p->share = (uint8_t)below(m, OFFLOAD_SHARES);
-		p->least_bps = below(m, 3) * MBIT;
-		p->no_hints = below(m, 2);
-		p->strict_order = below(m, 4) == 0;
-		if (below(m, 3) == 0) {
-			p->queue_first = (uint16_t)below(m, 6);
-			p->queue_last = (uint16_t)(p->queue_first + below(m, 3));
-			p->queues_owned = below(m, 2);
-		}
-	}
-	assert_int_equal(offload_policies_set(m->o, list, n), 0);
-}
-
-static void
-op_reconfigure(struct model *m)
-{
-	m->cfg.enabled = below(m, 6) > 0;
-	m->cfg.shared_flows = (uint16_t)(1 + below(m, 5));
-	m->cfg.orders_per_tick = 1 + below(m, 30);
-	m->cfg.residency_ms = below(m, 500);
-	offload_reconfigure(m->o, &m->cfg);
-	op_policy(m);
-}
+#include "offload_model.h"
 
 static void
 answer_one(struct model *m, uint32_t id)
@@ -471,6 +211,53 @@ check_rules(struct model *m)
 }
 
 static void
+count_alone(void *ctx, const struct offload_flow_info *info)
+{
+	uint32_t *alone = ctx, i;
+	const uint16_t payer[] = {info->decision.out.vm, info->decision.in.vm};
+
+	for (i = 0; i < 2; i++)
+		if (info->side[i].actual.path == OFFLOAD_EXCLUSIVE_QUEUE &&
+			info->side[i].state == OFFLOAD_ST_PLACED && payer[i] < VMS)
+			alone[payer[i]]++;
+}
+
+// What is above a maximum only falls; what flows say is what the accounts say, but for those on
+// their way, whose decision may be a newer one.
+static void
+check_vms(struct model *m)
+{
+	uint32_t alone[VMS] = {0};
+	uint16_t vm;
+
+	offload_flow_each(m->o, count_alone, alone);
+	for (vm = 0; vm < VMS; vm++) {
+		const struct offload_vm_limits *l = &m->limits[vm];
+		struct offload_vm_info info;
+		uint32_t sum = 0, i;
+
+		offload_vm_get(m->o, vm, &info);
+		for (i = 0; i < OFFLOAD_NICS_MAX; i++)
+			sum += info.entries_on[i];
+		if (sum != info.entries)
+			wrong(m, "VM %u has %u entries, on its NICs %u", vm, info.entries, sum);
+		if (l->max_entries && info.entries > l->max_entries && !m->moved &&
+			info.entries > m->vm_entries[vm])
+			wrong(m, "VM %u has %u entries, and may have %u", vm, info.entries,
+				l->max_entries);
+		if (l->max_queues && info.queues > l->max_queues && !m->moved &&
+			info.queues > m->vm_queues[vm])
+			wrong(m, "VM %u has %u queues, and may have %u", vm, info.queues,
+				l->max_queues);
+		if (m->quiet && info.queues < alone[vm])
+			wrong(m, "VM %u has %u queues alone, its account says %u", vm, alone[vm],
+				info.queues);
+		m->vm_entries[vm] = info.entries;
+		m->vm_queues[vm] = info.queues;
+	}
+}
+
+static void
 check_books(struct model *m)
 {
 	struct books b = {.m = m};
@@ -481,6 +268,7 @@ check_books(struct model *m)
 	offload_flow_each(m->o, book_flow, &b);
 	offload_queue_each(m->o, check_queue, &b);
 	check_rules(m);
+	check_vms(m);
 	for (i = 0; i < NICS; i++) {
 		if (!offload_nic_stats_get(m->o, (uint16_t)i, &ns))
 			continue;
@@ -536,6 +324,8 @@ random_step(struct model *m)
 {
 	unsigned op = below(m, 1000);
 
+	m->moved = op < 550 || (op >= 870 && op < 900) || op == 935;
+
 	if (op < 550)
 		op_report(m);
 	else if (op < 700)
@@ -554,6 +344,14 @@ random_step(struct model *m)
 		op_reserve(m);
 	else if (op < 932)
 		op_reconfigure(m);
+	else if (op < 935)
+		op_limits(m);
+	else if (op < 936)
+		op_vm_goes(m);
+	else if (op < 938)
+		op_stray(m);
+	else if (op < 942)
+		op_dscp(m);
 	else
 		m->clock.manual_ns += (op == 999 ? 5000 : below(m, 60)) * SL_NS_PER_MS;
 }
@@ -567,6 +365,45 @@ blame(void *ctx, const struct offload_flow_info *info)
 		offload_state_name(in->state), offload_reason_name(in->reason),
 		offload_path_name(out->actual.path), offload_state_name(out->state),
 		offload_reason_name(out->reason));
+}
+
+// With no failures and nothing new, what NICs have is what the brain says, flow by flow.
+static void
+check_shadow(void *ctx, const struct offload_flow_info *info)
+{
+	struct model *m = ctx;
+	const struct offload_side_info *in = &info->side[OFFLOAD_IN];
+	const struct rule *r = &m->rule[info->id];
+
+	if (r->open || r->have != (in->state == OFFLOAD_ST_PLACED))
+		wrong(m, "f%u is %s, and its NIC has %d rules (%d under way)", info->id,
+			offload_state_name(in->state), r->have, r->open);
+}
+
+static void
+check_quiet(struct model *m)
+{
+	unsigned i, vm;
+
+	m->quiet = true;
+	for (i = 0; i < 60; i++) {
+		m->clock.manual_ns += 20 * SL_NS_PER_MS;
+		op_answers(m);
+		op_tick(m);
+	}
+	for (i = 0; i < 3; i++) // what is under way is answered
+		op_answers(m);
+	check_books(m);
+	for (vm = 0; vm < VMS; vm++) {
+		const struct offload_vm_limits *l = &m->limits[vm];
+
+		if ((l->max_entries && m->vm_entries[vm] > l->max_entries) ||
+			(l->max_queues && m->vm_queues[vm] > l->max_queues))
+			wrong(m, "VM %u has %u entries and %u queues, and may have %u and %u", vm,
+				m->vm_entries[vm], m->vm_queues[vm], l->max_entries, l->max_queues);
+	}
+	offload_flow_each(m->o, check_shadow, m);
+	m->quiet = false;
 }
 
 static void
@@ -607,6 +444,8 @@ test_random(void **state)
 		for (m.step = 0; m.step < 4000; m.step++) {
 			random_step(&m);
 			check_books(&m);
+			if (m.step % 1000 == 999)
+				check_quiet(&m);
 		}
 		settle(&m);
 		offload_stats_get(m.o, &st);

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef SLUICE_TESTS_OFFLOAD_MODEL_H
+#define SLUICE_TESTS_OFFLOAD_MODEL_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+
+#include "offload/policy.h"
+#include "offload/vm.h"
+#include "offload_fixture.h"
+
+// What test_offload_model.c throws at the placement manager: the model's state, and the random
+// operations. Thread safety: owner thread only.
+
+#define IDS 128
+#define KEYS 200
+#define NICS 2
+#define VMS 20 // numbers below
+
+struct rule { // of one flow id at its side IN
+	bool have, open;
+	uint8_t open_type, worker;
+	uint16_t nic;
+	struct offload_place place;
+	struct flow_key key;
+};
+
+struct model {
+	struct sl_rng rng;
+	uint64_t seed;
+	unsigned step;
+	struct sl_clock clock;
+	struct offload_cfg cfg;
+	struct offload *o;
+	struct offload_nic_cfg nic[NICS];
+	bool present[NICS], gone[NICS];
+	unsigned capacity[NICS], in_nic[NICS];
+	struct rule rule[IDS];
+	struct offload_place tx[IDS]; // what SET_HOST said of side OUT
+	uint32_t gen;
+	bool quiet; // no failures
+	bool moved; // flows may have got another VM in this step
+	struct offload_vm_limits limits[VMS];
+	uint32_t vm_entries[VMS], vm_queues[VMS]; // after the step before
+};
+
+static inline uint32_t
+below(struct model *m, uint32_t n)
+{
+	return sl_rng_below(&m->rng, n);
+}
+
+static inline void __attribute__((format(printf, 2, 3), noreturn))
+wrong(const struct model *m, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fail_msg("seed %llu step %u: %s", (unsigned long long)m->seed, m->step, text);
+	abort();
+}
+
+static inline struct flow_key
+random_key(struct model *m, uint16_t *from)
+{
+	static const uint16_t vports[] = {1, 2, 3, 4, 9, 19};
+	unsigned n = below(m, KEYS);
+
+	*from = vports[n % 6];
+	return w_key(*from, n);
+}
+
+static inline struct offload_decision
+random_decision(struct model *m, uint16_t from)
+{
+	static const uint16_t vports[] = {1, 2, 3, 4, 9, 19, 3, 4, OFFLOAD_NONE};
+	struct offload_decision d;
+	uint16_t to;
+
+	do
+		to = vports[below(m, 9)];
+	while (to == from);
+	d = w_decision(from, to);
+	d.gen = m->gen;
+	d.depends = below(m, 20) == 0;
+	d.fragments = below(m, 20) == 0;
+	d.lane_ok = below(m, 10) > 0;
+	d.eswitch_ok = below(m, 4) > 0;
+	d.wants_ring = below(m, 5) == 0;
+	d.share = m->seed & 1 ? below(m, 2) : 0;
+	d.pinned_queue = below(m, 15) == 0 ? (uint16_t)below(m, 6) : OFFLOAD_NONE;
+	d.vm_max_queues = (uint16_t)below(m, 4);
+	d.vm_max_entries = below(m, 3) ? 0 : 1 + below(m, 8);
+	return d;
+}
+
+static inline bool
+same_queue(const struct offload_queue_id *a, const struct offload_queue_id *b)
+{
+	return a->nic == b->nic && a->port == b->port && a->kind == b->kind && a->index == b->index;
+}
+
+static inline bool
+same_place(const struct offload_place *a, const struct offload_place *b)
+{
+	return a->path == b->path &&
+	       (same_queue(&a->queue, &b->queue) ||
+		       (a->queue.nic == OFFLOAD_NONE && b->queue.nic == OFFLOAD_NONE));
+}
+
+// ---- operations
+
+static inline void
+op_report(struct model *m)
+{
+	uint16_t from;
+	struct flow_key key = random_key(m, &from);
+	struct offload_decision d = random_decision(m, from);
+	uint8_t worker = (uint8_t)below(m, 2);
+	uint64_t bytes = (uint64_t)64 << below(m, 16);
+	struct offload_flow_info info;
+	uint32_t id;
+
+	if (offload_find(m->o, &key, &id) == 0) {
+		assert_true(offload_flow_get(m->o, id, &info));
+		if (below(m, 4)) {
+			d = info.decision;
+			worker = info.worker;
+		}
+		if (m->rule[id].have && below(m, 2)) {
+			offload_flow_count(m->o, id, 1, bytes);
+			return;
+		}
+	} else {
+		id = UINT32_MAX;
+	}
+	id = offload_flow_report(
+		m->o, &key, worker, &d, below(m, 8) > 0, bytes, (enum offload_path)below(m, 5));
+	if (id != UINT32_MAX && !offload_flow_get(m->o, id, &info))
+		wrong(m, "f%u was reported and is not known", id);
+}
+
+static inline void
+op_gone(struct model *m)
+{
+	uint16_t from;
+	struct flow_key key = random_key(m, &from);
+	uint32_t id;
+
+	if (offload_find(m->o, &key, &id) < 0)
+		return;
+	if (!m->rule[id].have && !m->rule[id].open)
+		m->tx[id].queue.nic = OFFLOAD_NONE;
+	offload_flow_gone(m->o, &key, 1, 100);
+}
+
+static inline void
+op_redecide(struct model *m)
+{
+	uint32_t id = below(m, IDS);
+	struct offload_flow_info info;
+	struct offload_decision d;
+
+	m->gen++;
+	if (!offload_flow_get(m->o, id, &info))
+		return;
+	d = random_decision(m, info.key.vport);
+	offload_flow_redecide(m->o, id, &d);
+}
+
+static inline void
+op_hint(struct model *m)
+{
+	uint16_t from;
+	struct flow_key key = random_key(m, &from);
+
+	(void)offload_hint(m->o, &key, (int8_t)(below(m, 3) - 1));
+}
+
+// A VM's part changes.
+static inline void
+op_limits(struct model *m)
+{
+	uint16_t vm = (uint16_t)(1 + below(m, 4));
+	struct offload_vm_limits l = {0};
+
+	if (below(m, 3)) {
+		l.max_entries = below(m, 2) ? 1 + below(m, 12) : 0;
+		l.max_queues = below(m, 2) ? 1 + below(m, 4) : 0;
+		l.max_inserts = below(m, 3) ? 0 : 1 + below(m, 200);
+		l.min_entries = below(m, l.max_entries ? l.max_entries + 1 : 8);
+		l.min_queues = below(m, l.max_queues ? l.max_queues + 1 : 3);
+		l.min_inserts = below(m, l.max_inserts ? l.max_inserts + 1 : 50);
+	}
+	assert_int_equal(offload_vm_set(m->o, vm, &l), 0);
+	m->limits[vm] = l;
+}
+
+// A VM goes: the flows from it and to it are decided anew, without it, and its limits are gone.
+static inline void
+op_vm_goes(struct model *m)
+{
+	static const struct offload_vm_limits none;
+	uint16_t vm = (uint16_t)(1 + below(m, 4));
+	struct offload_flow_info info;
+	uint32_t id;
+
+	m->gen++;
+	for (id = 0; id < IDS; id++) {
+		struct offload_decision d;
+
+		if (!offload_flow_get(m->o, id, &info))
+			continue;
+		d = info.decision;
+		if (d.in.vm != vm && d.out.vm != vm)
+			continue;
+		d.gen = m->gen;
+		if (d.in.vm == vm)
+			d.in.vm = OFFLOAD_NONE;
+		if (d.out.vm == vm) {
+			d.out = w_end(OFFLOAD_NONE);
+			d.drop = true;
+			d.actions.list[0].type = FLOW_ACT_DROP;
+		}
+		offload_flow_redecide(m->o, id, &d);
+	}
+	assert_int_equal(offload_vm_set(m->o, vm, &none), 0);
+	m->limits[vm] = none;
+}
+
+// A rule of a placed flow does nothing: its packets come to the host, its counter stands still.
+static inline void
+op_stray(struct model *m)
+{
+	uint32_t id = below(m, IDS), i;
+	struct offload_flow_info info;
+
+	if (!m->rule[id].have || !offload_flow_get(m->o, id, &info))
+		return;
+	for (i = 0; i < 12; i++) {
+		m->clock.manual_ns += 150 * SL_NS_PER_MS;
+		offload_flow_still(m->o, id);
+		if (offload_flow_report(m->o, &info.key, info.worker, &info.decision, 5, 500,
+			    OFFLOAD_SOFTWARE) != id)
+			wrong(m, "f%u is not known any more, and has a rule", id);
+	}
+}
+
+static inline void
+op_dscp(struct model *m)
+{
+	offload_flow_dscp(m->o, below(m, IDS), (uint8_t)below(m, 66));
+}
+
+static inline void
+forget_nic(struct model *m, uint16_t nic)
+{
+	uint32_t id;
+
+	m->gone[nic] = true;
+	m->in_nic[nic] = 0;
+	for (id = 0; id < IDS; id++) {
+		if ((m->rule[id].have || m->rule[id].open) && m->rule[id].nic == nic)
+			m->rule[id] = (struct rule){0};
+		if (m->tx[id].queue.nic == nic)
+			m->tx[id].queue.nic = OFFLOAD_NONE;
+	}
+}
+
+static inline void
+op_nic(struct model *m)
+{
+	uint16_t nic = (uint16_t)below(m, NICS);
+	uint32_t id = below(m, IDS);
+
+	if (!m->present[nic]) {
+		assert_int_equal(offload_nic_add(m->o, nic, &m->nic[nic]), 0);
+		m->present[nic] = true;
+		m->gone[nic] = false;
+	} else if (m->gone[nic]) {
+		offload_done(m->o, id, OFFLOAD_OUT, OFFLOAD_OK, 0, NULL, 0, 0);
+		offload_nic_del(m->o, nic);
+		m->present[nic] = false;
+	} else if (below(m, 10) == 0) {
+		offload_nic_gone(m->o, nic);
+		forget_nic(m, nic);
+	}
+}
+
+static inline void
+op_reserve(struct model *m)
+{
+	static const uint8_t states[] = {OFFLOAD_Q_FREE, OFFLOAD_Q_FREE, OFFLOAD_Q_STOPPED,
+		OFFLOAD_Q_STANDBY, OFFLOAD_Q_MONITOR};
+	struct offload_queue_id q = {.nic = (uint16_t)below(m, NICS),
+		.port = (uint16_t)below(m, 3),
+		.kind = (uint8_t)below(m, 3),
+		.index = (uint16_t)below(m, 8)};
+
+	(void)offload_queue_reserve(m->o, q, states[below(m, 5)]);
+}
+
+// Up to three rules that say anything.
+static inline void
+op_policy(struct model *m)
+{
+	struct offload_policy list[3];
+	uint32_t n = below(m, 4), i, k;
+
+	for (i = 0; i < n; i++) {
+		struct offload_policy *p = &list[i];
+
+		offload_policy_init(p);
+		p->vm = below(m, 2) ? (uint16_t)(1 + below(m, 4)) : OFFLOAD_NONE;
+		p->vport = below(m, 4) ? OFFLOAD_NONE : 9;
+		p->hint = (int8_t)(below(m, 3) - 1);
+		p->min_bps = below(m, 2) ? below(m, 10) * MBIT : 0;
+		p->n_places = (uint8_t)below(m, OFFLOAD_PATHS + 1);
+		for (k = 0; k < p->n_places; k++)
+			p->places[k] = (uint8_t)below(m, OFFLOAD_PATHS);
+		p->share = (uint8_t)below(m, OFFLOAD_SHARES);
+		p->least_bps = below(m, 3) * MBIT;
+		p->no_hints = below(m, 2);
+		p->scale = (uint8_t)below(m, OFFLOAD_SCALES);
+		p->min_age_ns = below(m, 3) ? 0 : SL_NS_PER_S;
+		p->dscp = below(m, 3) ? 0 : UINT64_C(0xffff);
+		p->dscp_raise = below(m, 2) ? UINT64_C(0xff00) : 0;
+		p->dscp_lower = below(m, 2) ? UINT64_C(0xff) : 0;
+		p->strict_order = below(m, 4) == 0;
+		if (below(m, 3) == 0) {
+			p->queue_first = (uint16_t)below(m, 6);
+			p->queue_last = (uint16_t)(p->queue_first + below(m, 3));
+			p->queues_owned = below(m, 2);
+		}
+	}
+	assert_int_equal(offload_policies_set(m->o, list, n), 0);
+}
+
+static inline void
+op_reconfigure(struct model *m)
+{
+	m->cfg.enabled = below(m, 6) > 0;
+	m->cfg.shared_flows = (uint16_t)(1 + below(m, 5));
+	m->cfg.orders_per_tick = 1 + below(m, 30);
+	m->cfg.residency_ms = below(m, 500);
+	offload_reconfigure(m->o, &m->cfg);
+	op_policy(m);
+}
+
+#endif

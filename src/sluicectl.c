@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/client.h"
+#include "sluicectl_live.h"
 
 static int
 fail(int code, const struct sl_err *err)
@@ -62,17 +63,92 @@ wait_seconds(double seconds)
 	nanosleep(&ts, NULL);
 }
 
+// ---- live
+
+#define LIVE_S 1.0
+#define LIVE_HEAD 5 // lines that are not flows
+
+struct sort_key {
+	int key;
+	const char *word;
+};
+
+static const struct sort_key sorts[] = {
+	{'r', "rate"}, {'s', "slow"}, {'p', "packets"}, {'b', "bytes"}, {'a', "age"}, {0, NULL}};
+
+// False: the key ends it.
+static bool
+live_key(int key, json_t *params, double *every)
+{
+	const struct sort_key *k;
+
+	for (k = sorts; k->word != NULL; k++) {
+		if (k->key == key)
+			json_object_set_new(params, "sort", json_string(k->word));
+	}
+	if (key == '+' && *every < 60)
+		*every *= 2;
+	if (key == '-' && *every > 0.2)
+		*every /= 2;
+	return key != 'q' && key != LIVE_END;
+}
+
+// It asks, draws, waits for a key.
+static int
+run_live(const struct ctl_command *c, struct ctl_client *client, int timeout_ms, json_t *params,
+	struct live *l, struct sl_err *err)
+{
+	const bool limited = json_object_get(params, "limit") != NULL;
+	double every = LIVE_S;
+	json_t *result;
+	int key;
+
+	live_clear(l);
+	do {
+		const char *sort = json_string_value(json_object_get(params, "sort"));
+
+		if (!limited)
+			json_object_set_new(params, "limit",
+				json_integer(l->rows > LIVE_HEAD + 1 ? l->rows - LIVE_HEAD : 1));
+		if (ctl_client_call(client, c->name, params, timeout_ms, &result, err) != 0)
+			return ctl_client_refused(client) ? EXIT_REFUSED : EXIT_USAGE;
+		live_clear(l);
+		printf("%s by %s, every %g s; q ends, + - slower, faster, r s p b a: by rate, slow "
+		       "rate, packets, bytes, age\n\n",
+			c->name, sort != NULL ? sort : "rate", every);
+		json_object_del(result, "total");
+		render(stdout, result, c->fields);
+		json_decref(result);
+		key = live_wait(l, every);
+	} while (live_key(key, params, &every));
+	return EXIT_OK;
+}
+
+static bool
+wants_live(const struct options *opts, const struct ctl_command *c)
+{
+	return c->live && !opts->json && opts->watch_s == 0;
+}
+
 static int
 run(const struct options *opts, const struct ctl_command *c, json_t *params)
 {
 	struct ctl_client *client;
 	struct sl_err err;
+	struct live live;
 	json_t *result;
 	int code = EXIT_OK;
 
 	sl_err_init(&err);
 	if (ctl_client_open(opts->socket, &client, &err) != 0)
 		return fail(EXIT_USAGE, &err);
+	if (wants_live(opts, c) && live_start(&live)) {
+		code = run_live(c, client, opts->timeout_ms > 0 ? opts->timeout_ms : -1, params,
+			&live, &err);
+		live_stop(&live);
+		ctl_client_close(client);
+		return code == EXIT_OK ? code : fail(code, &err);
+	}
 	do {
 		if (ctl_client_call(client, c->name, params,
 			    opts->timeout_ms > 0 ? opts->timeout_ms : -1, &result, &err) != 0) {

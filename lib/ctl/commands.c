@@ -185,10 +185,13 @@ static const struct ctl_command commands[] = {
 		.fields = "nic driver gone probe table insertions shapes queues waiting errors",
 		.args = {{"nic", CTL_STR, true, true, .complete = "nic",
 				.help = "name of the NIC"}}},
-	{.name = "offload top",
-		.help = "the flows that gain or would gain most from hardware",
-		.fields = "id match place state rate_bps saved_pps reason",
-		.args = {ARG_LIMIT}},
+	{.name = "offload top", .live = true,
+		.help = "the busiest flows and where they are; live on a terminal (keys: q r s p b a)",
+		.fields = "id match place queue state rate_bps rate_slow_bps packets bytes age_s reason",
+		.args = {{"sort", CTL_STR, .complete = "rate|slow|packets|bytes|age",
+				.help = "largest first: the rate of now (default) or of seconds, all "
+					"packets or bytes so far, the age"},
+			ARG_LIMIT}},
 
 	{.name = "extension list",
 		.help = "the extensions in their order, and what they have counted",

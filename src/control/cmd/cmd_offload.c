@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
@@ -109,7 +110,44 @@ struct top {
 	struct offload_flow_info *list; // the heaviest so far, heaviest first
 	size_t n, max;
 	uint64_t total;
+	uint64_t (*key)(const struct offload_flow_info *fi);
 };
+
+static uint64_t
+by_rate(const struct offload_flow_info *fi)
+{
+	return fi->rate_fast_bps;
+}
+
+static uint64_t
+by_slow_rate(const struct offload_flow_info *fi)
+{
+	return fi->rate_slow_bps;
+}
+
+static uint64_t
+by_packets(const struct offload_flow_info *fi)
+{
+	return flow_sum(fi->packets);
+}
+
+static uint64_t
+by_bytes(const struct offload_flow_info *fi)
+{
+	return flow_sum(fi->bytes);
+}
+
+static uint64_t
+by_age(const struct offload_flow_info *fi)
+{
+	return UINT64_MAX - fi->first_ns;
+}
+
+static const struct {
+	const char *word;
+	uint64_t (*key)(const struct offload_flow_info *fi);
+} sorts[] = {{"rate", by_rate}, {"slow", by_slow_rate}, {"packets", by_packets},
+	{"bytes", by_bytes}, {"age", by_age}, {NULL, NULL}};
 
 static void
 consider(void *ctx, const struct offload_flow_info *fi)
@@ -118,11 +156,11 @@ consider(void *ctx, const struct offload_flow_info *fi)
 	size_t i;
 
 	t->total++;
-	if (t->n == t->max && t->list[t->n - 1].rate_fast_bps >= fi->rate_fast_bps)
+	if (t->n == t->max && t->key(&t->list[t->n - 1]) >= t->key(fi))
 		return;
 	if (t->n < t->max)
 		t->n++;
-	for (i = t->n - 1; i > 0 && t->list[i - 1].rate_fast_bps < fi->rate_fast_bps; i--)
+	for (i = t->n - 1; i > 0 && t->key(&t->list[i - 1]) < t->key(fi); i--)
 		t->list[i] = t->list[i - 1];
 	t->list[i] = *fi;
 }
@@ -132,9 +170,17 @@ COMMAND(cmd_offload_top)
 	struct control *c = app;
 	int64_t limit = arg_int(args, "limit", 20);
 	struct top t = {.c = c, .max = limit <= 0 || limit > 1000 ? 1000 : (size_t)limit};
+	const char *sort = arg_str(args, "sort");
 	json_t *items;
 	size_t i;
 
+	for (i = 0; sorts[i].word != NULL && t.key == NULL; i++) {
+		if (strcmp(sorts[i].word, sort != NULL ? sort : "rate") == 0)
+			t.key = sorts[i].key;
+	}
+	if (t.key == NULL)
+		return sl_err_set(err, EINVAL, "sort",
+			"\"%s\" is not rate, slow, packets, bytes or age", sort);
 	t.list = calloc(t.max, sizeof(*t.list));
 	if (t.list == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");

@@ -7,6 +7,7 @@
 #include "cmd/answer.h"
 #include "datapath/program.h"
 #include "failover/failover.h"
+#include "offload/explain.h"
 #include "offload/policy.h"
 #include "switch/rule_book.h"
 
@@ -25,8 +26,8 @@ flow_path(const struct offload_flow_info *fi)
 	return fi->side[shown_side(fi)].actual.path;
 }
 
-static uint64_t
-sum(const uint64_t *list)
+uint64_t
+flow_sum(const uint64_t *list)
 {
 	uint64_t total = 0;
 	int i;
@@ -45,7 +46,7 @@ flow_json(struct control *c, const struct offload_flow_info *fi)
 
 	snprintf(id, sizeof(id), "f%u", fi->id);
 	offload_explain(c->offload, fi->id, side, reason, sizeof(reason));
-	return json_pack("{ss ss ss ss ss so ss so ss ss sI sI sI sf}", "id", id, "port",
+	return json_pack("{ss ss ss ss ss so ss so ss ss sI sI sI sI sf}", "id", id, "port",
 		port_name(c, fi->key.vport), "to", port_name(c, fi->decision.out.vport), "vm",
 		vm_name(c, fi->decision.out.vm != OFFLOAD_NONE  ? fi->decision.out.vm
 			   : fi->decision.in.vm != OFFLOAD_NONE ? fi->decision.in.vm
@@ -53,8 +54,9 @@ flow_json(struct control *c, const struct offload_flow_info *fi)
 		"side", side == OFFLOAD_IN ? "rx" : "tx", "match", json_key(c, &fi->key), "place",
 		offload_path_name(s->actual.path), "queue", json_place(c, &s->actual), "state",
 		offload_state_name(s->state), "reason", reason, "packets",
-		(json_int_t)sum(fi->packets), "bytes", (json_int_t)sum(fi->bytes), "rate_bps",
-		(json_int_t)fi->rate_fast_bps, "age_s",
+		(json_int_t)flow_sum(fi->packets), "bytes", (json_int_t)flow_sum(fi->bytes),
+		"rate_bps", (json_int_t)fi->rate_fast_bps, "rate_slow_bps",
+		(json_int_t)fi->rate_slow_bps, "age_s",
 		(double)(sl_now(&c->clock) - fi->first_ns) / (double)SL_NS_PER_S);
 }
 
@@ -82,7 +84,8 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 	const struct offload_side_info *s = &fi->side[side];
 	const struct offload_end *end = side == OFFLOAD_IN ? &fi->decision.in : &fi->decision.out;
 	uint64_t now = sl_now(&c->clock);
-	char reason[200], moved[256];
+	struct offload_rival rival;
+	char reason[240], moved[256], id[16];
 	json_t *o;
 
 	if (end->nic == OFFLOAD_NONE)
@@ -99,9 +102,10 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 		json_place(c, &s->actual), "wanted", offload_path_name(s->wanted.path),
 		"wanted_queue", json_place(c, &s->wanted), "state", offload_state_name(s->state),
 		"reason", reason, "since_s", (double)(now - s->since_ns) / (double)SL_NS_PER_S);
-	if (s->driver_errno != 0)
+	if (s->driver_errno != 0 || s->driver_text[0] != '\0')
 		json_object_set_new(o, "driver",
-			json_pack("{ss ss}", "errno", strerror(s->driver_errno), "text",
+			json_pack("{ss ss}", "errno",
+				s->driver_errno != 0 ? strerror(s->driver_errno) : "none", "text",
 				s->driver_text));
 	failover_note(c, side == OFFLOAD_IN ? fi->decision.in.vport : fi->decision.out.vport, moved,
 		sizeof(moved));
@@ -110,7 +114,41 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 	if (s->retry_ns > now)
 		json_object_set_new(o, "retry_in_s",
 			json_real((double)(s->retry_ns - now) / (double)SL_NS_PER_S));
+	if (offload_rival_of(c->offload, fi->id, side, &rival)) {
+		snprintf(id, sizeof(id), "f%u", rival.flow);
+		json_object_set_new(o, "competes_with",
+			json_pack("{ss sI sI sI si}", "flow", id, "worth_bps",
+				(json_int_t)rival.worth_bps, "needs_bps",
+				(json_int_t)rival.needs_bps, "has_bps", (json_int_t)rival.has_bps,
+				"before_it", (int)rival.before));
+	}
+	offload_next(c->offload, fi->id, side, reason, sizeof(reason));
+	json_object_set_new(o, "next", json_string(reason));
 	return o;
+}
+
+// What the policy looks at.
+static json_t *
+traits_json(struct control *c, const struct offload_flow_info *fi)
+{
+	const struct offload_decision *d = &fi->decision;
+	uint32_t limit = 0;
+	unsigned i;
+
+	for (i = 0; i < d->actions.n && i < FLOW_ACTIONS_MAX; i++) {
+		if (d->actions.list[i].type == FLOW_ACT_RATE)
+			limit = d->actions.list[i].rate.kbps;
+	}
+	return json_pack("{ss ss ss si so so ss}", "from_vm",
+		vm_name(c, d->in.vm != OFFLOAD_NONE ? d->in.vm : -1), "to_vm",
+		vm_name(c, d->out.vm != OFFLOAD_NONE ? d->out.vm : -1), "class",
+		d->cls < c->cfg->n_classes ? c->cfg->classes[d->cls].name : "-", "priority",
+		(int)d->priority, "limit_bps",
+		limit > 0 ? json_integer((json_int_t)limit * 1000) : json_null(), "dscp",
+		fi->dscp == OFFLOAD_NO_DSCP ? json_null() : json_integer(fi->dscp), "hint",
+		fi->hint > 0   ? "raise"
+		: fi->hint < 0 ? "lower"
+			       : "none");
 }
 
 static json_t *
@@ -152,7 +190,6 @@ flow_json_full(struct control *c, const struct offload_flow_info *fi)
 	}
 	if (fi->reverse != UINT32_MAX)
 		snprintf(reverse, sizeof(reverse), "f%u", fi->reverse);
-	json_object_set_new(o, "rate_slow_bps", json_integer((json_int_t)fi->rate_slow_bps));
 	json_object_set_new(o, "idle_s",
 		json_real((double)(sl_now(&c->clock) - fi->last_ns) / (double)SL_NS_PER_S));
 	json_object_set_new(o, "worker", json_integer(fi->worker));
@@ -162,6 +199,7 @@ flow_json_full(struct control *c, const struct offload_flow_info *fi)
 					   : "none"));
 	policy = offload_flow_policy(c->offload, fi->id);
 	json_object_set_new(o, "policy", policy != NULL ? json_string(policy->name) : json_null());
+	json_object_set_new(o, "traits", traits_json(c, fi));
 	json_object_set_new(o, "reverse", json_string(reverse));
 	json_object_set_new(o, "packets_by_place", packets);
 	json_object_set_new(o, "bytes_by_place", bytes);

@@ -20,4 +20,7 @@ json_t *flow_json_full(struct control *c, const struct offload_flow_info *fi);
 // The place that people see: of the side that carries it.
 enum offload_path flow_path(const struct offload_flow_info *fi);
 
+// Of all places.
+uint64_t flow_sum(const uint64_t *by_path);
+
 #endif

@@ -44,6 +44,8 @@ struct ctl_command {
 	const char *fields;  // of the answer (of its items where it is a list), in the order in
 			     // which people see them; "" where there is nothing to order
 	struct ctl_arg args[CTL_ARGS_MAX];
+	bool live; // on a terminal sluicectl shows it again and again; has the arguments sort,
+		   // limit
 };
 
 // What a handler reads from its arguments: fallback where the argument was not given.

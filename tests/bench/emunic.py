@@ -4,7 +4,9 @@
 mpps: packets a second of one core from the wire into the buffers of an application, the firmware
 inline; traffic uniform over all rules, a tenth of it matches none (tests/bench/bench_emunic.c).
 inserts, removals: of dpdk-test-flow-perf, with those rules resident beside its own
-(tests/bench/emunic_resident.c). Of several runs the quickest counts."""
+(tests/bench/emunic_resident.c). Of several runs the quickest counts.
+source_cycles: of a packet, what the wire and the application alone take, with no NIC between them;
+it is in the figures. paths: the other ways through the NIC."""
 import argparse
 import json
 import os
@@ -64,9 +66,9 @@ def eal(memory, threads):
             '--log-level=lib.eal:error', f'--file-prefix=sluice-bench-{RUN}-emunic']
 
 
-def packet_rates(memory, rules):
-    out = run([build_dir() / 'tests' / 'bench' / 'bench_emunic', *eal(memory, 1), '--', *rules])
-    return json.loads(out)['rows']
+def packet_rates(memory, what):
+    out = run([build_dir() / 'tests' / 'bench' / 'bench_emunic', *eal(memory, 1), '--', *what])
+    return json.loads(out)
 
 
 def rule_rates(memory, resident, runs):
@@ -99,8 +101,9 @@ def main():
                 print('bench: too few hugepages can be had: running with --no-huge',
                       file=sys.stderr)
                 memory = ['--no-huge', '--no-shconf', '-m', '384']
-            rows = packet_rates(memory, a.rules)
-            for row in rows:
+            result = packet_rates(memory, a.rules)
+            result['paths'] = packet_rates(memory, ['--paths'])['rows']
+            for row in result['rows']:
                 row['inserts_per_s'], row['removals_per_s'] = rule_rates(
                     memory, row['rules'], a.runs)
     except (BenchError, OSError, subprocess.TimeoutExpired) as e:
@@ -108,7 +111,7 @@ def main():
         return 1
     except KeyboardInterrupt:
         return 130
-    print(json.dumps({'bench': 'emunic', 'rows': rows}))
+    print(json.dumps(result))
     return 0
 
 

@@ -54,12 +54,12 @@ prefix(uint8_t len)
 	return len == 0 ? 0 : rte_cpu_to_be_32(UINT32_MAX << (32 - len));
 }
 
-int
-bench_rule_create(uint16_t port, uint32_t i, int queue, struct rte_flow_error *error)
+static int
+create(uint16_t port, uint32_t i, const struct rte_flow_attr *attr,
+	const struct rte_flow_action *actions, struct rte_flow_error *error)
 {
 	struct tuple t = tuple_of(i);
 	uint32_t s = i % BENCH_SHAPES;
-	struct rte_flow_attr attr = {.ingress = 1};
 	struct rte_flow_item_ipv4 ip = {
 		.hdr = {.src_addr = rte_cpu_to_be_32(t.src), .dst_addr = rte_cpu_to_be_32(t.dst)}};
 	struct rte_flow_item_ipv4 ip_mask = {
@@ -72,6 +72,14 @@ bench_rule_create(uint16_t port, uint32_t i, int queue, struct rte_flow_error *e
 		{.type = RTE_FLOW_ITEM_TYPE_UDP, .spec = &udp, .mask = &udp_mask},
 		{.type = RTE_FLOW_ITEM_TYPE_END},
 	};
+
+	return rte_flow_create(port, attr, pattern, actions, error) != NULL ? 0 : -rte_errno;
+}
+
+int
+bench_rule_create(uint16_t port, uint32_t i, int queue, struct rte_flow_error *error)
+{
+	struct rte_flow_attr attr = {.ingress = 1};
 	struct rte_flow_action_queue to = {.index = (uint16_t)queue};
 	struct rte_flow_action actions[] = {
 		{.type = queue < 0 ? RTE_FLOW_ACTION_TYPE_DROP : RTE_FLOW_ACTION_TYPE_QUEUE,
@@ -79,7 +87,20 @@ bench_rule_create(uint16_t port, uint32_t i, int queue, struct rte_flow_error *e
 		{.type = RTE_FLOW_ACTION_TYPE_END},
 	};
 
-	return rte_flow_create(port, &attr, pattern, actions, error) != NULL ? 0 : -rte_errno;
+	return create(port, i, &attr, actions, error);
+}
+
+int
+bench_rule_create_transfer(uint16_t port, uint32_t i, uint16_t to, struct rte_flow_error *error)
+{
+	struct rte_flow_attr attr = {.transfer = 1};
+	struct rte_flow_action_ethdev conf = {.port_id = to};
+	struct rte_flow_action actions[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT, .conf = &conf},
+		{.type = RTE_FLOW_ACTION_TYPE_END},
+	};
+
+	return create(port, i, &attr, actions, error);
 }
 
 void

@@ -20,6 +20,10 @@ struct rte_flow_error;
 // Returns 0 or -errno.
 int bench_rule_create(uint16_t port, uint32_t i, int queue, struct rte_flow_error *error);
 
+// The same in the switch: what enters by what that ethdev represents goes to what `to` represents.
+int bench_rule_create_transfer(
+	uint16_t port, uint32_t i, uint16_t to, struct rte_flow_error *error);
+
 // A UDP packet that rule i matches; of i from BENCH_RULES_MAX on no rule.
 void bench_rule_frame(uint32_t i, uint8_t *frame);
 

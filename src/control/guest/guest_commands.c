@@ -52,7 +52,7 @@ parse_match(struct guest_channel *g, const char *text, struct flow_match *out, s
 	return rc;
 }
 
-// Each change makes control look at all flows that it knows.
+// Each change makes control look at all of the VM's flows that it knows.
 static int
 may_change(struct guest_channel *g, struct sl_err *err)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/answer.h"
+#include "offload/vm.h"
 
 struct hint {
 	uint16_t vm;
@@ -119,19 +120,34 @@ collect(void *ctx, const struct offload_flow_info *fi)
 		a->list[a->n++] = (struct again_flow){.key = fi->key, .hint = hint};
 }
 
+static void
+count(void *ctx, const struct offload_flow_info *fi)
+{
+	++*(uint32_t *)ctx;
+}
+
+// Of the VM's flows alone, which is all that a guest can make control look at; OFFLOAD_NONE: of
+// all.
 static int
 again(struct control *c, struct again_ctx *a)
 {
 	struct offload_stats os;
 	uint32_t i;
 
-	offload_stats_get(c->offload, &os);
 	a->c = c;
-	a->cap = os.flows;
+	if (a->vm != OFFLOAD_NONE) {
+		offload_vm_each(c->offload, a->vm, count, &a->cap);
+	} else {
+		offload_stats_get(c->offload, &os);
+		a->cap = os.flows;
+	}
 	a->list = calloc(a->cap + 1, sizeof(*a->list));
 	if (a->list == NULL)
 		return -ENOMEM;
-	offload_flow_each(c->offload, collect, a);
+	if (a->vm != OFFLOAD_NONE)
+		offload_vm_each(c->offload, a->vm, collect, a);
+	else
+		offload_flow_each(c->offload, collect, a);
 	for (i = 0; i < a->n; i++)
 		offload_hint(c->offload, &a->list[i].key, a->list[i].hint);
 	free(a->list);

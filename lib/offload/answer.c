@@ -144,5 +144,7 @@ offload_done(struct offload *o, uint32_t flow, enum offload_side side, enum offl
 		offload_timer(o, s, backoff(o, s));
 	}
 	offload_sort(o, f);
-	offload_todo(o, f, OF_DIRTY);
+	// In a rush the other rules come first; when it is over, all of its flows are judged.
+	if (s->state != OFFLOAD_ST_PLACED || o->nic[nic].rush == 0)
+		offload_todo(o, f, OF_DIRTY);
 }

@@ -22,6 +22,7 @@
 #define LOAD_FIRST 500.0 // bytes a second
 #define LOAD_MOST 1e8
 #define LOAD_FALL 0.98 // a round: half in 35
+#define ROUND_NS SL_NS_PER_MS
 #define RUSH_OP_NS 200e3
 #define RUSH_WINDOW 512
 #define CALM_NS (100 * SL_NS_PER_MS) // nobody wanted an entry for so long
@@ -137,7 +138,8 @@ offload_capacity_answer(struct offload *o, struct of_nic *n, uint64_t since_ns)
 	else
 		n->op_least_ns *= 1.0001;
 	n->op_ns = n->op_ns == 0 ? took : n->op_ns + (took - n->op_ns) / 16;
-	if (took > 2 * n->op_least_ns) {
+	// What is answered within a round makes no choice earlier than it has to be made.
+	if (took > 2 * n->op_least_ns && took > ROUND_NS) {
 		n->steady = true;
 		if (n->window > WINDOW_LEAST)
 			n->window -= 1 / n->window;

@@ -141,8 +141,8 @@ offload_nic_move(struct offload *o, uint16_t from, uint16_t to, const uint16_t *
 		if (!f)
 			continue;
 		for (side = 0; side < 2; side++) {
-			if (on_nic(f, side, from))
-				offload_side_reset(o, f, &f->side[side], OFFLOAD_R_BUDGET);
+			if (on_nic(f, side, from)) // reset by the above
+				offload_set_reason(o, f, &f->side[side], OFFLOAD_R_BUDGET);
 		}
 		if (f->d.in.nic != from && f->d.out.nic != from)
 			continue;
@@ -181,6 +181,8 @@ offload_rush_tick(struct offload *o, struct of_nic *n)
 	if (n->rush == 0)
 		return;
 	n->rush = n->wait.n + n->inflight + 1;
-	if (o->now >= n->rush_end || (n->inflight == 0 && !TAILQ_FIRST(&o->todo)))
-		n->rush = 0;
+	if (o->now < n->rush_end && (n->inflight > 0 || TAILQ_FIRST(&o->todo)))
+		return;
+	n->rush = 0;
+	judge_of(o, n->nic);
 }

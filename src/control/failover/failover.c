@@ -18,6 +18,7 @@
 #define LOOK_NS (20 * SL_NS_PER_MS)    // at links whose driver may not tell of changes
 #define DRAIN_NS (10 * SL_NS_PER_S)    // flows that have not left then are evicted
 #define LEAVE_NS (500 * SL_NS_PER_MS)  // what is held then is lost by name
+#define RUSH_LOW 128                   // orders under way: there is room for more
 #define RETRY_NS (1000 * SL_NS_PER_MS) // after a standby that did not start
 
 static struct fo_pair *
@@ -334,8 +335,8 @@ failover_run(struct control *c)
 
 		for (k = 0; k < 2; k++)
 			look_at(c, p->nic[k], due, now);
-		if (p->rushing)
-			offload_run_tick(c); // its answers free the way for the next ones
+		if (p->rushing && mover_pending(c) < RUSH_LOW)
+			offload_run_tick(c); // not only when it is time: the next ones
 		run_rush(c, p, now);
 		if (p->phase == FO_IDLE)
 			run_idle(c, p, now);

@@ -254,7 +254,7 @@ count_rules(struct control *c, uint16_t nic)
 	uint32_t ids[COUNTS_AT_ONCE], n, i;
 	struct nic_job *job;
 
-	if (c->counting[nic] || c->nics[nic]->gone)
+	if (c->counting[nic] || c->nics[nic]->gone || offload_nic_rush(c->offload, nic) > 0)
 		return;
 	n = offload_counts_due(c->offload, nic, ids, COUNTS_AT_ONCE);
 	job = n > 0 ? calloc(1, sizeof(*job)) : NULL;

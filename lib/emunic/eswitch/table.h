@@ -98,6 +98,8 @@ struct emu_program;
 struct emu_shape;
 struct emu_table;
 
+#define EMU_RULE_LINE 64
+
 // A rule; DPDK's name for the handle that the application holds. The two cache lines that packets
 // touch are in its middle: what is counted and done, and what is compared.
 struct rte_flow {
@@ -116,13 +118,13 @@ struct rte_flow {
 	struct emu_port *port;                    // that it was created on
 	TAILQ_ENTRY(rte_flow) list;               // of the port; of the pool when free
 	TAILQ_ENTRY(rte_flow) in_shape;
-} __rte_cache_aligned;
+} __rte_aligned(EMU_RULE_LINE);
 #define EMU_RULE_DONE offsetof(struct rte_flow, counter.packets)
-#define EMU_RULE_COMPARED (EMU_RULE_DONE + RTE_CACHE_LINE_SIZE)
-static_assert(EMU_RULE_DONE % RTE_CACHE_LINE_SIZE == 0 &&
+#define EMU_RULE_COMPARED (EMU_RULE_DONE + EMU_RULE_LINE)
+static_assert(EMU_RULE_DONE % EMU_RULE_LINE == 0 &&
 		      offsetof(struct rte_flow, act.age) < EMU_RULE_COMPARED &&
 		      offsetof(struct rte_flow, shape) >= EMU_RULE_COMPARED &&
-		      offsetof(struct rte_flow, key[5]) <= EMU_RULE_COMPARED + RTE_CACHE_LINE_SIZE,
+		      offsetof(struct rte_flow, key[5]) <= EMU_RULE_COMPARED + EMU_RULE_LINE,
 	"packets touch two cache lines of a rule");
 TAILQ_HEAD(emu_rule_list, rte_flow);
 

@@ -215,7 +215,7 @@ def test_dumpcap(work, prefix):
     seen = run('tshark', '-r', file, '-T', 'fields', '-e', 'udp.srcport', '-e', 'udp.dstport',
                '-e', 'frame.len').splitlines()
     seen = [line.split('\t') for line in seen if re.match(r'\d+\t\d+\t\d+$', line)]
-    assert len(seen) == 100, seen
+    assert 100 <= len(seen) < 200, seen  # it counts after each burst
     want = [[str(1000 + i), '54', str(62 + i)] for i in range(1, 40, 2)]
     first = want.index(seen[0])
-    assert seen == [want[(first + k) % len(want)] for k in range(100)], seen
+    assert seen == [want[(first + k) % len(want)] for k in range(len(seen))], seen

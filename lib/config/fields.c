@@ -110,6 +110,10 @@ static const struct field policy_fields[] = {
 		.help = "queues that they are kept to, `4-7`; empty: any"},
 	{"own_queues", FIELD_BOOL, AT(config_policy, own_queues), .dflt = "false",
 		.help = "nobody else gets those queues"},
+	{"class_rule", FIELD_BOOL, AT(config_policy, class_rule), .dflt = "false",
+		.help = "one rule in the NIC spreads them all over `queues` by RSS, new flows too, and "
+			"the host has no work for each; for what a NIC can tell: `port` (or a `vm`'s "
+			"own), `match`, `dscp`"},
 	{.key = NULL},
 };
 

@@ -178,6 +178,21 @@ check_ranges(struct walk *w, const struct config_policy *p)
 		walk_fault(w, "/light_bps", "is above heavy_bps");
 }
 
+static void
+check_class_rule(struct walk *w, const struct config_policy *p)
+{
+	if (!p->class_rule)
+		return;
+	if (p->queues_text[0] == '\0')
+		walk_fault(w, "/class_rule", "needs queues: which ones?");
+	if (p->cls >= 0 || p->priority != CONFIG_ANY_LEVEL || p->hint != CONFIG_HINT_ANY ||
+		p->min_bps > 0 || p->max_bps > 0 || p->min_limit_bps > 0 || p->max_limit_bps > 0 ||
+		p->min_age_ms > 0 || p->max_age_ms > 0)
+		walk_fault(w, "/class_rule",
+			"a NIC tells flows by port, vm, match and dscp only: not by class, "
+			"priority, hint, rate, limit or age");
+}
+
 void
 parse_policies(struct walk *w)
 {
@@ -201,6 +216,7 @@ parse_policies(struct walk *w)
 		read_dscp(w, "/dscp_raise", p->raise_text, &p->dscp_raise);
 		read_dscp(w, "/dscp_lower", p->lower_text, &p->dscp_lower);
 		check_ranges(w, p);
+		check_class_rule(w, p);
 		walk_up(w, mark);
 	}
 }

@@ -207,6 +207,8 @@ decide_in(struct offload *o, struct of_flow *f)
 	if (d->in.nic == OFFLOAD_NONE)
 		return on_host(
 			v.host, d->out.nic == OFFLOAD_NONE ? OFFLOAD_R_NO_NIC : OFFLOAD_R_NONE);
+	if (d->served == OFFLOAD_SERVED_ESWITCH)
+		return on_host(v.host, OFFLOAD_R_SERVED);
 	reason = in_reason(o, f, level, raw);
 	if (reason != OFFLOAD_R_NONE)
 		return on_host(v.host, reason);
@@ -220,6 +222,8 @@ decide_in(struct offload *o, struct of_flow *f)
 		if (d->drop)
 			return on_host(OFFLOAD_SOFTWARE, why);
 	}
+	if (d->served == OFFLOAD_SERVED_QUEUES && !pinned(f))
+		return on_host(v.host, OFFLOAD_R_SERVED);
 	reason = queue_reason(o, f);
 	if (reason != OFFLOAD_R_NONE)
 		return on_host(v.host, reason);

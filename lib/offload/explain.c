@@ -226,6 +226,10 @@ offload_explain(
 	case OFFLOAD_R_DEPENDS:
 		explain_depends(info.decision.depends, buf, len);
 		break;
+	case OFFLOAD_R_SERVED:
+		snprintf(buf, len, "decided by the NIC: served by %s, no entry of its own is spent",
+			info.decision.served_by);
+		break;
 	case OFFLOAD_R_EXTENSION:
 		snprintf(buf, len, "extension %s %s", info.decision.seen_by,
 			info.decision.seen == OFFLOAD_SEEN_ALL ? "must see it"

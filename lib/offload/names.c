@@ -57,6 +57,7 @@ offload_reason_name(enum offload_reason r)
 		[OFFLOAD_R_STALE] = "stale",
 		[OFFLOAD_R_EXTENSION] = "extension",
 		[OFFLOAD_R_POLICY] = "policy",
+		[OFFLOAD_R_SERVED] = "served",
 		[OFFLOAD_R_VM_INSERT_LIMIT] = "vm-insert-limit",
 		[OFFLOAD_R_DEAD] = "dead-rule",
 		[OFFLOAD_R_LENT] = "lent"};
@@ -73,7 +74,8 @@ offload_queue_state_name(enum offload_queue_state s)
 		[OFFLOAD_Q_SHARED] = "shared",
 		[OFFLOAD_Q_STANDBY] = "standby",
 		[OFFLOAD_Q_MONITOR] = "monitor",
-		[OFFLOAD_Q_STOPPED] = "stopped"};
+		[OFFLOAD_Q_STOPPED] = "stopped",
+		[OFFLOAD_Q_GROUP] = "group"};
 
 	return name_of(names, OFFLOAD_Q_STATES, s);
 }

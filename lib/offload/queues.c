@@ -314,7 +314,15 @@ static bool
 reservable(enum offload_queue_state state)
 {
 	return state == OFFLOAD_Q_FREE || state == OFFLOAD_Q_STANDBY ||
-	       state == OFFLOAD_Q_MONITOR || state == OFFLOAD_Q_STOPPED;
+	       state == OFFLOAD_Q_MONITOR || state == OFFLOAD_Q_STOPPED || state == OFFLOAD_Q_GROUP;
+}
+
+enum offload_queue_state
+offload_queue_state_of(const struct offload *o, struct offload_queue_id q)
+{
+	const struct of_account *a = offload_account((struct offload *)(uintptr_t)o, q);
+
+	return a ? a->q.state : OFFLOAD_Q_STATES;
 }
 
 int

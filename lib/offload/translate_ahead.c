@@ -246,6 +246,22 @@ put_actions(struct builder *b, const struct ahead_act *act, uint16_t in_port, ui
 	action(b, RTE_FLOW_ACTION_TYPE_END, NULL);
 }
 
+// The items behind that of the port.
+static void
+put_pattern(struct builder *b)
+{
+	put_eth(b);
+	put_vlan(b);
+	if (reads_ip(b->m)) {
+		if (b->m->key.eth_type == htons(0x0800))
+			put_ipv4(b);
+		else
+			put_ipv6(b);
+		put_l4(b);
+	}
+	item(b, RTE_FLOW_ITEM_TYPE_END, NULL, NULL, NULL);
+}
+
 void
 translate_ahead(const struct flow_match *match, const struct ahead_act *act, uint32_t level,
 	uint16_t in_port, uint16_t out_port, struct translate_rule *out)
@@ -258,17 +274,27 @@ translate_ahead(const struct flow_match *match, const struct ahead_act *act, uin
 	out->in_port.port_id = in_port;
 	item(&b, RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT, &out->in_port, &rte_flow_item_ethdev_mask,
 		NULL);
-	put_eth(&b);
-	put_vlan(&b);
-	if (reads_ip(match)) {
-		if (match->key.eth_type == htons(0x0800))
-			put_ipv4(&b);
-		else
-			put_ipv6(&b);
-		put_l4(&b);
-	}
-	item(&b, RTE_FLOW_ITEM_TYPE_END, NULL, NULL, NULL);
+	put_pattern(&b);
 	put_actions(&b, act, in_port, out_port);
+}
+
+void
+translate_class(const struct flow_match *match, uint32_t level, uint16_t first, uint16_t n,
+	struct translate_rule *out)
+{
+	struct builder b = {.m = match, .r = out};
+	uint16_t i;
+
+	memset(out, 0, sizeof(*out));
+	out->attr.ingress = 1;
+	out->attr.priority = 1 + level;
+	put_pattern(&b);
+	for (i = 0; i < n && i < TRANSLATE_QUEUES; i++)
+		out->queues[i] = (uint16_t)(first + i);
+	out->rss = (struct rte_flow_action_rss){.queue = out->queues, .queue_num = i};
+	action(&b, RTE_FLOW_ACTION_TYPE_COUNT, &out->count);
+	action(&b, RTE_FLOW_ACTION_TYPE_RSS, &out->rss);
+	action(&b, RTE_FLOW_ACTION_TYPE_END, NULL);
 }
 
 uint32_t

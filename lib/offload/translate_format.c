@@ -110,6 +110,7 @@ put_action(struct text *t, const struct rte_flow_action *action)
 	const struct rte_flow_action_mark *mark = action->conf;
 	const struct rte_flow_action_queue *queue = action->conf;
 	const struct rte_flow_action_ethdev *port = action->conf;
+	const struct rte_flow_action_rss *rss = action->conf;
 
 	switch ((int)action->type) {
 	case RTE_FLOW_ACTION_TYPE_MARK:
@@ -117,6 +118,9 @@ put_action(struct text *t, const struct rte_flow_action *action)
 		break;
 	case RTE_FLOW_ACTION_TYPE_QUEUE:
 		put(t, " queue index %u", queue->index);
+		break;
+	case RTE_FLOW_ACTION_TYPE_RSS:
+		put(t, " rss queues %u-%u", rss->queue[0], rss->queue[rss->queue_num - 1]);
 		break;
 	case RTE_FLOW_ACTION_TYPE_COUNT:
 		put(t, " count");

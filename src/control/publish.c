@@ -139,14 +139,20 @@ add_assigned(void *ctx, const struct offload_queue *q)
 	struct assigned_ctx *a = ctx;
 	uint16_t v;
 
+	bool group = q->state == OFFLOAD_Q_GROUP;
+
 	if (q->id.kind != OFFLOAD_RX ||
-		(q->state != OFFLOAD_Q_EXCLUSIVE && q->state != OFFLOAD_Q_SHARED) || a->rc != 0)
+		(q->state != OFFLOAD_Q_EXCLUSIVE && q->state != OFFLOAD_Q_SHARED && !group) ||
+		a->rc != 0)
 		return;
 	for (v = 0; v < DP_VPORTS_MAX; v++) {
 		struct dp_port *port = a->c->vports[v].used ? a->c->vports[v].port : NULL;
 
 		if (port != NULL && port->nic == q->id.nic && port->nic_port == q->id.port)
-			a->rc = add_rxq(a->p, q->worker, port, q->id.index, DP_RXQ_ASSIGNED);
+			a->rc = add_rxq(a->p,
+				group ? (uint16_t)((port->index + q->id.index) % a->c->n_workers)
+				      : q->worker,
+				port, q->id.index, DP_RXQ_ASSIGNED);
 	}
 }
 

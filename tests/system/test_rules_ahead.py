@@ -180,3 +180,78 @@ def test_words(switch):
     with pytest.raises(RpcError, match='70000 is above 65536'):
         s.write_config({**s.config, 'offload': {'rules_ahead': 70000}})
         s.call('config reload')
+
+
+# ---- class rules
+
+WEB = {'name': 'web', 'port': 'uplink', 'match': 'udp dport=1000-65535', 'queues': '2-3',
+       'class_rule': True}
+
+
+def class_rules(s):
+    return s.call('offload status')['items'][0]['class_rules']
+
+
+def test_a_class_rule_serves_new_flows(switch):
+    s = switch([{'name': 'all', 'match': 'any', 'actions': 'output=w'}],
+               offload={'rules_ahead': 0, 'policy': [WEB], 'min_bps': '1k', 'heavy_bps': '100k',
+                        'light_bps': '50k'})
+    wait_for(lambda: [r['state'] for r in class_rules(s)] == ['in', 'in'], 10,
+             'it is in, for IPv4 and IPv6')
+    for r in class_rules(s):
+        assert (r['policy'], r['port'], r['queues']) == ('web', 'uplink', '2-3'), r
+    uses = {q['queue']: q['use'] for q in s.call('queue list', kind='rx')['items']
+            if q['port'] == 'pf'}
+    assert uses[2] == uses[3] == 'group', uses
+    generate(s, flows=100)
+
+    def served():
+        return [f for f in s.call('flow list', limit=0)['items'] if 'class rule web' in f['reason']]
+    wait_for(lambda: len(served()) > 5, 10, 'flows are known to be served')
+    one = s.call('flow explain', flow=served()[0]['id'])
+    assert 'nic' in str(one), one
+    s.swap('sink')
+    stats = s.settled()
+    queues = {q['queue']: q['packets'] for q in s.call('queue list', kind='rx')['items']
+              if q['port'] == 'pf'}
+    assert queues[2] > 0 and queues[3] > 0, queues
+    assert stats['nics'][0]['received_wire'] == s.port('w')['tx_packets'] + \
+        stats['packets']['dropped'].get('nic-rx_missed', 0)
+    # Without it its queues are others' again.
+    s.write_config({**s.config, 'offload': {**s.config['offload'], 'policy': []}})
+    s.call('config reload')
+    wait_for(lambda: not class_rules(s) and
+             {q['use'] for q in s.call('queue list', kind='rx')['items']
+              if q['port'] == 'pf'} == {'default', 'free'}, 10, 'the queues are free')
+
+
+def test_what_a_policy_above_may_match_is_not_taken(switch):
+    heavy = {'name': 'heavy', 'match': 'udp dport=2000-3000', 'min_bps': '1M'}
+    s = switch([{'name': 'all', 'match': 'any', 'actions': 'output=w'}],
+               offload={'rules_ahead': 0, 'policy': [heavy, WEB]})
+    wait_for(lambda: [r['policy'] for r in class_rules(s) if r['state'] == 'in'].count('web') == 2,
+             10, 'it is in, for IPv4 and IPv6')
+    assert any(r['queues'] == '0-0' for r in class_rules(s)), class_rules(s)
+
+
+def test_class_rules_that_no_nic_can_say(switch):
+    s = switch()
+    for more, words in (({'min_bps': '1M'}, 'a NIC tells flows by'),
+                        ({'queues': ''}, 'needs queues')):
+        s.write_config({**s.config, 'offload': {'policy': [{**WEB, **more}]}})
+        with pytest.raises(RpcError, match=words):
+            s.call('config reload')
+
+
+def test_flows_that_a_rule_serves_give_their_entries_back(switch):
+    s = switch(offload={'rules_ahead': 0})
+    generate(s, flows=60)
+    wait_for(lambda: len(s.call('flow list', limit=0, place='eswitch')['items']) > 20, 10,
+             'flows are in the NIC one by one')
+    s.write_config({**s.config, 'offload': {**s.config['offload'], 'rules_ahead': 64}})
+    s.call('config reload')
+    in_place(s, 'to-v0', 'to-v1')
+    wait_for(lambda: not s.call('flow list', limit=0, place='eswitch')['items'], 10,
+             'no flow has an entry of its own')
+    s.swap('sink')
+    s.settled()

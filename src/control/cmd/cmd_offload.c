@@ -5,6 +5,7 @@
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
+#include "place/ahead.h"
 #include "cmd/flow_json.h"
 #include "failover/failover.h"
 #include "offload/vm.h"
@@ -64,14 +65,15 @@ nic_json(struct control *c, const struct nic *nic)
 		(int)st.op_least_us, "window", (int)st.window, "under_way", (int)st.under_way,
 		"shapes_refused", (int)st.shapes_refused, "to_beat_bps",
 		(json_int_t)st.to_beat_bps);
-	answer = json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so so}", "nic", nic->name,
-		"driver", nic->driver, "ops", nic->ops->name, "mark", nic->mark, "eswitch",
-		nic->eswitch, "tried", nic->tried, "rules", (int)st.entries, "rule_limit",
-		st.limit == 0 ? json_null() : json_integer(st.limit), "queues", (int)f.total,
-		"queues_free", (int)f.free, "waiting", (int)st.waiting, "installed",
+	answer = json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so so si so}", "nic",
+		nic->name, "driver", nic->driver, "ops", nic->ops->name, "mark", nic->mark,
+		"eswitch", nic->eswitch, "tried", nic->tried, "rules", (int)st.entries,
+		"rule_limit", st.limit == 0 ? json_null() : json_integer(st.limit), "queues",
+		(int)f.total, "queues_free", (int)f.free, "waiting", (int)st.waiting, "installed",
 		(json_int_t)st.installed, "removed", (json_int_t)st.removed, "moves_eswitch",
 		(json_int_t)st.moves_eswitch, "refused", refused, "learned", learned, "vms",
-		shares_json(c, nic->index));
+		shares_json(c, nic->index), "rules_ahead", (int)ahead_entries(c, nic->index),
+		"class_rules", ahead_class_json(c, nic->index));
 	failover_info(c, nic->index, &info);
 	json_object_set_new(answer, "role", json_string(info.role));
 	json_object_set_new(answer, "state", json_string(failover_state_name(info.state)));

@@ -9,14 +9,17 @@
 #include "base/hash.h"
 #include "failover/failover.h"
 #include "place/ahead_internal.h"
+#include "place/class_rules.h"
 #include "place/mover.h"
 #include "place/offload_run.h"
+#include "publish.h"
 #include "switch/rule_book.h"
 
 #define RETRY_NS (1 * SL_NS_PER_S) // after a failure that passes
 #define ROOM_NS (10 * SL_NS_PER_S) // a full table is asked for more
 #define COUNT_NS (100 * SL_NS_PER_MS)
 #define COUNTS_AT_ONCE 256
+#define GROUPS_NS (50 * SL_NS_PER_MS)
 
 int
 ahead_new(struct control *c)
@@ -135,7 +138,7 @@ carried(struct control *c, struct ahead_live *l, uint64_t packets, uint64_t byte
 	l->base_packets = packets;
 	l->base_bytes = bytes;
 	l->packets += more;
-	if (l->act.kind == AHEAD_HOST)
+	if (l->act.kind == AHEAD_HOST || l->group)
 		return; // the host counts them
 	for (i = 0; i < l->chain.n; i++)
 		rule_book_carried(c->book[l->sw], l->chain.rule[i].id, l->chain.rule[i].gen, more,
@@ -346,6 +349,42 @@ take_counts(struct control *c, struct ahead_nic *n, const struct nic_job *job)
 	}
 }
 
+// ---- queues of class rules
+
+static bool
+leads_there(const struct control *c, uint16_t nic, uint16_t port)
+{
+	const struct ahead_nic *n = &c->ahead->nic[nic];
+	uint32_t i;
+
+	for (i = 0; i < n->cap; i++) {
+		if (n->live[i].used && n->live[i].group && n->live[i].port == port)
+			return true;
+	}
+	return n->phase != AHEAD_IDLE;
+}
+
+// A queue is polled before a rule leads there, and until none has for a while.
+static void
+group_queues(struct control *c)
+{
+	uint64_t now = sl_now(&c->clock);
+	uint16_t i;
+
+	if (now < c->ahead->groups_ns || !c->running)
+		return;
+	c->ahead->groups_ns = now + GROUPS_NS;
+	if (!class_rules_queues(c, leads_there) || publish(c, false) != 0)
+		return;
+	for (i = 0; i < CONFIG_NICS_MAX; i++) {
+		if (c->nics[i] == NULL || c->nics[i]->gone)
+			continue;
+		c->ahead->nic[i].stale = true;
+		if (c->ahead->nic[i].outstanding == 0)
+			plan(c, i);
+	}
+}
+
 void
 ahead_run(struct control *c)
 {
@@ -355,6 +394,7 @@ ahead_run(struct control *c)
 		return;
 	if (!c->ahead->planned)
 		ahead_review(c);
+	group_queues(c);
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
 		if (c->nics[i] == NULL || c->nics[i]->gone)
 			continue;
@@ -510,8 +550,9 @@ ahead_pending(const struct control *c)
 	return n;
 }
 
-bool
-ahead_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len)
+// The rule that has a flow, if that is not the host's.
+static const struct ahead_live *
+server_of(const struct control *c, const struct flow_key *key, bool group)
 {
 	const struct control_vport *v = key->vport < DP_VPORTS_MAX ? &c->vports[key->vport] : NULL;
 	const struct ahead_live *best = NULL;
@@ -519,19 +560,39 @@ ahead_serves(const struct control *c, const struct flow_key *key, char *buf, siz
 	uint32_t i;
 
 	if (c->ahead == NULL || v == NULL || v->port == NULL || v->port->nic == DP_NONE)
-		return false;
+		return NULL;
 	n = &c->ahead->nic[v->port->nic];
 	for (i = 0; i < n->cap; i++) {
 		const struct ahead_live *l = &n->live[i];
 
-		if (!l->used || l->vport != key->vport || l->state != AHEAD_IN || !l->kept)
+		if (!l->used || l->group != group || l->vport != key->vport ||
+			l->state != AHEAD_IN || !l->kept)
 			continue;
 		if (best != NULL && best->level <= l->level)
 			continue;
 		if (flow_match_hits(&l->match, key))
 			best = l;
 	}
-	if (best == NULL || best->act.kind == AHEAD_HOST)
+	return best != NULL && best->act.kind != AHEAD_HOST ? best : NULL;
+}
+
+bool
+ahead_class_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len)
+{
+	const struct ahead_live *l = server_of(c, key, true);
+
+	if (l == NULL || l->act.port >= c->cfg->n_policies)
+		return false;
+	snprintf(buf, len, "class rule %s", c->cfg->policies[l->act.port].name);
+	return true;
+}
+
+bool
+ahead_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len)
+{
+	const struct ahead_live *best = server_of(c, key, false);
+
+	if (best == NULL)
 		return false;
 	if (best->chain.n == 0) {
 		snprintf(buf, len, "the default of table %u", best->chain.table);

@@ -34,6 +34,10 @@ void ahead_nic_gone(struct control *c, uint16_t nic);
 uint32_t ahead_pending(const struct control *c);
 // Does a rule ahead of traffic carry the flow? Its switch rule, by name, is put into buf.
 bool ahead_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len);
+// The same of a class rule (place/class_rules.h).
+bool ahead_class_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len);
+// The class rules of a NIC: a list of objects.
+json_t *ahead_class_json(struct control *c, uint16_t nic);
 // The rules in the NIC, to-host covers included.
 uint32_t ahead_entries(const struct control *c, uint16_t nic);
 // How a switch's rule stands in each NIC: a list of objects.

@@ -22,8 +22,10 @@ struct ahead_live {
 	uint16_t out_vport;
 	uint16_t sw;
 	struct ahead_chain chain;
-	uint8_t state; // enum ahead_state
-	bool kept;     // the plan in force has it
+	bool group; // a class rule: in the ingress domain, act.port is the policy rule
+	uint16_t first_queue, n_queues; // of it
+	uint8_t state;                  // enum ahead_state
+	bool kept;                      // the plan in force has it
 	bool used;
 	uint16_t ethdev;
 	struct rte_flow *handle;
@@ -70,6 +72,7 @@ struct ahead {
 	uint64_t seen; // fingerprint of what the plans rest on
 	bool planned;
 	struct rules_set *sets[DP_SWITCHES_MAX]; // of that; held, so that the address says enough
+	uint64_t groups_ns;                      // queues of class rules are looked at next
 	bool redecide;                           // what serves flows has changed
 	struct ahead_list list;                  // scratch
 };

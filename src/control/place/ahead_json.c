@@ -206,3 +206,30 @@ ahead_rule_words(struct control *c, uint16_t sw, uint32_t rule)
 	json_decref(list);
 	return json_string(text);
 }
+
+json_t *
+ahead_class_json(struct control *c, uint16_t nic)
+{
+	const struct ahead_nic *n = &c->ahead->nic[nic];
+	json_t *list = json_array();
+	char queues[24];
+	uint32_t i;
+
+	for (i = 0; i < n->cap; i++) {
+		const struct ahead_live *l = &n->live[i];
+		bool cover = l->act.kind == AHEAD_HOST;
+
+		if (!l->used || !l->group || (!cover && l->act.port >= c->cfg->n_policies))
+			continue;
+		snprintf(queues, sizeof(queues), "%u-%u", l->first_queue,
+			l->first_queue + l->n_queues - 1u);
+		json_array_append_new(
+			list, json_pack("{ss ss ss ss sI}", "policy",
+				      cover ? "(what a policy rule above may match)"
+					    : c->cfg->policies[l->act.port].name,
+				      "port", c->vports[l->vport].cfg.name, "queues", queues,
+				      "state", l->state == AHEAD_IN && l->kept ? "in" : "pending",
+				      "packets", (json_int_t)l->packets));
+	}
+	return list;
+}

@@ -6,8 +6,10 @@
 
 #include "failover/failover.h"
 #include "place/ahead_internal.h"
+#include "place/class_rules.h"
 #include "switch/rule_book.h"
 
+#define CLASS_STEPS 256
 #define SETTLED (UINT32_C(1) << 31) // of a share: it is what the port needs
 
 struct planning {
@@ -18,6 +20,7 @@ struct planning {
 	struct ahead_rule *rules;
 	struct ahead_standing *standings;
 	uint32_t budget;
+	bool group; // class rules are planned
 };
 
 const struct ahead_refusal *
@@ -42,8 +45,11 @@ void
 ahead_rule_of(const struct control *c, uint16_t nic, const struct ahead_live *l,
 	struct translate_rule *out)
 {
-	translate_ahead(&l->match, &l->act, l->level, ethdev_of(c, nic, l->port),
-		ethdev_of(c, nic, l->act.port), out);
+	if (l->group)
+		translate_class(&l->match, l->level, l->first_queue, l->n_queues, out);
+	else
+		translate_ahead(&l->match, &l->act, l->level, ethdev_of(c, nic, l->port),
+			ethdev_of(c, nic, l->act.port), out);
 }
 
 static uint32_t
@@ -55,7 +61,10 @@ is_refused(void *ctx, const struct flow_match *match, const struct ahead_act *ac
 
 	if (p->n->n_refused == 0)
 		return 0;
-	translate_ahead(match, act, 0, p->from, p->from, &rule);
+	if (p->group)
+		translate_class(match, 0, 0, 1, &rule);
+	else
+		translate_ahead(match, act, 0, p->from, p->from, &rule);
 	shape = translate_ahead_shape(&rule);
 	return ahead_refusal_of(p->n, shape) != NULL ? shape : 0;
 }
@@ -63,15 +72,15 @@ is_refused(void *ctx, const struct flow_match *match, const struct ahead_act *ac
 // ---- from rules of a plan to what is live
 
 static struct ahead_live *
-find_live(struct ahead_nic *n, uint16_t vport, const struct ahead_rule *r)
+find_live(struct ahead_nic *n, uint16_t vport, const struct ahead_rule *r, bool group)
 {
 	uint32_t i;
 
 	for (i = 0; i < n->cap; i++) {
 		struct ahead_live *l = &n->live[i];
 
-		if (l->used && !l->kept && l->level == r->level && l->vport == vport &&
-			l->state != AHEAD_UNMAKING &&
+		if (l->used && !l->kept && l->group == group && l->level == r->level &&
+			l->vport == vport && l->state != AHEAD_UNMAKING &&
 			memcmp(&l->act, &r->act, sizeof(r->act)) == 0 &&
 			flow_match_equal(&l->match, &r->match))
 			return l;
@@ -119,7 +128,7 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 	const struct ahead_chain *chain)
 {
 	const struct control_vport *v = &p->c->vports[vport];
-	struct ahead_live *l = find_live(p->n, vport, r);
+	struct ahead_live *l = find_live(p->n, vport, r, p->group);
 
 	if (l == NULL) {
 		l = new_live(p->n);
@@ -128,15 +137,20 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 		*l = (struct ahead_live){.match = r->match,
 			.act = r->act,
 			.level = r->level,
+			.group = p->group,
 			.vport = vport,
 			.port = v->port->nic_port,
 			.state = AHEAD_WANTED,
 			.used = true};
 	}
 	// The same packets may be another rule's by now.
-	l->chain = *chain;
+	if (chain != NULL)
+		l->chain = *chain;
 	l->sw = v->cfg.sw;
-	l->out_vport = r->act.kind == AHEAD_PORT ? vport_at(p->c, p->nic, r->act.port) : DP_NONE;
+	l->first_queue = r->act.vlan;
+	l->n_queues = r->act.vlan_op;
+	l->out_vport = !p->group && r->act.kind == AHEAD_PORT ? vport_at(p->c, p->nic, r->act.port)
+							      : DP_NONE;
 	l->kept = true;
 	return 0;
 }
@@ -273,11 +287,49 @@ budget_of(const struct control *c, uint16_t nic, const struct ahead_nic *n)
 	return budget < n->room ? budget : n->room;
 }
 
+// ---- class rules
+
+static uint16_t
+group_queues(const struct control *c, uint16_t vport, const struct ahead_rule *r, uint16_t *n)
+{
+	const struct dp_port *port = c->vports[vport].port;
+	uint16_t first = 0;
+
+	*n = c->nics[port->nic]->ports[port->nic_port].rx_default;
+	if (r->act.kind == AHEAD_PORT)
+		(void)class_rule_queues(c, &c->cfg->policies[r->act.port], vport, &first, n);
+	return first;
+}
+
+static int
+plan_classes(struct planning *p, uint16_t vport)
+{
+	struct ahead_standing standings[CLASS_STEPS];
+	struct ahead_step steps[CLASS_STEPS];
+	struct ahead_plan plan = {.rules = p->rules, .room = AHEAD_RULES_MAX};
+	uint32_t n = class_rule_steps(p->c, vport, steps, CLASS_STEPS), i;
+	uint16_t first, k;
+	int rc = 0;
+
+	p->group = true;
+	ahead_plan(steps, n, is_refused, p, &plan, standings);
+	for (i = 0; rc == 0 && i < plan.n; i++) {
+		first = group_queues(p->c, vport, &plan.rules[i], &k);
+		// Other queues are another rule.
+		plan.rules[i].act.vlan = first;
+		plan.rules[i].act.vlan_op = (uint8_t)k;
+		rc = want(p, vport, &plan.rules[i], NULL);
+	}
+	p->group = false;
+	return rc;
+}
+
 int
 ahead_plan_nic(struct control *c, uint16_t nic)
 {
 	struct ahead_nic *n = &c->ahead->nic[nic];
 	struct planning p = {.c = c, .nic = nic, .n = n, .budget = budget_of(c, nic, n)};
+	const bool classes = class_rules_any(c) && !c->nics[nic]->gone;
 	uint32_t share[DP_VPORTS_MAX], i;
 	uint16_t v;
 	int rc;
@@ -292,6 +344,8 @@ ahead_plan_nic(struct control *c, uint16_t nic)
 	for (v = 0; rc == 0 && v < DP_VPORTS_MAX; v++) {
 		if (is_port(c, v, nic))
 			rc = plan_port(&p, v, share[v]);
+		if (rc == 0 && classes && is_port(c, v, nic))
+			rc = plan_classes(&p, v);
 	}
 	for (i = 0; i < n->cap; i++) {
 		struct ahead_live *l = &n->live[i];

@@ -103,6 +103,10 @@ offload_run_decide(struct control *c, const struct flow_key *key, struct offload
 	d->pinned_queue = OFFLOAD_NONE;
 	d->vm_max_queues = OFFLOAD_NONE;
 	d->gen = c->gen;
+	if (ahead_serves(c, key, d->served_by, sizeof(d->served_by)))
+		d->served = OFFLOAD_SERVED_ESWITCH;
+	else if (ahead_class_serves(c, key, d->served_by, sizeof(d->served_by)))
+		d->served = OFFLOAD_SERVED_QUEUES;
 	if (sw < 0 || d->in.vport == OFFLOAD_NONE)
 		return;
 	dp_compile(c->snapshot, key, &prog, &v);

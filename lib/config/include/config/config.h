@@ -211,6 +211,7 @@ struct config_policy { // a rule of the placement policy, in the order of the fi
 	enum config_share share;
 	uint64_t heavy_bps, light_bps, least_bps; // 0: as for all
 	bool hints, strict_order, own_queues;
+	bool class_rule; // the NIC spreads them over the queues
 	char raise_text[CONFIG_DSCP_MAX], lower_text[CONFIG_DSCP_MAX];
 	uint64_t dscp_raise, dscp_lower; // code points that are a hint
 	char queues_text[16];

@@ -58,6 +58,7 @@ enum offload_queue_state {
 	OFFLOAD_Q_STANDBY,
 	OFFLOAD_Q_MONITOR,
 	OFFLOAD_Q_STOPPED,
+	OFFLOAD_Q_GROUP, // of a class rule: the NIC spreads flows over such queues by itself
 	OFFLOAD_Q_STATES
 };
 
@@ -130,11 +131,12 @@ enum offload_reason {
 	OFFLOAD_R_UNSUPPORTED, // the driver refused this shape; remembered
 	OFFLOAD_R_DRIVER,      // the driver failed otherwise; tried again at retry_ns
 	OFFLOAD_R_NIC_GONE,
-	OFFLOAD_R_HINT,            // its VM asked for a lower place
-	OFFLOAD_R_BUDGET,          // the tick's bound was reached; next tick
-	OFFLOAD_R_STALE,           // the rules changed, a new decision is on its way
-	OFFLOAD_R_EXTENSION,       // an extension of the switch has to be shown its packets
-	OFFLOAD_R_POLICY,          // its policy rule does not allow the place
+	OFFLOAD_R_HINT,      // its VM asked for a lower place
+	OFFLOAD_R_BUDGET,    // the tick's bound was reached; next tick
+	OFFLOAD_R_STALE,     // the rules changed, a new decision is on its way
+	OFFLOAD_R_EXTENSION, // an extension of the switch has to be shown its packets
+	OFFLOAD_R_SERVED, // a rule for all of its kind in the NIC carries it (decision.served_by)
+	OFFLOAD_R_POLICY, // its policy rule does not allow the place
 	OFFLOAD_R_VM_INSERT_LIMIT, // its VM has had its insertions of this second
 	OFFLOAD_R_DEAD, // the driver took a rule of this shape, and it did nothing; remembered
 	OFFLOAD_R_LENT, // what it had was lent, and is guaranteed to another VM
@@ -157,6 +159,13 @@ enum offload_seen {
 	OFFLOAD_SEEN_ALL   // each packet before it goes on: not by a lane either
 };
 
+// Which rule of a NIC for all flows of a kind has this one: no entry of its own is spent on it.
+enum offload_served {
+	OFFLOAD_SERVED_NO,
+	OFFLOAD_SERVED_ESWITCH, // a rule ahead of traffic carries it with no host
+	OFFLOAD_SERVED_QUEUES   // a class rule spreads it over its queues
+};
+
 // What the rules decided for the flow, as far as placement needs it.
 struct offload_decision {
 	struct offload_end in, out; // out.vport OFFLOAD_NONE: dropped or several outputs
@@ -175,6 +184,8 @@ struct offload_decision {
 	uint32_t gen;                // of the rules
 	struct flow_actions actions; // for translate
 	uint8_t seen;                // enum offload_seen
+	uint8_t served;              // enum offload_served
+	char served_by[64];          // the rule, "" for none
 	char seen_by[32];            // the extension that asks for that, "" for none
 };
 
@@ -253,9 +264,11 @@ void offload_nic_standby(struct offload *o, uint16_t nic);
 void offload_nic_move(struct offload *o, uint16_t from, uint16_t to, const uint16_t *port);
 // Flows that came by that and wait there still; 0: all have been looked at.
 uint32_t offload_nic_rush(const struct offload *o, uint16_t nic);
-// A queue is taken out of use for flows (stopped, standby, monitor) or given back (free). Its flows
-// leave first: it gets its state when the last one has left. -EINVAL: no such queue, a default one,
-// a VF's, or not one of these states.
+// OFFLOAD_Q_STATES when there is no such queue.
+enum offload_queue_state offload_queue_state_of(const struct offload *o, struct offload_queue_id q);
+// A queue is taken out of use for flows (stopped, standby, monitor, group) or given back (free).
+// Its flows leave first: it gets its state when the last one has left. -EINVAL: no such queue, a
+// default one, a VF's, or not one of these states.
 int offload_queue_reserve(
 	struct offload *o, struct offload_queue_id q, enum offload_queue_state state);
 

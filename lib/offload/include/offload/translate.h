@@ -16,6 +16,7 @@
 
 #define TRANSLATE_ITEMS 10
 #define TRANSLATE_ACTIONS 10
+#define TRANSLATE_QUEUES 64 // of a class rule
 
 // An item of its own mask, and the end of a range.
 struct translate_bounds {
@@ -49,6 +50,8 @@ struct translate_rule {
 	struct translate_bounds mask, last;
 	struct rte_flow_action_of_push_vlan push_vlan;
 	struct rte_flow_action_of_set_vlan_vid set_vlan;
+	struct rte_flow_action_rss rss;
+	uint16_t queues[TRANSLATE_QUEUES];
 };
 
 // To a receive queue of the ethdev that the rule is created on: MARK, QUEUE, COUNT.
@@ -69,6 +72,10 @@ int translate_between_hosts(const struct flow_key *key, uint16_t in_port, uint16
 // and the rules for single flows before all of them.
 void translate_ahead(const struct flow_match *match, const struct ahead_act *act, uint32_t level,
 	uint16_t in_port, uint16_t out_port, struct translate_rule *out);
+// A class rule, for what comes to the ethdev that it is made on: RSS by the port's own key over the
+// n queues from first on (at most TRANSLATE_QUEUES). Single flows' rules come before all levels.
+void translate_class(const struct flow_match *match, uint32_t level, uint16_t first, uint16_t n,
+	struct translate_rule *out);
 // As translate_shape, but what masks and ranges there are counts too. Never 0.
 uint32_t translate_ahead_shape(const struct translate_rule *rule);
 // A name for the shape of a rule (which items and actions), to remember what a driver refuses.

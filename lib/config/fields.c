@@ -159,6 +159,10 @@ static const struct field offload_fields[] = {
 		.dflt = "64", .help = "flows that one shared queue takes"},
 	{"orders_per_tick", FIELD_UINT, AT(config_offload, orders_per_tick), .min = 1,
 		.max = 65536, .dflt = "64", .help = "most orders to the NICs in a tick"},
+	{"vm_tables", FIELD_BOOL, AT(config_offload, vm_tables), .dflt = "false",
+		.help = "each port of a NIC has a table of its own in the embedded switch: one rule "
+			"jumps there, what misses it goes to the port's representor; needs two entries "
+			"a port, and groups and jumps of the NIC"},
 	{"rules_ahead", FIELD_UINT, AT(config_offload, rules_ahead), .min = 0, .max = 65536,
 		.dflt = "0",
 		.help = "entries of each NIC that rules of the switch may take ahead of traffic, "

@@ -52,7 +52,7 @@ put_eth(struct builder *b)
 	memcpy(r->eth.hdr.src_addr.addr_bytes, m->key.eth_src, 6);
 	memcpy(r->mask.eth.hdr.dst_addr.addr_bytes, m->mask.eth_dst, 6);
 	memcpy(r->mask.eth.hdr.src_addr.addr_bytes, m->mask.eth_src, 6);
-	r->mask.eth.has_vlan = 1;
+	r->mask.eth.has_vlan = (m->mask.vlan[0] & FLOW_VLAN_PRESENT) != 0;
 	r->eth.has_vlan = tagged(m);
 	if (!tagged(m)) {
 		r->eth.hdr.ether_type = m->key.eth_type;
@@ -276,6 +276,24 @@ translate_ahead(const struct flow_match *match, const struct ahead_act *act, uin
 		NULL);
 	put_pattern(&b);
 	put_actions(&b, act, in_port, out_port);
+}
+
+void
+translate_jump(uint16_t in_port, uint32_t group, struct translate_rule *out)
+{
+	struct builder b = {.r = out};
+
+	memset(out, 0, sizeof(*out));
+	out->attr.transfer = 1;
+	out->attr.priority = 1; // behind single flows that are not in the table
+	out->in_port.port_id = in_port;
+	out->jump.group = group;
+	item(&b, RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT, &out->in_port, &rte_flow_item_ethdev_mask,
+		NULL);
+	item(&b, RTE_FLOW_ITEM_TYPE_END, NULL, NULL, NULL);
+	action(&b, RTE_FLOW_ACTION_TYPE_COUNT, &out->count);
+	action(&b, RTE_FLOW_ACTION_TYPE_JUMP, &out->jump);
+	action(&b, RTE_FLOW_ACTION_TYPE_END, NULL);
 }
 
 void

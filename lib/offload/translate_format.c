@@ -119,6 +119,10 @@ put_action(struct text *t, const struct rte_flow_action *action)
 	case RTE_FLOW_ACTION_TYPE_QUEUE:
 		put(t, " queue index %u", queue->index);
 		break;
+	case RTE_FLOW_ACTION_TYPE_JUMP:
+		put(t, " jump group %u",
+			((const struct rte_flow_action_jump *)action->conf)->group);
+		break;
 	case RTE_FLOW_ACTION_TYPE_RSS:
 		put(t, " rss queues %u-%u", rss->queue[0], rss->queue[rss->queue_num - 1]);
 		break;

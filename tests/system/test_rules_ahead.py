@@ -9,6 +9,8 @@ traffic, covered where the NIC cannot decide as the switch does, counted apart a
       +---+------------+---------------------------+
         vf0 (sink)   vf1 (sink)     sluiced ── w: net_null
 """
+import json
+
 import pytest
 
 from sluice_harness import RpcError, wait_for
@@ -255,3 +257,50 @@ def test_flows_that_a_rule_serves_give_their_entries_back(switch):
              'no flow has an entry of its own')
     s.swap('sink')
     s.settled()
+
+
+# ---- a table for each port
+
+def status(s):
+    return s.call('offload status')['items'][0]
+
+
+def test_a_table_for_each_port(switch):
+    """Single flows, rules and misses, each in the table of the port that they come in by; the
+    removal of a port touches no other's rules."""
+    s = switch(offload={'vm_tables': True, 'rules_ahead': 32})
+    in_place(s, 'to-v0', 'to-v1')
+    assert status(s)['tables'] == 'per-port'
+    # Behind the rules ahead there is one that no rule but a flow's own can take.
+    s.call('rule add', name='exact', match='udp ip_dst=0.0.0.0/0.0.0.3', actions='rate=10G output=v0',
+           priority=5, wait=True)
+    generate(s, flows=100)
+    wait_for(lambda: rule(s, 'to-v1')['hardware_packets'] > 300 and s.port('v0')['tx_packets'] > 100,
+             10, 'rules carry, misses come to the host')
+    s.call('rule del', rule='exact', wait=True)
+    wait_for(lambda: rule(s, 'to-v0')['hardware_packets'] > 300, 10, 'to-v0 is carried again')
+    before = at(s, 'to-v0')['packets']
+    config = json.loads(json.dumps(s.config))
+    config['switches'][0]['rules'] = [r for r in RULES if r['name'] != 'to-v1']
+    config['switches'][0]['ports'] = [p for p in config['switches'][0]['ports']
+                                      if p['name'] != 'v1']
+    s.write_config(config)
+    s.call('config reload')
+    wait_for(lambda: at(s, 'to-v0')['packets'] > before + 100, 10, 'v0 goes on')
+    s.swap('sink')
+    s.settled()
+
+
+def test_single_flows_in_tables(switch):
+    s = switch(offload={'vm_tables': True, 'rules_ahead': 0})
+    wait_for(lambda: status(s)['tables'] == 'per-port', 10, 'tables are there')
+    generate(s, flows=40)
+    wait_for(lambda: len([f for f in s.call('flow list', limit=0, place='eswitch')['items']
+                          if f['state'] == 'placed' and f['packets'] > 20]) > 15, 10,
+             'flows are carried by their own entries')
+    s.swap('sink')
+    stats = s.settled()
+    assert stats['place_packets']['eswitch'] > 300
+    s.write_config({**s.config, 'offload': {**s.config['offload'], 'vm_tables': False}})
+    s.call('config reload')
+    wait_for(lambda: status(s)['tables'] == 'flat', 10, 'one table')

@@ -65,7 +65,7 @@ nic_json(struct control *c, const struct nic *nic)
 		(int)st.op_least_us, "window", (int)st.window, "under_way", (int)st.under_way,
 		"shapes_refused", (int)st.shapes_refused, "to_beat_bps",
 		(json_int_t)st.to_beat_bps);
-	answer = json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so so si so}", "nic",
+	answer = json_pack("{ss ss ss sb sb sb si so si si si sI sI sI so so so si so ss}", "nic",
 		nic->name, "driver", nic->driver, "ops", nic->ops->name, "mark", nic->mark,
 		"eswitch", nic->eswitch, "tried", nic->tried, "rules", (int)st.entries,
 		"rule_limit", st.limit == 0 ? json_null() : json_integer(st.limit), "queues",
@@ -73,7 +73,10 @@ nic_json(struct control *c, const struct nic *nic)
 		(json_int_t)st.installed, "removed", (json_int_t)st.removed, "moves_eswitch",
 		(json_int_t)st.moves_eswitch, "refused", refused, "learned", learned, "vms",
 		shares_json(c, nic->index), "rules_ahead", (int)ahead_entries(c, nic->index),
-		"class_rules", ahead_class_json(c, nic->index));
+		"class_rules", ahead_class_json(c, nic->index), "tables",
+		ahead_table(c, nic->index, 0) != 0 ? "per-port"
+		: c->cfg->offload.vm_tables        ? "flat: the NIC has no way from one to another"
+						   : "flat");
 	failover_info(c, nic->index, &info);
 	json_object_set_new(answer, "role", json_string(info.role));
 	json_object_set_new(answer, "state", json_string(failover_state_name(info.state)));

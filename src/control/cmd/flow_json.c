@@ -104,8 +104,6 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 		"reason", reason, "since_s", (double)(now - s->since_ns) / (double)SL_NS_PER_S);
 	json_object_set_new(
 		o, "decided_by", json_string(s->reason == OFFLOAD_R_SERVED ? "nic" : "sluice"));
-	json_object_set_new(
-		o, "decided_by", json_string(s->reason == OFFLOAD_R_SERVED ? "nic" : "sluice"));
 	if (s->driver_errno != 0 || s->driver_text[0] != '\0')
 		json_object_set_new(o, "driver",
 			json_pack("{ss ss}", "errno",

@@ -66,8 +66,9 @@ static uint64_t
 fingerprint(const struct control *c)
 {
 	const struct config_offload *o = &c->cfg->offload;
-	const uint64_t w[] = {o->enabled, o->rules_ahead, c->cfg->n_policies, c->cfg->n_tables};
-	uint64_t h = sl_hash_words(w, 4, 0);
+	const uint64_t w[] = {
+		o->enabled, o->rules_ahead, c->cfg->n_policies, c->cfg->n_tables, o->vm_tables};
+	uint64_t h = sl_hash_words(w, 5, 0);
 	uint16_t i;
 
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
@@ -138,7 +139,7 @@ carried(struct control *c, struct ahead_live *l, uint64_t packets, uint64_t byte
 	l->base_packets = packets;
 	l->base_bytes = bytes;
 	l->packets += more;
-	if (l->act.kind == AHEAD_HOST || l->group)
+	if (l->act.kind == AHEAD_HOST || l->act.kind == AHEAD_JUMP || l->group)
 		return; // the host counts them
 	for (i = 0; i < l->chain.n; i++)
 		rule_book_carried(c->book[l->sw], l->chain.rule[i].id, l->chain.rule[i].gen, more,
@@ -442,6 +443,7 @@ failed(struct control *c, uint16_t nic, const struct ahead_live *l, const struct
 
 	switch (job->outcome) {
 	case OFFLOAD_UNSUPPORTED:
+		n->no_jump |= l->act.kind == AHEAD_JUMP;
 		remember(c, nic, l, job->text);
 		n->stale = true;
 		break;
@@ -550,6 +552,22 @@ ahead_pending(const struct control *c)
 	return n;
 }
 
+uint32_t
+ahead_table(const struct control *c, uint16_t nic, uint16_t port)
+{
+	const struct ahead_nic *n = c->ahead != NULL ? &c->ahead->nic[nic] : NULL;
+	uint32_t i;
+
+	for (i = 0; n != NULL && c->cfg->offload.vm_tables && i < n->cap; i++) {
+		const struct ahead_live *l = &n->live[i];
+
+		if (l->used && l->kept && l->state == AHEAD_IN && l->act.kind == AHEAD_JUMP &&
+			l->port == port)
+			return 1 + (uint32_t)port;
+	}
+	return 0;
+}
+
 // The rule that has a flow, if that is not the host's.
 static const struct ahead_live *
 server_of(const struct control *c, const struct flow_key *key, bool group)
@@ -566,7 +584,7 @@ server_of(const struct control *c, const struct flow_key *key, bool group)
 		const struct ahead_live *l = &n->live[i];
 
 		if (!l->used || l->group != group || l->vport != key->vport ||
-			l->state != AHEAD_IN || !l->kept)
+			l->state != AHEAD_IN || !l->kept || l->act.kind == AHEAD_JUMP)
 			continue;
 		if (best != NULL && best->level <= l->level)
 			continue;

@@ -17,6 +17,7 @@ struct ahead_live {
 	struct flow_match match;
 	struct ahead_act act;
 	uint32_t level;
+	uint32_t table; // group of the embedded switch
 	uint16_t vport; // that its packets come in by
 	uint16_t port;  // of the NIC, of that vport
 	uint16_t out_vport;
@@ -50,6 +51,7 @@ enum ahead_phase { AHEAD_IDLE, AHEAD_MAKE, AHEAD_UNMAKE };
 
 struct ahead_nic {
 	uint8_t phase; // enum ahead_phase
+	bool no_jump;  // the driver refused the way into a table: all are flat
 	bool stale;    // a new plan is to be made when this one is carried out
 	bool swept;    // room was made by unmaking first
 	bool changed;  // the NIC, since the plan was made

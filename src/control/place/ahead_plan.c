@@ -10,6 +10,7 @@
 #include "switch/rule_book.h"
 
 #define CLASS_STEPS 256
+#define MISS_LEVEL 60000            // behind all others
 #define SETTLED (UINT32_C(1) << 31) // of a share: it is what the port needs
 
 struct planning {
@@ -20,7 +21,8 @@ struct planning {
 	struct ahead_rule *rules;
 	struct ahead_standing *standings;
 	uint32_t budget;
-	bool group; // class rules are planned
+	bool group;  // class rules are planned
+	bool tables; // each port has its own
 };
 
 const struct ahead_refusal *
@@ -41,15 +43,25 @@ ethdev_of(const struct control *c, uint16_t nic, uint16_t port)
 					    : c->nics[nic]->ports[0].ethdev;
 }
 
+static uint32_t
+table_of(uint16_t port)
+{
+	return 1 + (uint32_t)port;
+}
+
 void
 ahead_rule_of(const struct control *c, uint16_t nic, const struct ahead_live *l,
 	struct translate_rule *out)
 {
-	if (l->group)
+	if (l->group) {
 		translate_class(&l->match, l->level, l->first_queue, l->n_queues, out);
-	else
+	} else if (l->act.kind == AHEAD_JUMP) {
+		translate_jump(ethdev_of(c, nic, l->port), table_of(l->port), out);
+	} else {
 		translate_ahead(&l->match, &l->act, l->level, ethdev_of(c, nic, l->port),
 			ethdev_of(c, nic, l->act.port), out);
+		out->attr.group = l->table;
+	}
 }
 
 static uint32_t
@@ -72,15 +84,16 @@ is_refused(void *ctx, const struct flow_match *match, const struct ahead_act *ac
 // ---- from rules of a plan to what is live
 
 static struct ahead_live *
-find_live(struct ahead_nic *n, uint16_t vport, const struct ahead_rule *r, bool group)
+find_live(
+	struct ahead_nic *n, uint16_t vport, const struct ahead_rule *r, bool group, uint32_t table)
 {
 	uint32_t i;
 
 	for (i = 0; i < n->cap; i++) {
 		struct ahead_live *l = &n->live[i];
 
-		if (l->used && !l->kept && l->group == group && l->level == r->level &&
-			l->vport == vport && l->state != AHEAD_UNMAKING &&
+		if (l->used && !l->kept && l->group == group && l->table == table &&
+			l->level == r->level && l->vport == vport && l->state != AHEAD_UNMAKING &&
 			memcmp(&l->act, &r->act, sizeof(r->act)) == 0 &&
 			flow_match_equal(&l->match, &r->match))
 			return l;
@@ -128,7 +141,10 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 	const struct ahead_chain *chain)
 {
 	const struct control_vport *v = &p->c->vports[vport];
-	struct ahead_live *l = find_live(p->n, vport, r, p->group);
+	uint32_t table = p->tables && !p->group && r->act.kind != AHEAD_JUMP
+				 ? table_of(v->port->nic_port)
+				 : 0;
+	struct ahead_live *l = find_live(p->n, vport, r, p->group, table);
 
 	if (l == NULL) {
 		l = new_live(p->n);
@@ -138,6 +154,7 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 			.act = r->act,
 			.level = r->level,
 			.group = p->group,
+			.table = table,
 			.vport = vport,
 			.port = v->port->nic_port,
 			.state = AHEAD_WANTED,
@@ -287,6 +304,22 @@ budget_of(const struct control *c, uint16_t nic, const struct ahead_nic *n)
 	return budget < n->room ? budget : n->room;
 }
 
+// ---- a table for each port
+
+// The way in, and what misses: that goes to the representor, once, whatever the NIC's own way is.
+static int
+plan_table(struct planning *p, uint16_t vport)
+{
+	struct ahead_rule in = {.act = {.kind = AHEAD_JUMP}};
+	struct ahead_rule miss = {.act = {.kind = AHEAD_HOST}, .level = MISS_LEVEL};
+	int rc;
+
+	flow_match_init(&in.match);
+	flow_match_init(&miss.match);
+	rc = want(p, vport, &in, NULL);
+	return rc != 0 ? rc : want(p, vport, &miss, NULL);
+}
+
 // ---- class rules
 
 static uint16_t
@@ -329,7 +362,7 @@ ahead_plan_nic(struct control *c, uint16_t nic)
 {
 	struct ahead_nic *n = &c->ahead->nic[nic];
 	struct planning p = {.c = c, .nic = nic, .n = n, .budget = budget_of(c, nic, n)};
-	const bool classes = class_rules_any(c) && !c->nics[nic]->gone;
+	const bool classes = class_rules_any(c) && !c->nics[nic]->gone && !failover_drains(c, nic);
 	uint32_t share[DP_VPORTS_MAX], i;
 	uint16_t v;
 	int rc;
@@ -340,10 +373,14 @@ ahead_plan_nic(struct control *c, uint16_t nic)
 	for (i = 0; i < n->cap; i++)
 		n->live[i].kept = false;
 	n->n_notes = 0;
+	p.tables = c->cfg->offload.vm_tables && c->cfg->offload.enabled && !n->no_jump &&
+		   c->nics[nic]->eswitch && !c->nics[nic]->gone && !failover_drains(c, nic);
 	rc = share_out(&p, share);
 	for (v = 0; rc == 0 && v < DP_VPORTS_MAX; v++) {
 		if (is_port(c, v, nic))
 			rc = plan_port(&p, v, share[v]);
+		if (rc == 0 && p.tables && is_port(c, v, nic))
+			rc = plan_table(&p, v);
 		if (rc == 0 && classes && is_port(c, v, nic))
 			rc = plan_classes(&p, v);
 	}

@@ -170,11 +170,16 @@ mover_rule(const struct control *c, const struct offload_flow_info *fi, const st
 	const struct offload_decision *d = &fi->decision;
 
 	if (pl->place.path == OFFLOAD_ESWITCH) {
+		int rc;
+
 		*ethdev = ethdev_of(c, d->in.nic, d->in.port);
-		if (d->drop)
-			return translate_to_drop(&fi->key, *ethdev, out, err);
-		return translate_to_port(&fi->key, *ethdev, ethdev_of(c, d->out.nic, d->out.port),
-			&d->actions, out, err);
+		rc = d->drop ? translate_to_drop(&fi->key, *ethdev, out, err)
+			     : translate_to_port(&fi->key, *ethdev,
+				       ethdev_of(c, d->out.nic, d->out.port), &d->actions, out,
+				       err);
+		if (rc == 0)
+			out->attr.group = ahead_table(c, d->in.nic, d->in.port);
+		return rc;
 	}
 	*ethdev = ethdev_of(c, pl->place.queue.nic, pl->place.queue.port);
 	return translate_to_queue(&fi->key, pl->place.queue.index, placement_mark(pl), out, err);

@@ -165,6 +165,7 @@ struct config_offload {
 	uint32_t tick_ms;
 	uint16_t shared_flows;    // flows that one shared queue takes
 	uint32_t orders_per_tick; // bound on the work of a tick
+	bool vm_tables;           // a table of the embedded switch for each port
 	uint32_t rules_ahead;     // entries of each NIC for rules ahead of traffic, 0: none
 };
 

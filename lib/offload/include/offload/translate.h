@@ -50,6 +50,7 @@ struct translate_rule {
 	struct translate_bounds mask, last;
 	struct rte_flow_action_of_push_vlan push_vlan;
 	struct rte_flow_action_of_set_vlan_vid set_vlan;
+	struct rte_flow_action_jump jump;
 	struct rte_flow_action_rss rss;
 	uint16_t queues[TRANSLATE_QUEUES];
 };
@@ -72,6 +73,8 @@ int translate_between_hosts(const struct flow_key *key, uint16_t in_port, uint16
 // and the rules for single flows before all of them.
 void translate_ahead(const struct flow_match *match, const struct ahead_act *act, uint32_t level,
 	uint16_t in_port, uint16_t out_port, struct translate_rule *out);
+// The port's way into its own table of the embedded switch, which is group `group`.
+void translate_jump(uint16_t in_port, uint32_t group, struct translate_rule *out);
 // A class rule, for what comes to the ethdev that it is made on: RSS by the port's own key over the
 // n queues from first on (at most TRANSLATE_QUEUES). Single flows' rules come before all levels.
 void translate_class(const struct flow_match *match, uint32_t level, uint16_t first, uint16_t n,

@@ -186,6 +186,54 @@ fields_of_reachable_rules(void **state)
 	bench_end(&b);
 }
 
+static void
+run_flows(struct bench *b, uint16_t from, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		feed(b, 0, udp(1, 2, (uint16_t)(from + i)));
+	bench_run(b);
+	assert_int_equal(bench_count_out(b, 1), n);
+}
+
+static void
+next_tick(struct bench *b)
+{
+	uint32_t tick = b->dp->worker[0]->tick;
+
+	while (b->dp->worker[0]->tick == tick)
+		dp_worker_once(b->dp->worker[0]);
+	dp_worker_offline(b->dp->worker[0]);
+}
+
+// Flows that come once meet a full cache of flows in use: all are forwarded, and next to none of
+// them takes the place of another. Each is in the cache, or counted.
+static void
+flood_of_flows(void **state)
+{
+	const uint16_t known = 500, flood = 4000;
+	const struct dp_worker_counters *c;
+	uint64_t misses;
+	struct bench b;
+
+	bench_begin(&b, 2, 1, 1);
+	bench_rule(&b, 1, 100, "port=0", "output=1");
+	bench_publish(&b);
+	b.snap->insert_tokens = 1;
+	bench_publish(&b);
+	c = dp_worker_counters(b.dp, 0);
+	next_tick(&b); // with which the budget comes
+	run_flows(&b, 1000, known);
+	run_flows(&b, 1000, known);
+	run_flows(&b, 10000, flood);
+	next_tick(&b); // with which it is told
+	assert_true(c->over_budget > 2000);
+	assert_int_equal(c->over_budget + c->flows_seen, known + flood);
+	misses = c->misses;
+	run_flows(&b, 1000, known);
+	assert_true(c->misses - misses <= c->evicted);
+	bench_end(&b);
+}
+
 int
 main(void)
 {
@@ -194,6 +242,7 @@ main(void)
 		cmocka_unit_test(stale_decision),
 		cmocka_unit_test(misses_of_one_burst),
 		cmocka_unit_test(fields_of_reachable_rules),
+		cmocka_unit_test(flood_of_flows),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -16,6 +16,7 @@
 #include "cmd/commands.h"
 #include "failover/failover.h"
 #include "guest/channels.h"
+#include "guest/mailbox.h"
 #include "place/hints.h"
 #include "work/load.h"
 #include "ledger.h"
@@ -276,6 +277,12 @@ start_channels(struct control *c, struct sl_err *err)
 	return rc;
 }
 
+static int
+start_mailbox(struct control *c, struct sl_err *err)
+{
+	return mailbox_new(c) == 0 ? 0 : sl_err_set(err, ENOMEM, NULL, "out of memory");
+}
+
 static void
 stop_socket(struct control *c)
 {
@@ -299,6 +306,7 @@ static const struct {
 	{"workers", start_workers, stop_workers},
 	{"control socket", start_socket, stop_socket},
 	{"guests' channels", start_channels, channels_fini},
+	{"VFs' mailboxes", start_mailbox, mailbox_fini},
 };
 
 int

@@ -11,6 +11,7 @@
 #include "apply/apply.h"
 #include "failover/failover.h"
 #include "guest/channels.h"
+#include "guest/mailbox.h"
 #include "place/offload_run.h"
 #include "pending.h"
 #include "publish.h"
@@ -122,6 +123,7 @@ loop_run(struct control *c)
 		}
 		ctl_server_poll(c->server, MESSAGES_AT_ONCE);
 		channels_poll(c);
+		mailbox_poll(c);
 		now = sl_now(&c->clock);
 		if (now >= next) {
 			next = now + (uint64_t)c->cfg->offload.tick_ms * SL_NS_PER_MS;

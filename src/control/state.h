@@ -26,6 +26,7 @@ struct mac_learner;    // macs.h
 struct ahead;          // ahead.h
 struct placements;     // placements.h
 struct mover;          // mover.h
+struct mailbox;        // mailbox.h
 struct rule_book;      // rule_book.h
 struct pending;        // pending.h
 struct ledger_base;    // ledger.c
@@ -96,6 +97,7 @@ struct control {
 	struct failover *failover;      // (failover/failover.c); NULL: no NIC has a standby
 	struct evict *evict;            // (failover/evict.c)
 	struct channels *channels;      // (guest/channels.c)
+	struct mailbox *mailbox;        // (guest/mailbox.c)
 	struct hint_list *hints;        // (hints.c)
 	struct loads *loads;            // (work/load.c)
 	bool counting[CONFIG_NICS_MAX]; // a count job is with the NIC's executor (offload_run.c)

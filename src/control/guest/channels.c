@@ -17,6 +17,7 @@
 struct channels {
 	int epoll;
 	struct guest_channel *list[CONFIG_PORTS_MAX]; // by index in cfg->vms
+	struct guest_rate rate[CONFIG_PORTS_MAX];     // likewise
 };
 
 int
@@ -152,6 +153,12 @@ channels_apply(struct control *c, struct sl_err *err)
 		first = first != 0 ? first : rc;
 	}
 	return first;
+}
+
+struct guest_rate *
+channels_rate(struct control *c, uint16_t vm)
+{
+	return &c->channels->rate[vm];
 }
 
 int

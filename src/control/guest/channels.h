@@ -4,6 +4,8 @@
 
 #include "state.h"
 
+struct guest_rate;
+
 // A VM's own channel to the switch: a Unix socket of its configuration (vms/hint_socket), which its
 // QEMU joins to a virtio-serial port. The guest gives hints for its own flows there, in the same
 // JSON-RPC lines as sluicectl, with a table of commands of its own and nothing else. What comes is
@@ -23,5 +25,7 @@ int channels_apply(struct control *c, struct sl_err *err);
 // Readable when there is something to do.
 int channels_fd(const struct control *c);
 void channels_poll(struct control *c);
+// What the VM has said of late, by its socket or its VF.
+struct guest_rate *channels_rate(struct control *c, uint16_t vm);
 
 #endif

@@ -11,15 +11,14 @@
 // A guest knows no name of the switch but those of its own ports.
 struct own_names {
 	struct flow_names all;
-	const struct guest_channel *g;
+	const struct control *c;
+	uint16_t vm;
 };
 
 static bool
-is_own(const struct guest_channel *g, unsigned vport)
+is_own(const struct control *c, uint16_t vm, unsigned vport)
 {
-	const struct control_vport *v = &g->control->vports[vport];
-
-	return vport < DP_VPORTS_MAX && v->used && v->cfg.vm == g->vm;
+	return vport < DP_VPORTS_MAX && c->vports[vport].used && c->vports[vport].cfg.vm == vm;
 }
 
 static int
@@ -28,45 +27,61 @@ own_port(void *ctx, const char *name)
 	const struct own_names *own = ctx;
 	int id = own->all.port_id(own->all.ctx, name);
 
-	return id >= 0 && is_own(own->g, (unsigned)id) ? id : -ENOENT;
+	return id >= 0 && is_own(own->c, own->vm, (unsigned)id) ? id : -ENOENT;
 }
 
 static int
-parse_match(struct guest_channel *g, const char *text, struct flow_match *out, struct sl_err *err)
+parse_match(struct control *c, uint16_t vm, const char *text, struct flow_match *out,
+	struct sl_err *err)
 {
-	struct config_names cfg_names = {.cfg = g->control->cfg};
-	struct own_names own = {.g = g};
+	struct config_names cfg_names = {.cfg = c->cfg};
+	struct own_names own = {.c = c, .vm = vm};
 	struct flow_names names = {.ctx = &own, .port_id = own_port};
 	unsigned i;
 	int rc;
 
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
-		if (is_own(g, i))
-			cfg_names.sw = g->control->vports[i].cfg.sw;
+		if (is_own(c, vm, i))
+			cfg_names.sw = c->vports[i].cfg.sw;
 	}
 	config_flow_names(&cfg_names, &own.all);
 	rc = flow_match_parse(text, &names, out, err);
 	// A port may be said by number too.
-	if (rc == 0 && out->mask.vport != 0 && !is_own(g, out->key.vport))
+	if (rc == 0 && out->mask.vport != 0 && !is_own(c, vm, out->key.vport))
 		return sl_err_set(err, ENOENT, "match", "the VM has no such port");
 	return rc;
 }
 
 // Each change makes control look at all of the VM's flows that it knows.
 static int
-may_change(struct guest_channel *g, struct sl_err *err)
+may_change(struct control *c, struct guest_rate *r, struct sl_err *err)
 {
-	const uint64_t now = sl_now(&g->control->clock);
+	const uint64_t now = sl_now(&c->clock);
 
-	if (now - g->changes_since_ns >= SL_NS_PER_S) {
-		g->changes_since_ns = now;
-		g->changes = 0;
+	if (now - r->since_ns >= SL_NS_PER_S) {
+		r->since_ns = now;
+		r->changes = 0;
 	}
-	if (g->changes >= CHANNEL_CHANGES)
+	if (r->changes >= CHANNEL_CHANGES)
 		return sl_err_set(err, EBUSY, NULL, "at most %d changes a second: try again later",
 			CHANNEL_CHANGES);
-	g->changes++;
+	r->changes++;
 	return 0;
+}
+
+int
+guest_hint(struct control *c, uint16_t vm, const char *text, int8_t hint, uint32_t *followed,
+	uint32_t *refused, struct sl_err *err)
+{
+	struct flow_match match;
+	int rc = may_change(c, channels_rate(c, vm), err);
+
+	*followed = *refused = 0;
+	if (rc == 0)
+		rc = parse_match(c, vm, text, &match, err);
+	if (rc == 0)
+		rc = hints_set(c, vm, &match, hint, followed, refused, err);
+	return rc;
 }
 
 static int
@@ -74,14 +89,9 @@ change(struct guest_channel *g, const json_t *args, int8_t hint, json_t **result
 	struct sl_err *err)
 {
 	const char *text = ctl_arg_str(args, "match", "");
-	uint32_t followed = 0, refused = 0;
-	struct flow_match match;
-	int rc = may_change(g, err);
+	uint32_t followed, refused;
+	int rc = guest_hint(g->control, g->vm, text, hint, &followed, &refused, err);
 
-	if (rc == 0)
-		rc = parse_match(g, text, &match, err);
-	if (rc == 0)
-		rc = hints_set(g->control, g->vm, &match, hint, &followed, &refused, err);
 	if (rc != 0)
 		return rc;
 	*result = json_pack(

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "guest/mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+
+#include "guest/channels.h"
+#include "guest/guest_commands.h"
+
+#define WAITING 64 // a power of two
+#define DRIVER "net_emunic"
+#define DATA_MAX 64
+
+// As struct rte_pmd_emunic_mbox_event: the driver is an island, found when it is loaded.
+struct mbox_event {
+	uint16_t vf;
+	uint16_t len;
+	uint32_t id;
+	int32_t answer;
+	uint8_t type;
+	uint8_t data[DATA_MAX];
+};
+
+struct mail {
+	uint16_t nic, vf;
+	uint8_t type, len;
+	char text[DATA_MAX];
+};
+
+struct listener { // of a NIC's PF
+	struct mailbox *mailbox;
+	uint16_t nic, ethdev;
+	bool on;
+};
+
+// One producer, EAL's interrupt thread, and one consumer, control.
+struct mailbox {
+	int wake_fd;
+	_Atomic uint32_t put, taken;
+	struct mail waiting[WAITING];
+	struct listener listener[CONFIG_NICS_MAX];
+};
+
+static int32_t
+take_mail(const struct listener *l, const struct mbox_event *ev)
+{
+	struct mailbox *b = l->mailbox;
+	uint32_t at = atomic_load_explicit(&b->put, memory_order_relaxed);
+	const uint64_t one = 1;
+	struct mail *m;
+
+	if (ev->type < MAILBOX_RAISE || ev->type > MAILBOX_CLEAR || ev->len == 0 ||
+		ev->len > sizeof(m->text) || memchr(ev->data, '\0', ev->len) != NULL)
+		return -EINVAL;
+	if (at - atomic_load_explicit(&b->taken, memory_order_acquire) == WAITING)
+		return -EBUSY;
+	m = &b->waiting[at % WAITING];
+	*m = (struct mail){.nic = l->nic, .vf = ev->vf, .type = ev->type, .len = (uint8_t)ev->len};
+	memcpy(m->text, ev->data, ev->len);
+	atomic_store_explicit(&b->put, at + 1, memory_order_release);
+	if (write(b->wake_fd, &one, sizeof(one)) < 0)
+		return 0; // its counter is at its limit: control is awake
+	return 0;
+}
+
+static int
+on_mail(uint16_t port, enum rte_eth_event_type type, void *arg, void *ret)
+{
+	struct mbox_event *ev = ret;
+
+	if (type == RTE_ETH_EVENT_VF_MBOX && ev != NULL)
+		ev->answer = take_mail(arg, ev);
+	return 0;
+}
+
+int
+mailbox_new(struct control *c)
+{
+	struct mailbox *b = calloc(1, sizeof(*b));
+	uint16_t i;
+
+	if (b == NULL)
+		return -ENOMEM;
+	c->mailbox = b;
+	b->wake_fd = c->wake_fd;
+	for (i = 0; i < CONFIG_NICS_MAX; i++) {
+		struct listener *l = &b->listener[i];
+
+		if (c->nics[i] == NULL || strcmp(c->nics[i]->driver, DRIVER) != 0)
+			continue;
+		*l = (struct listener){
+			.mailbox = b, .nic = i, .ethdev = c->nics[i]->ports[0].ethdev};
+		l->on = rte_eth_dev_callback_register(
+				l->ethdev, RTE_ETH_EVENT_VF_MBOX, on_mail, l) == 0;
+	}
+	return 0;
+}
+
+void
+mailbox_fini(struct control *c)
+{
+	struct mailbox *b = c->mailbox;
+	uint16_t i;
+
+	for (i = 0; b != NULL && i < CONFIG_NICS_MAX; i++) {
+		struct listener *l = &b->listener[i];
+
+		// -EAGAIN: the interrupt thread is in it.
+		while (l->on && rte_eth_dev_callback_unregister(
+					l->ethdev, RTE_ETH_EVENT_VF_MBOX, on_mail, l) == -EAGAIN)
+			usleep(100);
+	}
+	free(b);
+	c->mailbox = NULL;
+}
+
+// The VM whose vport the VF carries; -1: none.
+static int
+vm_of(const struct control *c, uint16_t nic, uint16_t vf)
+{
+	uint16_t i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct control_vport *v = &c->vports[i];
+
+		if (v->used && v->port != NULL && v->port->nic == nic &&
+			v->port->nic_port == 1 + vf)
+			return v->cfg.vm;
+	}
+	return -1;
+}
+
+static void
+obey(struct control *c, const struct mail *m)
+{
+	const int8_t hint = m->type == MAILBOX_RAISE ? 1 : m->type == MAILBOX_LOWER ? -1 : 0;
+	const int vm = vm_of(c, m->nic, m->vf);
+	char text[sizeof(m->text) + 1] = "";
+	uint32_t followed, refused;
+	struct sl_err err;
+
+	if (vm < 0)
+		return;
+	sl_err_init(&err);
+	memcpy(text, m->text, m->len);
+	if (guest_hint(c, (uint16_t)vm, text, hint, &followed, &refused, &err) != 0)
+		sl_log(c->log, SL_LOG_DEBUG, "a hint of %s by its VF: %s", c->cfg->vms[vm].name,
+			err.text);
+}
+
+void
+mailbox_poll(struct control *c)
+{
+	struct mailbox *b = c->mailbox;
+	uint32_t at = atomic_load_explicit(&b->taken, memory_order_relaxed);
+
+	while (at != atomic_load_explicit(&b->put, memory_order_acquire)) {
+		const struct mail m = b->waiting[at % WAITING];
+
+		atomic_store_explicit(&b->taken, ++at, memory_order_release);
+		obey(c, &m);
+	}
+}

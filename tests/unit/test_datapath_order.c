@@ -354,12 +354,12 @@ flow_events(void **state)
 	bench_feed(&b, 0, 0, stamped(&b, 6, i, 0));
 	bench_run(&b);
 	assert_int_equal(events_of(&b, DP_EV_FLOW, &ev), 0);
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 12; i++) // enough by themselves, however long ago the others came
 		bench_feed(&b, 0, 0, stamped(&b, 5, i, 0));
 	bench_run(&b);
 	assert_int_equal(events_of(&b, DP_EV_FLOW, &ev), 1);
 	// From the packet that reaches the mark on; a burst of one flow is counted as a whole.
-	assert_in_range(ev.packets, 10, 15);
+	assert_in_range(ev.packets, 10, 21);
 	assert_int_equal(ev.bytes, ev.packets * 46);
 	assert_int_equal(ev.key.l4_dst, rte_cpu_to_be_16(5));
 	assert_int_equal(ev.path, DP_PATH_SOFTWARE);
@@ -368,7 +368,7 @@ flow_events(void **state)
 	bench_feed(&b, 0, 0, stamped(&b, 5, 0, 0));
 	bench_run(&b);
 	assert_int_equal(events_of(&b, DP_EV_FLOW, &ev), 1);
-	assert_int_equal(ev.packets, 16 - i);
+	assert_int_equal(ev.packets, 22 - i);
 	// Idle: both leave, the reported one is told.
 	b.snap->idle_ticks = 2;
 	bench_publish(&b);

@@ -9,7 +9,8 @@
 // becomes RTE_ETH_EVENT_VF_MBOX of the PF, in EAL's interrupt thread. That thread only looks at the
 // form and puts it into a bounded queue; control does the rest, with the checks, the names and the
 // rate of the VM's hint socket. The VF is told 0 when its message was taken in hand, EBUSY when the
-// queue is full, EINVAL when it is no message of ours; what came of it is in `vm show`.
+// queue is full, EINVAL when it is no message of ours; an accepted hint is in
+// `vm show`, a refused one in the log (debug).
 //
 // A message: type MAILBOX_RAISE, MAILBOX_LOWER or MAILBOX_CLEAR, the data is the match as text,
 // without a NUL. Other drivers' events have another form and are left alone.

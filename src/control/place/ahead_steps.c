@@ -42,8 +42,9 @@ ahead_why_text(enum ahead_why why)
 		[AHEAD_WHY_EXTENSION] = "an extension of the switch looks at its packets",
 		[AHEAD_WHY_POLICY] = "a policy rule keeps such flows out of embedded switches",
 		[AHEAD_WHY_GOTO] = "it changes the packet before it goes to another table",
-		[AHEAD_WHY_DROP] = "its packets would go out where they came in, or to a port that "
-				   "is not there",
+		[AHEAD_WHY_DROP] =
+			("its packets would go out where they came in, or to a port that "
+			 "is not there"),
 	};
 
 	return texts[why];

@@ -251,6 +251,10 @@ move_backend(struct emu_nic *from, struct emu_side *side, struct emu_nic *to, st
 	b->ops->move(b, &env);
 	side->backend = NULL;
 	dest->backend = b;
+	// It stands still as the NIC says that it is behind now.
+	b->still = NULL;
+	emu_vf_set_stalls(from, side);
+	emu_vf_set_stalls(to, dest);
 	emu_side_hold(to, dest, false);
 	from->link_check_at = to->link_check_at = 0;
 	return 0;

@@ -132,6 +132,62 @@ test_vxlan_segments(void **state)
 	unplug();
 }
 
+// Segments that a rule of the queue's port is for, behind a packet that waits for the same queue.
+static void
+test_ingress_segments(void **state)
+{
+	const struct rte_flow_attr attr = {.ingress = 1};
+	const struct rte_flow_action_queue queue = {.index = 0};
+	struct rte_flow_action_raw_encap raw = {.data = outer, .size = OUTER};
+	const struct rte_flow_action a[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_RAW_ENCAP, .conf = &raw},
+		{.type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &queue},
+		END,
+	};
+	const struct rte_flow_attr transfer = {.transfer = 1};
+	const struct rte_flow_action_ethdev pf = {.port_id = 0};
+	const struct rte_flow_action back[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_PORT_REPRESENTOR, .conf = &pf},
+		END,
+	};
+	const struct rte_flow_item_ethdev host = {.port_id = 0};
+	const struct rte_flow_item from_host[] = {
+		{.type = RTE_FLOW_ITEM_TYPE_PORT_REPRESENTOR, .spec = &host},
+		{.type = RTE_FLOW_ITEM_TYPE_END}};
+	struct rte_flow_error error;
+
+	plug(RTE_ETH_RX_OFFLOAD_SCATTER);
+	nic()->sides[0].mtu = 1600; // for the outer headers
+	assert_non_null(rte_flow_create(0, &attr, any, a, &error));
+	assert_non_null(rte_flow_create(0, &transfer, from_host, back, &error));
+	for (unsigned int mss = MSS; mss >= 175; mss /= 2) { // from 7 segments to 52
+		struct rte_mbuf *burst[3], *got[128];
+		unsigned int want = (BIG + mss - 1) / mss, n;
+		uint32_t at = 0;
+
+		for (unsigned int i = 0; i < 3; i++) {
+			burst[i] = packet(pools[0], false, i == 1, i == 1 ? BIG : 10 + i);
+			ask(burst[i], false, i == 1, i == 1);
+			burst[i]->tso_segsz = mss;
+		}
+		assert_int_equal(rte_eth_tx_burst(0, 0, burst, 3), 3);
+		n = receive(0, got, 128);
+		assert_int_equal(n, want + 2);
+		for (unsigned int i = 0; i < n; i++) {
+			if (i > 0 && i < n - 1) {
+				const struct rte_tcp_hdr *t = rte_pktmbuf_mtod_offset(
+					got[i], struct rte_tcp_hdr *, OUTER + 34);
+
+				assert_int_equal(rte_be_to_cpu_32(t->sent_seq), 0xfffff000 + at);
+				at += mss;
+			}
+			rte_mbuf_sanity_check(got[i], 1);
+		}
+		rte_pktmbuf_free_bulk(got, n);
+	}
+	unplug();
+}
+
 // An outer UDP checksum that is asked for is the right one.
 static void
 test_encap_udp_sum(void **state)
@@ -312,6 +368,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_vxlan),
 		cmocka_unit_test(test_vxlan_there_and_back),
 		cmocka_unit_test(test_vxlan_segments),
+		cmocka_unit_test(test_ingress_segments),
 		cmocka_unit_test(test_encap_udp_sum),
 		cmocka_unit_test(test_ingress),
 		cmocka_unit_test(test_hostile),

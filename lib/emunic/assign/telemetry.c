@@ -8,10 +8,8 @@
 #include <string.h>
 
 #include <rte_string_fns.h>
-#include <rte_telemetry.h>
-#include <rte_version.h>
-
 #include "assign/groups.h"
+#include "mood/telemetry.h"
 
 // Queue groups on DPDK's telemetry socket. A group is named GROUP of the PF, or GROUP of the
 // representor of VF N, as port=pf (which is also meant without) or port=repN:
@@ -66,7 +64,8 @@ find_nic(const char **at, struct rte_tel_data *d)
 		refuse(d, "expected nic=NAME first");
 		return NULL;
 	}
-	if (rte_eth_dev_get_port_by_name(name, &id) != 0 || !emu_is_port(&rte_eth_devices[id])) {
+	if (rte_eth_dev_get_port_by_name(name, &id) != 0 || !emu_is_port(&rte_eth_devices[id]) ||
+		((struct emu_port *)rte_eth_devices[id].data->dev_private)->nic == NULL) {
 		refuse(d, "there is no such emulated NIC (/emunic/list has all)");
 		return NULL;
 	}
@@ -87,16 +86,15 @@ static bool
 find_group(struct emu_nic *nic, const char **at, struct place *out, struct rte_tel_data *d)
 {
 	char port[8] = "pf", group[8];
-	unsigned int index = 0, number;
+	unsigned int slot = 0, index = 0, number;
 
 	take(at, "port", port, sizeof(port));
-	if (strcmp(port, "pf") != 0) {
-		if (strncmp(port, "rep", 3) != 0 ||
-			!small_number(port + 3, nic->n_sides - 1, &index)) {
-			refuse(d, "expected port=pf, or port=repN of a VF that the NIC has");
-			return false;
-		}
+	while (index < nic->n_sides && emu_host_slot(port, &slot) &&
+		emu_slot_of(index, nic->args.vfs) != slot)
 		index++;
+	if (!emu_host_slot(port, &slot) || index == nic->n_sides) {
+		refuse(d, "expected port=pf, port=pfK or port=repN, of those that the NIC has");
+		return false;
 	}
 	if (!take(at, "group", group, sizeof(group)) ||
 		!small_number(group, RTE_PMD_EMUNIC_GROUPS, &number)) {
@@ -111,16 +109,6 @@ find_group(struct emu_nic *nic, const char **at, struct place *out, struct rte_t
 	out->group = number;
 	snprintf(out->port, sizeof(out->port), "%s", port);
 	return true;
-}
-
-static void
-add_number(struct rte_tel_data *d, const char *name, uint64_t value)
-{
-#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
-	rte_tel_data_add_dict_uint(d, name, value);
-#else
-	rte_tel_data_add_dict_u64(d, name, value);
-#endif
 }
 
 static size_t __rte_format_printf(4, 5) put(char *out, size_t at, size_t len, const char *fmt, ...)
@@ -198,7 +186,7 @@ add_queues(const struct place *p, uint32_t alike, struct rte_tel_data *d)
 			q[i].flows, q[i].bps / 1000, q[i].packets);
 		rte_tel_data_add_array_string(list, line);
 	}
-	add_number(d, "queues_free", free_ones);
+	emu_tel_add_number(d, "queues_free", free_ones);
 	if (list != NULL)
 		rte_tel_data_add_dict_container(d, "queues", list, 0);
 	free(q);
@@ -279,13 +267,13 @@ add_flows(const struct place *p, uint32_t alike, struct rte_tel_data *d)
 static void
 add_group(const struct rte_pmd_emunic_group *g, struct rte_tel_data *d)
 {
-	add_number(d, "rules", g->rules);
-	add_number(d, "flows", g->flows);
-	add_number(d, "packets", g->packets);
-	add_number(d, "moves", g->moves);
-	add_number(d, "mixed", g->mixed);
-	add_number(d, "evicted", g->evicted);
-	add_number(d, "unmeasured", g->unmeasured);
+	emu_tel_add_number(d, "rules", g->rules);
+	emu_tel_add_number(d, "flows", g->flows);
+	emu_tel_add_number(d, "packets", g->packets);
+	emu_tel_add_number(d, "moves", g->moves);
+	emu_tel_add_number(d, "mixed", g->mixed);
+	emu_tel_add_number(d, "evicted", g->evicted);
+	emu_tel_add_number(d, "unmeasured", g->unmeasured);
 }
 
 // The figures of a group, one entry each: a string holds 128 characters only.
@@ -324,16 +312,14 @@ tel_groups(const char *cmd, const char *params, struct rte_tel_data *d)
 		for (uint16_t g = 0; nic->ports[i] != NULL && g < RTE_PMD_EMUNIC_GROUPS; g++) {
 			struct rte_pmd_emunic_group group;
 			struct rte_tel_data *one;
-			char name[24];
+			char name[24], port[8];
 
 			if (rte_pmd_emunic_group_get(
 				    nic->ports[i]->dev->data->port_id, g, &group) != 0 ||
 				(one = rte_tel_data_alloc()) == NULL)
 				continue;
-			if (i == 0)
-				snprintf(name, sizeof(name), "pf_%u", g);
-			else
-				snprintf(name, sizeof(name), "rep%u_%u", i - 1U, g);
+			emu_host_name(emu_slot_of(i, nic->args.vfs), port, sizeof(port));
+			snprintf(name, sizeof(name), "%s_%u", port, g);
 			rte_tel_data_start_dict(one);
 			add_group(&group, one);
 			rte_tel_data_add_dict_container(d, name, one, 0);
@@ -408,15 +394,25 @@ tel_del(const char *cmd, const char *params, struct rte_tel_data *d)
 	return done(d, &p);
 }
 
+static int
+command(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	static const struct emu_tel_command commands[] = {{"/emunic/groups", tel_groups},
+		{"/emunic/group", tel_group}, {"/emunic/group_set", tel_set},
+		{"/emunic/group_del", tel_del}};
+
+	return emu_tel_run(commands, RTE_DIM(commands), cmd, params, d);
+}
+
 RTE_INIT(emunic_group_telemetry)
 {
-	rte_telemetry_register_cmd("/emunic/groups", tel_groups,
-		"Queue groups of an emulated NIC. Parameters: nic=NAME");
-	rte_telemetry_register_cmd("/emunic/group", tel_group,
-		"Queues and flows of a group. Parameters: nic=NAME[,port=pf|repN],group=G");
-	rte_telemetry_register_cmd("/emunic/group_set", tel_set,
-		"Makes or changes a group. Parameters: nic=NAME[,port=pf|repN],group=G,"
+	rte_telemetry_register_cmd(
+		"/emunic/groups", command, "Queue groups of an emulated NIC. Parameters: nic=NAME");
+	rte_telemetry_register_cmd("/emunic/group", command,
+		"Queues and flows of a group. Parameters: nic=NAME[,port=pf|pfK|repN],group=G");
+	rte_telemetry_register_cmd("/emunic/group_set", command,
+		"Makes or changes a group. Parameters: nic=NAME[,port=pf|pfK|repN],group=G,"
 		"queues=1-3,key=value...");
-	rte_telemetry_register_cmd("/emunic/group_del", tel_del,
-		"Deletes a group. Parameters: nic=NAME[,port=pf|repN],group=G");
+	rte_telemetry_register_cmd("/emunic/group_del", command,
+		"Deletes a group. Parameters: nic=NAME[,port=pf|pfK|repN],group=G");
 }

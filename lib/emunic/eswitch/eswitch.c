@@ -173,20 +173,16 @@ emu_next_segment(struct emu_nic *nic, struct emu_segments *s, struct emu_pkt *ou
 #define TO_NOWHERE UINT16_MAX
 
 static uint16_t
-to_vm(struct emu_nic *nic, struct emu_pkt *p)
-{
-	if (!emu_miss_loops(nic, p))
-		return TO_VM(emu_miss_side(nic, p));
-	emu_drop(nic, EMU_DROP_MISS_LOOP, p->m);
-	return TO_NOWHERE;
-}
-
-static uint16_t
 decide(struct emu_nic *nic, struct emu_pkt *p)
 {
 	const struct rte_flow *rule = p->rule;
-	uint16_t self = p->key.port;
+	uint16_t self = p->key.port, vm;
 
+	// Whatever the rules say of it: a miss that its VM sends back is handled once.
+	if (unlikely(nic->misses_to_vm > 0) && emu_miss_loops(nic, p)) {
+		emu_drop(nic, EMU_DROP_MISS_LOOP, p->m);
+		return TO_NOWHERE;
+	}
 	switch (rule == NULL ? EMU_FATE_NONE : rule->act.fate) {
 	case EMU_FATE_DROP:
 		emu_drop(nic, EMU_DROP_RULE, p->m);
@@ -200,8 +196,9 @@ decide(struct emu_nic *nic, struct emu_pkt *p)
 		p->steered = true;
 		return TO_HOST(rule->act.target);
 	default:
-		if (unlikely(nic->misses_to_vm > 0) && emu_miss_side(nic, p) != 0)
-			return to_vm(nic, p);
+		vm = unlikely(nic->misses_to_vm > 0) ? emu_miss_side(nic, p) : 0;
+		if (vm != 0)
+			return TO_VM(vm);
 		return p->key.layers & EMU_L_HOST ? TO_SIDE(self) : TO_HOST(self);
 	}
 }

@@ -56,9 +56,14 @@ emu_miss_set(struct emu_nic *nic, uint16_t vf, const struct rte_pmd_emunic_vf_mi
 	if (ret == 0) {
 		nic->misses_to_vm -= m->conf.way == RTE_PMD_EMUNIC_MISS_TO_VM;
 		nic->misses_to_vm += conf->way == RTE_PMD_EMUNIC_MISS_TO_VM;
-		if (memcmp(m->conf.key, conf->key, sizeof(conf->key)) != 0)
-			m->number = 0;
-		m->conf = *conf;
+		// The numbers of a key go on where they were when its way is taken again.
+		if (conf->way != RTE_PMD_EMUNIC_MISS_TO_VM) {
+			m->conf.way = conf->way;
+		} else {
+			if (memcmp(m->conf.key, conf->key, sizeof(conf->key)) != 0)
+				m->number = 0;
+			m->conf = *conf;
+		}
 	}
 	emu_gate_leave(&nic->gate);
 	return ret;
@@ -76,7 +81,10 @@ emu_miss_side(struct emu_nic *nic, const struct emu_pkt *p)
 	uint32_t group = nic->transfer.n_rules > 0 ? p->missed : 0;
 	uint16_t to = 0;
 
-	if (p->rule != NULL || p->key.layers & EMU_L_HOST) // the host has seen it
+	if (p->key.layers & EMU_L_HOST) // the host has seen it
+		return 0;
+	// A rule that only counts or marks it leaves it where no rule would have.
+	if (p->rule != NULL && p->rule->act.fate != EMU_FATE_NONE)
 		return 0;
 	if (goes_to_vm(&nic->sides[p->key.port]))
 		to = p->key.port;
@@ -177,6 +185,10 @@ emu_miss_deliver(struct emu_nic *nic, struct emu_side *side, struct emu_pkt **pk
 		struct emu_pkt segment;
 
 		emu_vf_choose_queue(nic, side, pkts[i]);
+		if (unlikely(side->stalls) && emu_vf_stalled(nic, side, pkts[i]->vf_queue)) {
+			emu_drop(nic, EMU_DROP_VF_QUEUE_STALLED, pkts[i]->m);
+			continue;
+		}
 		if (!pkts[i]->gso) {
 			give(nic, side, pkts[i]);
 			continue;

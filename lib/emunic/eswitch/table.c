@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_random.h>
 #include <rte_bitops.h>
 #include <rte_common.h>
 #include <rte_malloc.h>
@@ -18,6 +19,7 @@ emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
 	memset(r, 0, sizeof(*r));
 	TAILQ_INIT(&r->free);
 	r->capacity = capacity;
+	r->salt = rte_rand();
 	r->bucket_mask = main_buckets - 1;
 	r->n_buckets = main_buckets + overflow;
 	r->slots = rte_zmalloc_socket("emunic rules", capacity * sizeof(*r->slots), 64, socket);
@@ -100,11 +102,12 @@ shapes_changed(struct emu_table *t)
 		t->n_scan++;
 }
 
-// A multiplier of the hash (SplitMix64; Steele et al., OOPSLA 2014).
+// A multiplier of the hash (SplitMix64; Steele et al., OOPSLA 2014). The salt is the NIC's own, so
+// that nobody can choose flows whose rules share a bucket.
 static uint64_t
-multiplier(unsigned int i)
+multiplier(const struct emu_rules *r, unsigned int i)
 {
-	uint64_t z = (i + 1) * 0x9e3779b97f4a7c15ULL;
+	uint64_t z = r->salt + (i + 1) * 0x9e3779b97f4a7c15ULL;
 
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
@@ -196,8 +199,8 @@ shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask, b
 		if (mask->w[at] == 0)
 			continue;
 		s->word[s->n_words++] = (struct emu_word){.mask = mask->w[at],
-			.low = multiplier(2 * at),
-			.high = multiplier(2 * at + 1),
+			.low = multiplier(r, 2 * at),
+			.high = multiplier(r, 2 * at + 1),
 			.at = at};
 		s->bits += __builtin_popcountll(mask->w[at]);
 	}

@@ -160,6 +160,7 @@ struct emu_rules {
 	uint32_t capacity;
 	uint32_t n_rules; // in all tables
 	uint32_t next_shape;
+	uint64_t salt;      // of the hash
 	uint32_t n_masks;   // shapes in all tables
 	uint32_t max_masks; // 0: as many as there is memory for
 	uint32_t n_groups;  // beside the roots

@@ -93,7 +93,8 @@ next_entry(const char *list, char *out, size_t len)
 {
 	size_t n = strcspn(list, "+");
 
-	snprintf(out, len, "%.*s", (int)RTE_MIN(n, len), list);
+	// One that is longer than any that there is: never the beginning of it.
+	snprintf(out, len, "%.*s", n < len ? (int)n : 0, list);
 	return list[n] == '+' ? &list[n + 1] : NULL;
 }
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <rte_telemetry.h>
+#include <pthread.h>
+
+#include <rte_version.h>
 
 #include "emunic.h"
+#include "mood/telemetry.h"
 
 // Commands of the emulated NIC on DPDK's telemetry socket (DPDK programmer's guide, "Telemetry
 // Library"), for people with dpdk-telemetry.py and for tests:
@@ -12,6 +16,44 @@
 //   /emunic/info,nic=NAME                          what the NIC holds, its limits and moods
 //   /emunic/set,nic=NAME,key=value,...             other limits and moods (moods.h)
 //   /emunic/swap,nic=NAME,side=wire|wireK|vfN,[KIND,...]       another backend behind a side
+
+static pthread_mutex_t tel_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void
+emu_tel_lock(void)
+{
+	pthread_mutex_lock(&tel_lock);
+}
+
+void
+emu_tel_unlock(void)
+{
+	pthread_mutex_unlock(&tel_lock);
+}
+
+int
+emu_tel_run(const struct emu_tel_command *commands, unsigned int n, const char *cmd,
+	const char *params, struct rte_tel_data *d)
+{
+	int ret = -EINVAL;
+
+	emu_tel_lock();
+	for (unsigned int i = 0; i < n; i++)
+		if (strcmp(cmd, commands[i].name) == 0)
+			ret = commands[i].run(cmd, params, d);
+	emu_tel_unlock();
+	return ret;
+}
+
+void
+emu_tel_add_number(struct rte_tel_data *d, const char *name, uint64_t value)
+{
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+	rte_tel_data_add_dict_uint(d, name, value);
+#else
+	rte_tel_data_add_dict_u64(d, name, value);
+#endif
+}
 
 // The NIC of an ethdev, or NULL.
 static struct emu_nic *
@@ -179,7 +221,7 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	rte_tel_data_add_dict_int(d, "masks_used", n_masks);
 	rte_tel_data_add_dict_int(d, "vfs_miss_to_vm", nic->misses_to_vm);
 	for (unsigned int i = 0; (name = emu_moods_number(&moods, i, &value)) != NULL; i++)
-		rte_tel_data_add_dict_int(d, name, value);
+		emu_tel_add_number(d, name, value);
 	for (unsigned int i = 0; i < EMU_MOOD_LISTS; i++)
 		add_list(&moods, i, d);
 	return 0;
@@ -205,15 +247,24 @@ tel_set(const char *cmd, const char *params, struct rte_tel_data *d)
 	return 0;
 }
 
+static int
+command(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	static const struct emu_tel_command commands[] = {{"/emunic/list", tel_list},
+		{"/emunic/info", tel_info}, {"/emunic/set", tel_set}, {"/emunic/swap", tel_swap}};
+
+	return emu_tel_run(commands, RTE_DIM(commands), cmd, params, d);
+}
+
 RTE_INIT(emunic_telemetry)
 {
 	rte_telemetry_register_cmd(
-		"/emunic/list", tel_list, "Names of the emulated NICs. No parameters");
-	rte_telemetry_register_cmd("/emunic/info", tel_info,
+		"/emunic/list", command, "Names of the emulated NICs. No parameters");
+	rte_telemetry_register_cmd("/emunic/info", command,
 		"Rules, limits and moods of an emulated NIC. Parameters: nic=NAME");
-	rte_telemetry_register_cmd("/emunic/set", tel_set,
+	rte_telemetry_register_cmd("/emunic/set", command,
 		"Sets limits and moods. Parameters: nic=NAME,key=value[,key=value...]");
-	rte_telemetry_register_cmd("/emunic/swap", tel_swap,
+	rte_telemetry_register_cmd("/emunic/swap", command,
 		"Puts another backend behind a side. Parameters: "
 		"nic=NAME,side=wire|wireK|vfN,[KIND,...]");
 }

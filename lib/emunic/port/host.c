@@ -120,6 +120,15 @@ split(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
 	rte_pktmbuf_free(p->m);
 }
 
+// What is staged goes to its queues. Returns how many queues are left with something: none.
+static unsigned int
+flush_queues(struct emu_nic *nic, struct emu_rxq **queues, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		emu_rx_flush(nic, queues[i]);
+	return 0;
+}
+
 // The ingress rules from a table on, then queues. Every packet is gone from pkts afterwards.
 static void
 pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table *from,
@@ -133,6 +142,9 @@ pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table 
 		struct emu_rxq *q;
 
 		if (unlikely(pkts[i]->split != NULL)) {
+			// A segment lives no longer than its turn, and finds its queue's stage
+			// empty: so it is in the ring when its turn ends.
+			n_queues = flush_queues(nic, queues, n_queues);
 			split(nic, port, pkts[i]);
 			continue;
 		}
@@ -143,8 +155,7 @@ pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table 
 		if (q->n_staged == 1)
 			queues[n_queues++] = q;
 	}
-	for (unsigned int i = 0; i < n_queues; i++)
-		emu_rx_flush(nic, queues[i]);
+	flush_queues(nic, queues, n_queues);
 }
 
 void

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mood/telemetry.h"
 #include "port/port.h"
 
 #include <errno.h>
@@ -228,8 +229,11 @@ emu_port_close(struct rte_eth_dev *dev)
 	emu_table_fini(&port->ingress);
 	emu_table_fini(&port->egress);
 	dev->data->mac_addrs = NULL; // part of dev_private
+	// A telemetry command that has found the NIC goes on with it until its end.
+	emu_tel_lock();
 	port->nic = NULL;
 	emu_nic_unref(nic);
+	emu_tel_unlock();
 	return 0;
 }
 

@@ -44,6 +44,12 @@ emu_rxq_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_desc, unsigned in
 		EMU_LOG(ERR, "%s: rx queue %u: buffer split is not supported", port->nic->name, id);
 		return -ENOTSUP;
 	}
+	if (rte_pktmbuf_priv_flags(pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) {
+		EMU_LOG(ERR,
+			"%s: rx queue %u: pools with pinned external buffers are not supported",
+			port->nic->name, id);
+		return -ENOTSUP;
+	}
 	q = rte_zmalloc_socket("emunic rxq", sizeof(*q), 64, socket);
 	if (q == NULL || (q->ring = ring_new(n_desc, socket)) == NULL) {
 		rte_free(q);

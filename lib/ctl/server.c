@@ -236,7 +236,10 @@ session_close(struct ctl_server *s, unsigned i)
 		if (call->session == c)
 			call->session = NULL;
 	}
-	ctl_session_fini(c); // closing the descriptor takes it out of the epoll set
+	// Closing it does not: a process that was just forked may still hold the descriptor, and
+	// events would go on to come for a session that is gone (epoll(7)).
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	ctl_session_fini(c);
 	free(c);
 	s->sessions[i] = s->sessions[--s->n_sessions];
 }

@@ -143,11 +143,12 @@ send(struct world *w, uint16_t flow, uint8_t dscp, uint32_t bytes)
 	const struct emu_assign_key key = key_of(flow);
 	const struct emu_assign_traits traits = {.dscp = dscp};
 	uint16_t id = emu_assign_pick(w->a, &key, &traits, bytes, 1, w->now);
-	struct queue *q = &w->queue[id];
+	struct queue *q;
 
 	if (id == EMU_ASSIGN_NONE)
 		return id;
 	assert_in_range(id, 0, QUEUES - 1);
+	q = &w->queue[id];
 	w->sent[flow]++;
 	if (q->stopped || q->in - q->out == DEPTH)
 		return id; // lost

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "offload/ahead.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -438,7 +439,7 @@ set_stands(struct planner *p, uint32_t n)
 	}
 }
 
-void
+int
 ahead_plan(const struct ahead_step *steps, uint32_t n, ahead_refused_fn refused, void *ctx,
 	struct ahead_plan *plan, struct ahead_standing *standings)
 {
@@ -451,11 +452,16 @@ ahead_plan(const struct ahead_step *steps, uint32_t n, ahead_refused_fn refused,
 	memset(standings, 0, n * sizeof(*standings));
 	p.latent = calloc((size_t)seen * AHEAD_PARTS + 1, sizeof(*p.latent));
 	p.need = calloc((size_t)seen * AHEAD_PARTS + 1, sizeof(*p.need));
+	if (p.latent == NULL || p.need == NULL) {
+		free(p.latent);
+		free(p.need);
+		return -ENOMEM;
+	}
 	for (i = 0; i < n; i++) {
 		struct split s;
 
 		standings[i].reason = AHEAD_R_FAR;
-		if (i >= seen || p.latent == NULL || p.need == NULL)
+		if (i >= seen)
 			continue;
 		split_step(&steps[i], &s);
 		for (k = 0; k < s.n; k++) {
@@ -474,6 +480,7 @@ ahead_plan(const struct ahead_step *steps, uint32_t n, ahead_refused_fn refused,
 	free(p.need);
 	set_levels(plan);
 	set_stands(&p, n);
+	return 0;
 }
 
 const char *

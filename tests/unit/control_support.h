@@ -45,7 +45,8 @@ struct fake_driver {
 	_Atomic uint64_t packets, bytes;
 	atomic_bool blind; // queries fail
 	uint16_t ethdev[256];
-	atomic_uint n_ethdevs; // of the creations, in order
+	atomic_uint n_ethdevs;              // of the creations, in order
+	void (*judge)(struct nic_job *job); // sees each creation and removal, and may refuse it
 };
 
 static struct fake_driver driver;
@@ -76,6 +77,8 @@ static inline void
 driver_create(struct nic_job *job)
 {
 	driver_answer(job, atomic_load(&driver.outcome));
+	if (driver.judge != NULL)
+		driver.judge(job);
 	if (job->outcome == OFFLOAD_OK) {
 		atomic_fetch_add(&driver.live, 1);
 		job->flow = (struct rte_flow *)(uintptr_t)(1 + atomic_load(&driver.created));
@@ -88,6 +91,8 @@ static inline void
 driver_destroy(struct nic_job *job)
 {
 	driver_answer(job, atomic_load(&driver.undo_outcome));
+	if (driver.judge != NULL)
+		driver.judge(job);
 	job->counted = !atomic_load(&driver.blind);
 	if (job->counted) {
 		job->packets = atomic_load(&driver.packets);

@@ -15,8 +15,7 @@
 #include "publish.h"
 #include "switch/rule_book.h"
 
-#define RETRY_NS (1 * SL_NS_PER_S) // after a failure that passes
-#define ROOM_NS (10 * SL_NS_PER_S) // a full table is asked for more
+#define RETRY_NS (1 * SL_NS_PER_S) // no memory for a plan
 #define COUNT_NS (100 * SL_NS_PER_MS)
 #define COUNTS_AT_ONCE 256
 #define GROUPS_NS (50 * SL_NS_PER_MS)
@@ -30,7 +29,7 @@ ahead_new(struct control *c)
 	if (c->ahead == NULL)
 		return -ENOMEM;
 	for (i = 0; i < CONFIG_NICS_MAX; i++)
-		c->ahead->nic[i].room = UINT32_MAX;
+		c->ahead->nic[i].room = c->ahead->nic[i].class_room = UINT32_MAX;
 	return 0;
 }
 
@@ -217,8 +216,10 @@ plan(struct control *c, uint16_t nic)
 
 	n->stale = false;
 	n->swept = false;
-	if (ahead_plan_nic(c, nic) != 0)
-		n->retry_ns = sl_now(&c->clock) + RETRY_NS; // the rest goes on with what there is
+	if (ahead_plan_nic(c, nic) != 0) { // the one before it stays in force till then
+		n->stale = true;
+		n->retry_ns = sl_now(&c->clock) + RETRY_NS;
+	}
 	n->phase = AHEAD_MAKE;
 }
 
@@ -257,10 +258,8 @@ run_nic(struct control *c, uint16_t nic)
 	struct ahead_nic *n = &c->ahead->nic[nic];
 	uint64_t now = sl_now(&c->clock);
 
-	if (n->phase == AHEAD_IDLE && n->room != UINT32_MAX && now - n->room_ns >= ROOM_NS) {
-		n->room = UINT32_MAX;
+	if (n->phase == AHEAD_IDLE && ahead_expired(c, nic))
 		plan(c, nic);
-	}
 	while (n->phase != AHEAD_IDLE && n->outstanding == 0 && n->retry_ns <= now) {
 		n->retry_ns = 0;
 		if (next_level(c, nic)) {
@@ -296,7 +295,7 @@ ahead_review(struct control *c)
 		if (c->nics[i] == NULL || c->nics[i]->gone)
 			continue;
 		n->stale = true;
-		n->room = UINT32_MAX;
+		n->room = n->class_room = UINT32_MAX;
 		if (n->outstanding == 0)
 			plan(c, i);
 		run_nic(c, i);
@@ -311,7 +310,7 @@ count_nic(struct control *c, uint16_t nic)
 	struct ahead_nic *n = &c->ahead->nic[nic];
 	uint64_t now = sl_now(&c->clock);
 	struct nic_job *job;
-	uint32_t i;
+	uint32_t k;
 
 	if (n->counting || now < n->count_ns || n->cap == 0 || c->nics[nic]->gone)
 		return;
@@ -322,9 +321,12 @@ count_nic(struct control *c, uint16_t nic)
 	job->id = AHEAD_JOB;
 	job->type = NIC_JOB_COUNT;
 	job->counts = calloc(n->cap, sizeof(*job->counts));
-	for (i = 0; job->counts != NULL && i < n->cap && job->n_counts < COUNTS_AT_ONCE; i++) {
+	// Each look goes on where the one before it ended.
+	for (k = 0; job->counts != NULL && k < n->cap && job->n_counts < COUNTS_AT_ONCE; k++) {
+		const uint32_t i = n->count_at % n->cap;
 		const struct ahead_live *l = &n->live[i];
 
+		n->count_at = i + 1;
 		if (l->used && l->state == AHEAD_IN)
 			job->counts[job->n_counts++] =
 				(struct nic_count){.id = i, .ethdev = l->ethdev, .flow = l->handle};
@@ -407,66 +409,6 @@ ahead_run(struct control *c)
 
 // ---- answers
 
-static uint32_t
-count_state(const struct ahead_nic *n, bool kept)
-{
-	uint32_t i, k = 0;
-
-	for (i = 0; i < n->cap; i++)
-		k += n->live[i].used && n->live[i].state == AHEAD_IN && n->live[i].kept == kept;
-	return k;
-}
-
-static void
-remember(struct control *c, uint16_t nic, const struct ahead_live *l, const char *text)
-{
-	struct ahead_nic *n = &c->ahead->nic[nic];
-	struct translate_rule rule;
-	struct ahead_refusal *r;
-	char words[256];
-
-	ahead_rule_of(c, nic, l, &rule);
-	r = &n->refused[n->n_refused % AHEAD_REFUSED_MAX];
-	if (n->n_refused < AHEAD_REFUSED_MAX)
-		n->n_refused++;
-	r->shape = translate_ahead_shape(&rule);
-	snprintf(r->text, sizeof(r->text), "%s", text);
-	translate_format(&rule, words, sizeof(words));
-	sl_log(c->log, SL_LOG_INFO, "%s takes no rules like \"%s\": %s", c->nics[nic]->name, words,
-		text);
-}
-
-static void
-failed(struct control *c, uint16_t nic, const struct ahead_live *l, const struct nic_job *job)
-{
-	struct ahead_nic *n = &c->ahead->nic[nic];
-
-	switch (job->outcome) {
-	case OFFLOAD_UNSUPPORTED:
-		n->no_jump |= l->act.kind == AHEAD_JUMP;
-		remember(c, nic, l, job->text);
-		n->stale = true;
-		break;
-	case OFFLOAD_FULL:
-		if (n->stale || n->phase == AHEAD_UNMAKE)
-			break; // one before it said so
-		if (!n->swept && count_state(n, false) > 0) {
-			n->swept = true; // old ones go first: what they decided is the host's then
-			n->phase = AHEAD_UNMAKE;
-			break;
-		}
-		n->room = count_state(n, true);
-		n->room_ns = sl_now(&c->clock);
-		n->stale = true;
-		break;
-	case OFFLOAD_GONE:
-		mover_nic_gone(c, c->nics[nic], job->text);
-		break;
-	default:
-		n->retry_ns = sl_now(&c->clock) + RETRY_NS;
-	}
-}
-
 static void
 take_answer(struct control *c, uint16_t nic, const struct nic_job *job)
 {
@@ -482,7 +424,7 @@ take_answer(struct control *c, uint16_t nic, const struct nic_job *job)
 		l->handle = job->flow;
 		l->state = job->outcome == OFFLOAD_OK ? AHEAD_IN : AHEAD_WANTED;
 		if (job->outcome != OFFLOAD_OK)
-			failed(c, nic, l, job);
+			ahead_failed(c, nic, l, job);
 	} else {
 		if (job->counted)
 			carried(c, l, job->packets, job->bytes);
@@ -490,7 +432,7 @@ take_answer(struct control *c, uint16_t nic, const struct nic_job *job)
 		if (job->outcome == OFFLOAD_OK)
 			free_live(l);
 		else
-			failed(c, nic, l, job);
+			ahead_failed(c, nic, l, job);
 	}
 	if (!c->nics[nic]->gone && n->outstanding == 0 && n->stale)
 		plan(c, nic);

@@ -6,9 +6,12 @@
 #include "place/ahead_steps.h"
 
 // The parts of place/ahead*.c: ahead_plan.c says what is wanted of a NIC, ahead.c makes it so,
-// ahead_json.c tells. Thread safety: owner thread only (control).
+// ahead_failed.c draws the conclusion from what a driver answers, ahead_json.c tells. Thread
+// safety: owner thread only (control).
 
-#define AHEAD_REFUSED_MAX 32
+#define AHEAD_REFUSED_MAX 64
+#define AHEAD_MISS_LEVEL 60000      // what misses a port's table, behind all others
+#define AHEAD_JUMP_LEVEL UINT32_MAX // the way into a table is its last rule in and the first out
 
 enum ahead_state { AHEAD_WANTED, AHEAD_MAKING, AHEAD_IN, AHEAD_UNMAKING };
 
@@ -27,6 +30,8 @@ struct ahead_live {
 	uint16_t first_queue, n_queues; // of it
 	uint8_t state;                  // enum ahead_state
 	bool kept;                      // the plan in force has it
+	bool was_kept, fresh;           // before a plan that is being made; of that plan
+	uint8_t tries;                  // that failed, in a row
 	bool used;
 	uint16_t ethdev;
 	struct rte_flow *handle;
@@ -42,8 +47,12 @@ struct ahead_note {
 	uint8_t why;
 };
 
+// What a driver takes no rules like, or one rule that failed again and again. Not for ever: it is
+// tried again, after twice the time if it is refused again.
 struct ahead_refusal {
-	uint32_t shape;
+	uint32_t shape; // or ahead_exact
+	bool active;
+	uint64_t until_ns, pause_ns;
 	char text[96];
 };
 
@@ -51,21 +60,24 @@ enum ahead_phase { AHEAD_IDLE, AHEAD_MAKE, AHEAD_UNMAKE };
 
 struct ahead_nic {
 	uint8_t phase; // enum ahead_phase
-	bool no_jump;  // the driver refused the way into a table: all are flat
 	bool stale;    // a new plan is to be made when this one is carried out
 	bool swept;    // room was made by unmaking first
 	bool changed;  // the NIC, since the plan was made
 	uint32_t outstanding;
-	uint64_t retry_ns;       // 0: nothing failed
-	uint32_t room;           // that the NIC was found to have, UINT32_MAX: not found out
-	uint64_t room_ns;        // when that was
+	uint64_t retry_ns;   // 0: nothing failed
+	uint32_t room;       // that the NIC was found to have, UINT32_MAX: not found out
+	uint64_t room_ns;    // when that was
+	uint32_t class_room; // the same of class rules
+	uint64_t class_room_ns;
 	struct ahead_live *live; // [cap]
 	uint32_t cap;
 	struct ahead_note *notes;
 	uint32_t n_notes, cap_notes;
 	struct ahead_refusal refused[AHEAD_REFUSED_MAX];
-	uint32_t n_refused;
+	uint32_t n_refused, refused_at;  // the next to be written
+	uint64_t flat_ns[DP_VPORTS_MAX]; // until then the port has no table: no room. 0: none
 	uint64_t count_ns;
+	uint32_t count_at; // the next of live
 	bool counting;
 };
 
@@ -81,8 +93,15 @@ struct ahead {
 
 // Plans anew for a NIC: marks what is kept, adds what is wanted. 0 or -ENOMEM (nothing changed).
 int ahead_plan_nic(struct control *c, uint16_t nic);
-// NULL: none.
+// NULL: none; it may be one that is to be tried again.
 const struct ahead_refusal *ahead_refusal_of(const struct ahead_nic *n, uint32_t shape);
+// A name for one rule of a port, as translate_ahead_shape is one for all that look like it.
+uint32_t ahead_exact(
+	uint16_t vport, const struct flow_match *match, const struct ahead_act *act, bool group);
+// A job for *l was not done: says what is to be tried next, and when.
+void ahead_failed(struct control *c, uint16_t nic, struct ahead_live *l, const struct nic_job *job);
+// True: something that was refused, or that there was no room for, is to be tried again.
+bool ahead_expired(struct control *c, uint16_t nic);
 void ahead_rule_of(const struct control *c, uint16_t nic, const struct ahead_live *l,
 	struct translate_rule *out);
 

@@ -10,31 +10,20 @@
 #include "switch/rule_book.h"
 
 #define CLASS_STEPS 256
-#define MISS_LEVEL 60000            // behind all others
 #define SETTLED (UINT32_C(1) << 31) // of a share: it is what the port needs
 
 struct planning {
 	struct control *c;
 	uint16_t nic;
 	struct ahead_nic *n;
-	uint16_t from; // ethdev of the port at hand
+	uint16_t from, vport; // ethdev of the port at hand, and the port
 	struct ahead_rule *rules;
 	struct ahead_standing *standings;
-	uint32_t budget;
+	uint32_t budget, class_room;
 	bool group;  // class rules are planned
-	bool tables; // each port has its own
+	bool tables; // ports may have their own
+	bool table;  // this one has
 };
-
-const struct ahead_refusal *
-ahead_refusal_of(const struct ahead_nic *n, uint32_t shape)
-{
-	uint32_t i;
-
-	for (i = 0; i < n->n_refused; i++)
-		if (n->refused[i].shape == shape)
-			return &n->refused[i];
-	return NULL;
-}
 
 static uint16_t
 ethdev_of(const struct control *c, uint16_t nic, uint16_t port)
@@ -69,16 +58,25 @@ is_refused(void *ctx, const struct flow_match *match, const struct ahead_act *ac
 {
 	const struct planning *p = ctx;
 	struct translate_rule rule;
-	uint32_t shape;
+	uint32_t names[2], i;
 
 	if (p->n->n_refused == 0)
 		return 0;
 	if (p->group)
 		translate_class(match, 0, 0, 1, &rule);
+	else if (act->kind == AHEAD_JUMP)
+		translate_jump(p->from, 1, &rule);
 	else
 		translate_ahead(match, act, 0, p->from, p->from, &rule);
-	shape = translate_ahead_shape(&rule);
-	return ahead_refusal_of(p->n, shape) != NULL ? shape : 0;
+	names[0] = translate_ahead_shape(&rule);
+	names[1] = ahead_exact(p->vport, match, act, p->group);
+	for (i = 0; i < 2; i++) {
+		const struct ahead_refusal *r = ahead_refusal_of(p->n, names[i]);
+
+		if (r != NULL && r->active)
+			return names[i];
+	}
+	return 0;
 }
 
 // ---- from rules of a plan to what is live
@@ -141,7 +139,7 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 	const struct ahead_chain *chain)
 {
 	const struct control_vport *v = &p->c->vports[vport];
-	uint32_t table = p->tables && !p->group && r->act.kind != AHEAD_JUMP
+	uint32_t table = p->table && !p->group && r->act.kind != AHEAD_JUMP
 				 ? table_of(v->port->nic_port)
 				 : 0;
 	struct ahead_live *l = find_live(p->n, vport, r, p->group, table);
@@ -158,6 +156,7 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 			.vport = vport,
 			.port = v->port->nic_port,
 			.state = AHEAD_WANTED,
+			.fresh = true,
 			.used = true};
 	}
 	// The same packets may be another rule's by now.
@@ -210,6 +209,13 @@ is_port(const struct control *c, uint16_t vport, uint16_t nic)
 	       c->nics[nic]->ports[v->port->nic_port].ethdev != DP_NONE;
 }
 
+static void
+at_port(struct planning *p, uint16_t vport)
+{
+	p->vport = vport;
+	p->from = ethdev_of(p->c, p->nic, p->c->vports[vport].port->nic_port);
+}
+
 // What a port would take of a share.
 static int
 steps_into(struct planning *p, uint16_t vport, uint32_t share, struct ahead_plan *plan)
@@ -231,9 +237,8 @@ steps_into(struct planning *p, uint16_t vport, uint32_t share, struct ahead_plan
 	if (grown == NULL)
 		return -ENOMEM;
 	p->standings = grown;
-	p->from = ethdev_of(c, p->nic, v->port->nic_port);
-	ahead_plan(list->steps, list->n, is_refused, p, plan, p->standings);
-	return 0;
+	at_port(p, vport);
+	return ahead_plan(list->steps, list->n, is_refused, p, plan, p->standings);
 }
 
 static int
@@ -269,6 +274,8 @@ share_out(struct planning *p, uint32_t *share)
 		share[v] = plan.n; // what it would take
 		open += plan.n > 0;
 	}
+	if (rc != 0)
+		return rc;
 	while (again && open > 0) {
 		fair = left / open;
 		again = false;
@@ -288,11 +295,11 @@ share_out(struct planning *p, uint32_t *share)
 		else if (share[v] != 0)
 			share[v] = left / open;
 	}
-	return rc;
+	return 0;
 }
 
 static uint32_t
-budget_of(const struct control *c, uint16_t nic, const struct ahead_nic *n)
+budget_of(const struct control *c, uint16_t nic)
 {
 	uint32_t budget = c->cfg->offload.rules_ahead, limit = c->cfg->nics[nic].rule_limit;
 
@@ -301,17 +308,48 @@ budget_of(const struct control *c, uint16_t nic, const struct ahead_nic *n)
 		return 0;
 	if (limit != 0 && budget > limit / 2)
 		budget = limit / 2;
-	return budget < n->room ? budget : n->room;
+	return budget;
 }
 
 // ---- a table for each port
+
+// Not without both of its rules.
+static bool
+has_table(struct planning *p, uint16_t vport)
+{
+	const struct ahead_act in = {.kind = AHEAD_JUMP}, miss = {.kind = AHEAD_HOST};
+	struct flow_match any;
+
+	if (!p->tables || !is_port(p->c, vport, p->nic) || p->n->flat_ns[vport] != 0)
+		return false;
+	flow_match_init(&any);
+	at_port(p, vport);
+	return is_refused(p, &any, &in) == 0 && is_refused(p, &any, &miss) == 0;
+}
+
+// What is left of the room that the NIC was found to have, when each table has its two rules.
+static void
+keep_to_room(struct planning *p)
+{
+	uint32_t room = p->n->room, tables = 0;
+	uint16_t v;
+
+	p->class_room = p->n->class_room;
+	if (room == UINT32_MAX)
+		return;
+	for (v = 0; v < DP_VPORTS_MAX; v++)
+		tables += has_table(p, v);
+	room = room > 2 * tables ? room - 2 * tables : 0;
+	if (p->budget > room)
+		p->budget = room;
+}
 
 // The way in, and what misses: that goes to the representor, once, whatever the NIC's own way is.
 static int
 plan_table(struct planning *p, uint16_t vport)
 {
-	struct ahead_rule in = {.act = {.kind = AHEAD_JUMP}};
-	struct ahead_rule miss = {.act = {.kind = AHEAD_HOST}, .level = MISS_LEVEL};
+	struct ahead_rule in = {.act = {.kind = AHEAD_JUMP}, .level = AHEAD_JUMP_LEVEL};
+	struct ahead_rule miss = {.act = {.kind = AHEAD_HOST}, .level = AHEAD_MISS_LEVEL};
 	int rc;
 
 	flow_match_init(&in.match);
@@ -342,10 +380,15 @@ plan_classes(struct planning *p, uint16_t vport)
 	struct ahead_plan plan = {.rules = p->rules, .room = AHEAD_RULES_MAX};
 	uint32_t n = class_rule_steps(p->c, vport, steps, CLASS_STEPS), i;
 	uint16_t first, k;
-	int rc = 0;
+	int rc;
 
+	if (plan.room > p->class_room)
+		plan.room = p->class_room;
 	p->group = true;
-	ahead_plan(steps, n, is_refused, p, &plan, standings);
+	at_port(p, vport);
+	rc = ahead_plan(steps, n, is_refused, p, &plan, standings);
+	if (p->class_room != UINT32_MAX)
+		p->class_room -= plan.n;
 	for (i = 0; rc == 0 && i < plan.n; i++) {
 		first = group_queues(p->c, vport, &plan.rules[i], &k);
 		// Other queues are another rule.
@@ -357,37 +400,55 @@ plan_classes(struct planning *p, uint16_t vport)
 	return rc;
 }
 
+static int
+plan_ports(struct planning *p, bool classes)
+{
+	uint32_t share[DP_VPORTS_MAX];
+	int rc = share_out(p, share);
+	uint16_t v;
+
+	for (v = 0; rc == 0 && v < DP_VPORTS_MAX; v++) {
+		if (!is_port(p->c, v, p->nic))
+			continue;
+		p->table = has_table(p, v);
+		rc = plan_port(p, v, share[v]);
+		if (rc == 0 && p->table)
+			rc = plan_table(p, v);
+		if (rc == 0 && classes)
+			rc = plan_classes(p, v);
+	}
+	return rc;
+}
+
 int
 ahead_plan_nic(struct control *c, uint16_t nic)
 {
 	struct ahead_nic *n = &c->ahead->nic[nic];
-	struct planning p = {.c = c, .nic = nic, .n = n, .budget = budget_of(c, nic, n)};
-	const bool classes = class_rules_any(c) && !c->nics[nic]->gone && !failover_drains(c, nic);
-	uint32_t share[DP_VPORTS_MAX], i;
-	uint16_t v;
+	struct planning p = {.c = c, .nic = nic, .n = n, .budget = budget_of(c, nic)};
+	const bool may = !c->nics[nic]->gone && !failover_drains(c, nic);
+	uint32_t i;
 	int rc;
 
 	p.rules = calloc(AHEAD_RULES_MAX, sizeof(*p.rules));
 	if (p.rules == NULL)
 		return -ENOMEM;
-	for (i = 0; i < n->cap; i++)
-		n->live[i].kept = false;
-	n->n_notes = 0;
-	p.tables = c->cfg->offload.vm_tables && c->cfg->offload.enabled && !n->no_jump &&
-		   c->nics[nic]->eswitch && !c->nics[nic]->gone && !failover_drains(c, nic);
-	rc = share_out(&p, share);
-	for (v = 0; rc == 0 && v < DP_VPORTS_MAX; v++) {
-		if (is_port(c, v, nic))
-			rc = plan_port(&p, v, share[v]);
-		if (rc == 0 && p.tables && is_port(c, v, nic))
-			rc = plan_table(&p, v);
-		if (rc == 0 && classes && is_port(c, v, nic))
-			rc = plan_classes(&p, v);
+	for (i = 0; i < n->cap; i++) {
+		n->live[i].was_kept = n->live[i].kept;
+		n->live[i].kept = n->live[i].fresh = false;
 	}
+	n->n_notes = 0;
+	p.tables = may && c->cfg->offload.vm_tables && c->cfg->offload.enabled &&
+		   c->nics[nic]->eswitch;
+	keep_to_room(&p);
+	rc = plan_ports(&p, may && class_rules_any(c));
 	for (i = 0; i < n->cap; i++) {
 		struct ahead_live *l = &n->live[i];
 
-		if (l->used && !l->kept && l->state == AHEAD_WANTED)
+		if (rc != 0 && !l->fresh)
+			l->kept = l->was_kept;
+		else if (rc != 0)
+			l->used = false;
+		else if (l->used && !l->kept && l->state == AHEAD_WANTED)
 			l->used = false;
 	}
 	free(p.rules);

@@ -99,8 +99,8 @@ struct ahead_plan {
 typedef uint32_t (*ahead_refused_fn)(
 	void *ctx, const struct flow_match *match, const struct ahead_act *act);
 
-// plan->rules has room for plan->room; standings: [n].
-void ahead_plan(const struct ahead_step *steps, uint32_t n, ahead_refused_fn refused, void *ctx,
+// plan->rules has room for plan->room; standings: [n]. 0, or -ENOMEM: plan->n is 0.
+int ahead_plan(const struct ahead_step *steps, uint32_t n, ahead_refused_fn refused, void *ctx,
 	struct ahead_plan *plan, struct ahead_standing *standings);
 
 // NULL when translate_ahead can say all of the match, else what it cannot.

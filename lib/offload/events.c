@@ -136,6 +136,23 @@ offload_flow_count(struct offload *o, uint32_t id, uint32_t packets, uint64_t by
 }
 
 void
+offload_flow_left(
+	struct offload *o, uint32_t id, enum offload_path path, uint32_t packets, uint64_t bytes)
+{
+	struct of_flow *f = offload_table_get(o, id);
+
+	if (!f)
+		return;
+	o->now = sl_now(o->clock);
+	f->packets[path] += packets;
+	f->bytes[path] += bytes;
+	offload_traits_add(f, o->now, packets, bytes);
+	if (packets)
+		offload_touch(o, f);
+	rank_changed(o, f);
+}
+
+void
 offload_flow_gone(struct offload *o, const struct flow_key *key, uint32_t packets, uint64_t bytes)
 {
 	struct of_flow *f = offload_table_find(o, key);

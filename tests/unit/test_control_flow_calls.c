@@ -222,6 +222,40 @@ test_failed_query(void **state)
 	assert_int_equal(counts[1].packets, 5);
 }
 
+// What the driver does not destroy is told for each rule; one that it does not know is gone.
+static void
+test_evict(void **state)
+{
+	static const struct {
+		int error, told;
+		bool removed;
+		enum offload_outcome want;
+	} cases[] = {
+		{0, 0, false, OFFLOAD_OK},
+		{ENOENT, 0, false, OFFLOAD_OK},
+		{EBUSY, -EBUSY, false, OFFLOAD_OK},
+		{EIO, -EIO, true, OFFLOAD_GONE},
+	};
+	unsigned i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct nic_count counts[2] = {{.id = 1}, {.id = 2}};
+		struct nic_job job = {.counts = counts, .n_counts = 2};
+
+		memset(&played, 0, sizeof(played));
+		played.error = cases[i].error;
+		played.removed = cases[i].removed;
+		played.hits = 7;
+		nic_flow_evict(&job);
+		assert_int_equal(played.destroyed, 2);
+		assert_int_equal(counts[0].destroy, cases[i].told);
+		assert_int_equal(counts[1].destroy, cases[i].told);
+		assert_int_equal(counts[1].error, 0);
+		assert_int_equal(counts[1].packets, 7);
+		assert_int_equal(job.outcome, cases[i].want);
+	}
+}
+
 int
 main(void)
 {
@@ -230,6 +264,7 @@ main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_destroy),
 		cmocka_unit_test(test_failed_query),
+		cmocka_unit_test(test_evict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,26 @@ test_a_dead_rule_is_found(void **state)
 	assert_int_equal(a->rule.path, OFFLOAD_ESWITCH);
 }
 
+// What the flow's rule in another NIC carried, before it came here, proves nothing of this one.
+static void
+test_counters_from_before(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *a = w_add(w, 1, 2, NORMAL);
+	unsigned i;
+
+	w_run(w, 3000);
+	a->dead = true;
+	for (i = 0; i < 100 && a->rule.path == OFFLOAD_ESWITCH; i++) {
+		const uint64_t had = w_get(w, a).packets[OFFLOAD_ESWITCH];
+
+		offload_flow_left(w->o, a->id, OFFLOAD_ESWITCH, 5, 500);
+		assert_int_equal(w_get(w, a).packets[OFFLOAD_ESWITCH], had + 5);
+		w_run(w, W_TICK_MS);
+	}
+	assert_in_range(i * W_TICK_MS, 1000, 1300);
+}
+
 // A counter that is read and stands still for long, with nothing coming to the host, says nothing;
 // nor do packets that come to the host while it moves.
 static void
@@ -250,6 +270,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_one_table_for_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_until_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_dead_rule_is_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_counters_from_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_lagging_counter_is_no_lie, setup, teardown),
 	};
 

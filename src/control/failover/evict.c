@@ -5,10 +5,12 @@
 #include <stdlib.h>
 
 #include "nic/nic.h"
+#include "place/ahead.h"
 #include "place/mover.h"
 #include "place/placements.h"
 
 #define BATCH 128
+#define RETRY_NS (100 * SL_NS_PER_MS) // after a batch of which nothing could be destroyed
 
 TAILQ_HEAD(left_list, placement);
 
@@ -18,6 +20,7 @@ struct evict {
 	struct left_list late[CONFIG_NICS_MAX];  // it is at an order of these
 	uint32_t n[CONFIG_NICS_MAX];             // in all three
 	uint64_t unread[CONFIG_NICS_MAX];
+	uint64_t retry_ns[CONFIG_NICS_MAX];
 };
 
 int
@@ -105,7 +108,8 @@ evict_begin(struct control *c, uint16_t nic)
 	placements_each(c, take_off, &b);
 }
 
-// What the rule carried since its counters were last read; a lane counts for itself.
+// What the rule carried since its counters were last read; a lane counts for itself. By now the
+// flow may have another rule in another NIC, of which this says nothing.
 static void
 take_final(struct control *c, struct placement *pl, uint64_t packets, uint64_t bytes)
 {
@@ -113,8 +117,10 @@ take_final(struct control *c, struct placement *pl, uint64_t packets, uint64_t b
 		bytes < pl->base_bytes)
 		return;
 	placement_carried(c, pl, packets - pl->base_packets, bytes - pl->base_bytes);
-	offload_flow_count(c->offload, pl->flow, (uint32_t)(packets - pl->base_packets),
-		bytes - pl->base_bytes);
+	offload_flow_left(c->offload, pl->flow, OFFLOAD_ESWITCH,
+		(uint32_t)(packets - pl->base_packets), bytes - pl->base_bytes);
+	pl->base_packets = packets; // a destroy that failed is tried again
+	pl->base_bytes = bytes;
 }
 
 static void
@@ -149,25 +155,51 @@ give_batch(struct control *c, uint16_t nic)
 	}
 }
 
+static uint32_t
+give_up(struct evict *e, uint16_t nic)
+{
+	struct placement *pl;
+	uint32_t n = 0;
+
+	while ((pl = TAILQ_FIRST(&e->rules[nic])) != NULL) {
+		TAILQ_REMOVE(&e->rules[nic], pl, link);
+		e->unread[nic] += pl->place.path == OFFLOAD_ESWITCH;
+		forget(e, pl);
+		n++;
+	}
+	return n;
+}
+
+uint32_t
+evict_give_up(struct control *c, uint16_t nic)
+{
+	return give_up(c->evict, nic) + evict_ahead(c, nic);
+}
+
+uint32_t
+evict_ahead(struct control *c, uint16_t nic)
+{
+	const uint32_t n = c->ahead != NULL ? ahead_entries(c, nic) : 0;
+
+	c->evict->unread[nic] += n;
+	ahead_nic_gone(c, nic);
+	return n;
+}
+
 void
 evict_run(struct control *c)
 {
 	struct evict *e = c->evict;
-	struct placement *pl;
+	const uint64_t now = sl_now(&c->clock);
 	uint16_t i;
 
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
 		if (c->nics[i] == NULL || TAILQ_EMPTY(&e->rules[i]) || !TAILQ_EMPTY(&e->given[i]))
 			continue;
-		if (!c->nics[i]->gone) {
+		if (c->nics[i]->gone)
+			give_up(e, i);
+		else if (now >= e->retry_ns[i])
 			give_batch(c, i);
-			continue;
-		}
-		while ((pl = TAILQ_FIRST(&e->rules[i])) != NULL) {
-			TAILQ_REMOVE(&e->rules[i], pl, link);
-			e->unread[i] += pl->place.path == OFFLOAD_ESWITCH;
-			forget(e, pl);
-		}
 	}
 }
 
@@ -175,8 +207,10 @@ void
 evict_answer(struct control *c, uint16_t nic, struct nic_job *job)
 {
 	struct evict *e = c->evict;
-	uint32_t i;
+	uint32_t i, destroyed = 0;
 
+	if (job->outcome == OFFLOAD_GONE)
+		mover_nic_gone(c, c->nics[nic], "no rule can be destroyed");
 	for (i = 0; i < job->n_counts; i++) {
 		const struct nic_count *n = &job->counts[i];
 		struct placement *pl = TAILQ_FIRST(&e->given[nic]);
@@ -184,10 +218,17 @@ evict_answer(struct control *c, uint16_t nic, struct nic_job *job)
 		TAILQ_REMOVE(&e->given[nic], pl, link);
 		if (n->error == 0)
 			take_final(c, pl, n->packets, n->bytes);
-		else
+		if (n->destroy != 0 && !c->nics[nic]->gone) { // it may be there still
+			TAILQ_INSERT_TAIL(&e->rules[nic], pl, link);
+			continue;
+		}
+		if (n->error != 0)
 			e->unread[nic] += pl->place.path == OFFLOAD_ESWITCH;
 		forget(e, pl);
+		destroyed++;
 	}
+	if (destroyed == 0)
+		e->retry_ns[nic] = sl_now(&c->clock) + RETRY_NS;
 	nic_job_free(job);
 }
 

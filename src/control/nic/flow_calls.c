@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -117,12 +118,19 @@ nic_flow_count(struct nic_job *job)
 void
 nic_flow_evict(struct nic_job *job)
 {
-	struct rte_flow_error fe = {0};
 	uint32_t i;
 
 	nic_flow_count(job);
-	for (i = 0; i < job->n_counts; i++)
-		rte_flow_destroy(job->counts[i].ethdev, job->counts[i].flow, &fe);
+	for (i = 0; i < job->n_counts; i++) {
+		struct nic_count *c = &job->counts[i];
+		struct rte_flow_error fe = {0};
+
+		c->destroy = rte_flow_destroy(c->ethdev, c->flow, &fe);
+		if (abs(c->destroy) == ENOENT)
+			c->destroy = 0; // there is no such rule (any more)
+		else if (c->destroy != 0 && is_gone(c->ethdev))
+			job->outcome = OFFLOAD_GONE;
+	}
 }
 
 void

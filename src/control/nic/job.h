@@ -27,7 +27,8 @@ struct nic_count {
 	uint32_t id; // control's own
 	uint16_t ethdev;
 	struct rte_flow *flow;
-	int error; // 0 or -errno: a failed query is not "idle"
+	int error;   // 0 or -errno: a failed query is not "idle"
+	int destroy; // EVICT: 0 or what the driver said, and the rule may be there still
 	uint64_t packets, bytes;
 };
 

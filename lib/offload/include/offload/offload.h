@@ -281,6 +281,10 @@ uint32_t offload_flow_report(struct offload *o, const struct flow_key *key, uint
 	const struct offload_decision *d, uint32_t packets, uint64_t bytes, enum offload_path path);
 // Counters of a placed flow as hardware or lane says them, since the last call.
 void offload_flow_count(struct offload *o, uint32_t id, uint32_t packets, uint64_t bytes);
+// The last counters of a placement that offload_nic_move forgot, and the path that it was. The flow
+// may have another one by now: they prove nothing of that.
+void offload_flow_left(
+	struct offload *o, uint32_t id, enum offload_path path, uint32_t packets, uint64_t bytes);
 // The worker's cache let go of the flow (it had been reported), and of what SET_HOST said. A placed
 // flow stays until it is idle.
 void offload_flow_gone(

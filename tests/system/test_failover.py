@@ -16,14 +16,14 @@ from sluice_harness import RpcError, wait_for
 PACKETS = 'generator,flows=200,seed=5,pps=40000,size=200,skew=1.1,v6=0'
 
 
-def config(vf0='sink', capacity=(1024, 1024), recover_ms=200, nics=2, **offload):
+def config(vf0='sink', capacity=(1024, 1024), recover_ms=200, nics=2, dev='', **offload):
     def nic(n):
         sides = f'wire=[sink],vf0=[{vf0}],vf1=[sink]' if n == 0 else 'wire=[sink]'
         return {'name': f'nic{n}', 'queues': 4, 'default_queues': 1, 'vf_queues': 2,
                 'vf_default_queues': 1, 'vfs': 2, 'recover_ms': recover_ms,
                 **({'standby_for': 'nic0'} if n else {}),
                 'dev': f'net_emunic{n},queues=4,vfs=2,rep_queues=2,representor=vf[0-1],'
-                       f'capacity={capacity[n]},{sides}'}
+                       f'capacity={capacity[n]},{sides}{dev}'}
     return {
         'drivers': ['librte_net_emunic.so'],
         'datapath': {'mbufs': 8192},
@@ -108,8 +108,10 @@ def test_the_standby_stands_still(switch):
     finish(s)
 
 
-def test_link_loss_and_back(switch):
-    s = switch(PACKETS)
+@pytest.mark.parametrize('dev', ['', ',stop_flush=1'], ids=['keeps', 'loses'])
+def test_link_loss_and_back(switch, dev):
+    """Also where a port that stops loses its rules: it does not stop before they are out."""
+    s = switch(PACKETS, dev=dev)
     at_rest(s, 'nic0', 'nic1')
     before = rules(s, 'nic0')
     mood(s, 'link_down=wire')

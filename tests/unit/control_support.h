@@ -42,6 +42,7 @@ struct fake_driver {
 	_Atomic int outcome;      // enum offload_outcome of the next creations
 	_Atomic int undo_outcome; // of the next removals
 	atomic_bool hold;         // the driver does not come back
+	atomic_bool hold_evict;   // the same of evictions only
 	_Atomic uint64_t packets, bytes;
 	atomic_bool blind; // queries fail
 	uint16_t ethdev[256];
@@ -117,6 +118,23 @@ driver_count(struct nic_job *job)
 }
 
 static inline void
+driver_evict(struct nic_job *job)
+{
+	uint32_t i;
+
+	while (atomic_load(&driver.hold_evict))
+		nap();
+	driver_count(job);
+	for (i = 0; i < job->n_counts; i++) {
+		job->counts[i].destroy =
+			atomic_load(&driver.undo_outcome) == OFFLOAD_OK ? 0 : -EBUSY;
+		if (job->counts[i].destroy == 0)
+			atomic_fetch_sub(&driver.live, 1);
+		atomic_fetch_add(&driver.destroyed, 1);
+	}
+}
+
+static inline void
 driver_flush(uint16_t ethdev)
 {
 	atomic_fetch_add(&driver.flushed, 1);
@@ -134,6 +152,7 @@ static const struct nic_ops driver_ops = {
 	.create = driver_create,
 	.destroy = driver_destroy,
 	.count = driver_count,
+	.evict = driver_evict,
 	.flush = driver_flush,
 	.ledger = driver_ledger,
 };

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "failover/carry.h"
 #include "failover/evict.h"
 #include "failover/internal.h"
@@ -20,6 +22,8 @@
 #define LEAVE_NS (500 * SL_NS_PER_MS)  // what is held then is lost by name
 #define RUSH_LOW 128                   // orders under way: there is room for more
 #define RETRY_NS (1000 * SL_NS_PER_MS) // after a standby that did not start
+#define PAUSE_NS (64 * SL_NS_PER_S)    // at most, after a NIC that was not taken back
+#define UP_NS (10 * SL_NS_PER_S)       // a link that is not up so long after a switch-over is down
 
 static struct fo_pair *
 pair_of(const struct control *c, uint16_t nic)
@@ -127,8 +131,10 @@ failed(struct control *c, uint16_t nic, const char *why)
 		return;
 	fo_set_state(c, nic, FAILOVER_FAILED);
 	snprintf(n->why, sizeof(n->why), "%s", why);
-	if (p->nic[p->on] == nic)
+	if (p->nic[p->on] == nic) {
 		p->heard_ns = sl_now(&c->clock);
+		p->retry_ns = 0; // whatever was tried before: now it is needed
+	}
 	sl_log(c->log, SL_LOG_ERR, "%s failed: %s", c->nics[nic]->name, why);
 }
 
@@ -141,6 +147,7 @@ failover_gone(struct control *c, uint16_t nic, const char *text)
 		return false;
 	snprintf(why, sizeof(why), "the device is gone (%.70s)", text);
 	failed(c, nic, why);
+	evict_ahead(c, nic);
 	return true;
 }
 
@@ -154,8 +161,12 @@ judge_link(struct control *c, uint16_t nic, bool up, uint64_t now)
 		n->up_ns = now;
 	n->up = up;
 	n->was_up |= up;
+	if (up)
+		n->up_by_ns = 0;
 	if (!up && n->was_up && n->state == FAILOVER_ACTIVE)
 		failed(c, nic, "its link is down");
+	else if (!up && n->up_by_ns != 0 && now >= n->up_by_ns && n->state == FAILOVER_ACTIVE)
+		failed(c, nic, "its link did not come up");
 	else if (!up && n->state == FAILOVER_RECOVERING)
 		failed(c, nic, "its link is down again");
 	else if (up && n->state == FAILOVER_FAILED && !n->by_command && p->phase == FO_IDLE) {
@@ -189,6 +200,25 @@ usable(const struct control *c, uint16_t nic)
 	       (n->state == FAILOVER_STANDBY || n->state == FAILOVER_RECOVERING);
 }
 
+// Where nothing has failed there is time: the pause is twice as long each time.
+static void
+not_switched(struct control *c, struct fo_pair *p, const struct sl_err *err)
+{
+	const uint16_t from = p->nic[p->on], to = p->nic[!p->on];
+
+	if (p->planned)
+		p->pause_ns = p->pause_ns == 0 ? RETRY_NS : RTE_MIN(2 * p->pause_ns, PAUSE_NS);
+	p->retry_ns = sl_now(&c->clock) + (p->planned ? p->pause_ns : RETRY_NS);
+	sl_log(c->log, SL_LOG_ERR, "%s cannot take over from %s, next try in %d s: %s",
+		c->nics[to]->name, c->nics[from]->name,
+		(int)((p->planned ? p->pause_ns : RETRY_NS) / SL_NS_PER_S), err->text);
+	p->phase = FO_IDLE;
+	offload_nic_drain(c->offload, from, false);
+	if (fo_nic(c, from)->state == FAILOVER_LEAVING)
+		fo_set_state(c, from, FAILOVER_ACTIVE);
+	ahead_review(c);
+}
+
 static void
 switch_now(struct control *c, struct fo_pair *p, bool planned)
 {
@@ -202,20 +232,15 @@ switch_now(struct control *c, struct fo_pair *p, bool planned)
 	if (!planned || p->begun_ns == 0)
 		p->begun_ns = p->heard_ns != 0 && !planned ? p->heard_ns : now;
 	if (fo_switch(c, p, &err) != 0) {
-		sl_log(c->log, SL_LOG_ERR, "%s cannot take over from %s, next try in %d s: %s",
-			c->nics[to]->name, c->nics[from]->name, (int)(RETRY_NS / SL_NS_PER_S),
-			err.text);
-		p->retry_ns = now + RETRY_NS;
-		p->phase = FO_IDLE;
-		offload_nic_drain(c->offload, from, false);
-		if (fo_nic(c, from)->state == FAILOVER_LEAVING)
-			fo_set_state(c, from, FAILOVER_ACTIVE);
+		not_switched(c, p, &err);
 		return;
 	}
 	fo_nic(c, to)->was_up = fo_nic(c, to)->up = false;
+	fo_nic(c, to)->up_by_ns = sl_now(&c->clock) + UP_NS;
 	fo_set_state(c, to, FAILOVER_ACTIVE);
 	p->switches++;
 	p->retargeted_us = 0;
+	p->pause_ns = 0;
 	p->rushing = true;
 	p->phase = FO_LEAVE;
 	p->deadline_ns = sl_now(&c->clock) + LEAVE_NS;
@@ -226,11 +251,34 @@ switch_now(struct control *c, struct fo_pair *p, bool planned)
 	offload_run_tick(c);
 }
 
+// A NIC that did not start when it was last wanted shows first that it does: the one that carries
+// is not drained for it once more.
+static int
+starts_again(struct control *c, const struct fo_pair *p, struct sl_err *err)
+{
+	struct nic *to = c->nics[p->nic[!p->on]];
+	const bool pf_ran = to->ports[0].running;
+	int rc;
+
+	if (p->pause_ns == 0)
+		return 0;
+	rc = nic_start(to, err);
+	nic_stop(to, !pf_ran);
+	return rc;
+}
+
 static void
 begin_planned(struct control *c, struct fo_pair *p)
 {
 	const uint16_t from = p->nic[p->on];
+	struct sl_err err;
 
+	sl_err_init(&err);
+	p->planned = true;
+	if (starts_again(c, p, &err) != 0) {
+		not_switched(c, p, &err);
+		return;
+	}
 	p->phase = FO_DRAIN;
 	p->begun_ns = sl_now(&c->clock);
 	p->deadline_ns = p->begun_ns + DRAIN_NS;
@@ -482,6 +530,7 @@ failover_recover(struct control *c, uint16_t nic, struct sl_err *err)
 	if (c->nics[nic]->ports[0].running && !watch_link(&n->watch))
 		return sl_err_set(err, EBUSY, "nic", "the link of %s is down", c->nics[nic]->name);
 	n->by_command = false;
+	p->retry_ns = 0;
 	fo_set_state(c, nic, FAILOVER_STANDBY); // a primary takes back what is its own
 	failover_run(c);
 	return 0;

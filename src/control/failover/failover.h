@@ -13,15 +13,17 @@
 //   2 the VMs' VFs move (vf_map.h); packets go by the host and the switch from here on
 //   3 the brain puts the flows' rules into the standby, the heaviest first (offload_nic_move)
 //   4 behind: what the failed NIC still holds is polled empty, its rules are destroyed and their
-//     last counters read (evict.h), its VFs' ports are stopped. Its PF runs on where the driver
-//     can tell when the link is back.
+//     last counters read (evict.h), and when none is left its VFs' ports are stopped. Its PF runs
+//     on where the driver can tell when the link is back.
 // The way back, and a switch-over by command, are planned: first the brain takes all flows out of
 // the NIC by its ordinary orders, then 1 and 2, where nothing is lost because the VF that a VM
 // comes to holds what is for it, then 3, and the NIC that was left is polled empty before it is
 // stopped. The way back begins when the link was up for recover_ms without a break. Cost: one walk
 // over the known flows and one grace period of the workers; a rule as fast as the standby takes it.
 // What it refuses to do: guess. A NIC has failed when its driver says that the link is down (after
-// it was up) or that the device is gone, or when an operator says so.
+// it was up, or for 10 s after a switch-over to it) or that the device is gone, or when an operator
+// says so. A NIC that does not start when it is to be taken back costs the one that carries a drain
+// once: from then on it is started on trial first, after pauses that double up to 64 s.
 //
 // Thread safety: owner thread only (control).
 

@@ -13,7 +13,8 @@ struct fo_nic {
 	char why[96];
 	uint64_t since_ns, up_ns; // in this state; link up without a break
 	bool up, was_up;
-	bool by_command; // failed so: nothing but a command brings it back
+	uint64_t up_by_ns; // it has to be up by then; 0: no such time
+	bool by_command;   // failed so: nothing but a command brings it back
 	struct watch watch;
 };
 
@@ -26,7 +27,11 @@ struct fo_pair {
 	bool planned;
 	uint8_t from; // of the switch-over under way, or the last one
 	uint64_t begun_ns, deadline_ns, retry_ns;
-	uint64_t heard_ns; // when the failure was heard of
+	uint64_t pause_ns;   // before the next planned one is tried; 0: none has failed
+	bool link_down;      // of the NIC that was left, by us
+	uint32_t rules_left; // in the NIC that was left, when last looked
+	uint64_t fewer_ns;   // when that number last changed
+	uint64_t heard_ns;   // when the failure was heard of
 	bool rushing;
 	uint32_t switches, flows;
 	uint64_t took_us, retargeted_us;

@@ -11,8 +11,10 @@
 #include "failover/vf_map.h"
 #include "nic/nic.h"
 #include "orders.h"
+#include "place/ahead.h"
 #include "publish.h"
 
+#define STALL_NS (5 * SL_NS_PER_S)    // without a rule less: what is left is flushed
 #define SETTLE_NS (20 * SL_NS_PER_MS) // what is on its way to VFs that are left
 
 struct way {
@@ -99,6 +101,18 @@ exchange(struct way *w)
 		old = v->port;
 		v->port = w->fresh[i];
 		v->leaving = w->fresh[i] = old;
+	}
+}
+
+// Nothing leaves by a device that never came into force.
+static void
+forget_opened(struct way *w)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (w->opened[i])
+			w->c->vports[i].leaving = NULL;
 	}
 }
 
@@ -201,6 +215,7 @@ start(struct way *w, struct sl_err *err)
 			return 0;
 		sl_err_set(err, rc, NULL, "out of memory");
 		exchange(w);
+		forget_opened(w); // nothing was published that has them
 	}
 	close_opened(w);
 	expect(w, false);
@@ -236,6 +251,9 @@ fo_switch(struct control *c, struct fo_pair *p, struct sl_err *err)
 	evict_begin(c, w->from->index);
 	offload_nic_move(c->offload, w->from->index, w->to->index, w->port);
 	p->flows = offload_nic_rush(c->offload, w->to->index);
+	p->link_down = false;
+	p->rules_left = 0;
+	p->fewer_ns = sl_now(&c->clock);
 	p->took_us = (sl_now(&c->clock) - begun) / 1000;
 	free(w);
 	return 0;
@@ -255,6 +273,34 @@ holds_packets(const struct dp_port *port)
 	return false;
 }
 
+// A port must not stop while its rules are there: many drivers free them then, under the executor
+// that reads or destroys them. That is why a call in the driver is waited for without an end, and
+// what the driver does not let go of is flushed.
+static bool
+rules_are_out(struct control *c, struct fo_pair *p, struct nic *left)
+{
+	const uint32_t n =
+		evict_left(c, left->index) + (c->ahead != NULL ? ahead_entries(c, left->index) : 0);
+	const uint64_t now = sl_now(&c->clock);
+	uint16_t i;
+
+	if (n != p->rules_left) {
+		p->rules_left = n;
+		p->fewer_ns = now;
+	}
+	if (nic_executor_pending(left->executor) > 0)
+		return false;
+	if (n == 0 || now - p->fewer_ns < STALL_NS)
+		return n == 0;
+	sl_log(c->log, SL_LOG_WARN, "%s: %u rules could not be destroyed, it is flushed",
+		left->name, evict_give_up(c, left->index));
+	for (i = 0; i < left->n_ports; i++) {
+		if (left->ports[i].started && !left->gone)
+			left->ops->flush(left->ports[i].ethdev);
+	}
+	return true;
+}
+
 bool
 fo_leave(struct control *c, struct fo_pair *p, bool expired)
 {
@@ -264,8 +310,11 @@ fo_leave(struct control *c, struct fo_pair *p, bool expired)
 	struct dp_port *gone[DP_VPORTS_MAX];
 	unsigned i, n = 0;
 
-	if (!keep_pf && left->ports[0].running)
+	if (!keep_pf && left->ports[0].running && !p->link_down)
 		rte_eth_dev_set_link_down(left->ports[0].ethdev);
+	p->link_down = !keep_pf;
+	if (!rules_are_out(c, p, left))
+		return false;
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
 		struct control_vport *v = &c->vports[i];
 

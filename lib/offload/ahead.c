@@ -7,8 +7,11 @@
 
 #include <netinet/in.h>
 
+#include "base/hash.h"
+
 #define FRAGMENT 1 // the bit of FLOW_FRAG_FIRST and FLOW_FRAG_LATER
 #define L3_IP 4    // the bit of FLOW_L3_IPV4 and FLOW_L3_IPV6
+#define EXT_HEADERS 5
 #define ETH_IP 0x0800
 #define ETH_IP6 0x86dd
 
@@ -190,6 +193,7 @@ struct part {
 	uint32_t step;
 	uint8_t nth; // of its step
 	bool in;     // the NIC has it
+	bool ext;    // for the host: of what it matches, all with an extension header
 };
 
 struct split {
@@ -206,6 +210,36 @@ add_part(struct split *s, const struct ahead_step *step, const struct flow_match
 	*p = (struct part){.match = *m, .act = step->act};
 	if (kind == AHEAD_HOST)
 		p->act = (struct ahead_act){.kind = AHEAD_HOST};
+}
+
+// What the packet path walks over (flow/parse.h).
+static const uint8_t ext_headers[EXT_HEADERS] = {
+	IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_AH, IPPROTO_DSTOPTS};
+
+// May it be what a NIC says of a packet where the host says another protocol?
+static bool
+may_be_ext(const struct flow_match *m)
+{
+	unsigned i;
+
+	for (i = 0; i < EXT_HEADERS; i++) {
+		if (!((m->key.proto ^ ext_headers[i]) & m->mask.proto))
+			return true;
+	}
+	return false;
+}
+
+static void
+add_ext(struct split *s, const struct ahead_step *step, struct flow_match m)
+{
+	m.mask.proto = m.mask.frag = 0;
+	forget_l4(&m);
+	flow_match_normalise(&m);
+	ahead_widen(&m);
+	if (!is_family(&m, ETH_IP6))
+		return; // the other part is for all that the host may get, too
+	add_part(s, step, &m, AHEAD_HOST);
+	s->part[s->n - 1].ext = true;
 }
 
 // What an item of a NIC that asks for L4 says of fragments differs between drivers: they are told
@@ -247,6 +281,24 @@ split_fragments(struct split *s, const struct ahead_step *step, struct flow_matc
 		add_part(s, step, &rest, AHEAD_HOST);
 }
 
+// Of one family. The part for extension headers is the last: it may have to be made wider.
+static void
+split_family(struct split *s, const struct ahead_step *step, struct flow_match m)
+{
+	if (is_family(&m, ETH_IP6) && m.mask.proto != 0 && may_be_ext(&m)) {
+		s->cannot = "extension headers of IPv6";
+		m.mask.proto = m.mask.frag = 0;
+		forget_l4(&m);
+		flow_match_normalise(&m);
+		ahead_widen(&m);
+		add_part(s, step, &m, AHEAD_HOST);
+		return;
+	}
+	split_fragments(s, step, m);
+	if (is_family(&m, ETH_IP6) && m.mask.proto != 0)
+		add_ext(s, step, m);
+}
+
 static void
 split_step(const struct ahead_step *step, struct split *s)
 {
@@ -264,14 +316,14 @@ split_step(const struct ahead_step *step, struct split *s)
 			(void)ahead_only_family(&one, FLOW_L3_IPV4);
 		else if (is_family(m, ETH_IP6))
 			(void)ahead_only_family(&one, FLOW_L3_IPV6);
-		split_fragments(s, step, one);
+		split_family(s, step, one);
 		return;
 	}
 	for (i = 0; i < 2; i++) {
 		struct flow_match one = *m;
 
 		if (ahead_only_family(&one, families[i]))
-			split_fragments(s, step, one);
+			split_family(s, step, one);
 	}
 }
 
@@ -285,6 +337,9 @@ struct planner {
 	struct part *latent; // of the steps so far
 	uint32_t n_latent;
 	uint32_t *need; // of latent, scratch
+	uint32_t n_need;
+	uint32_t *known; // [known_mask + 1]: 1 + latent parts of extension headers, by hash
+	uint32_t known_mask;
 };
 
 static bool
@@ -301,10 +356,20 @@ is_one_flow(const struct flow_match *m)
 static void
 put_in(struct planner *p, struct part *part)
 {
-	struct ahead_rule *r = &p->plan->rules[p->plan->n++];
+	uint8_t i, n = part->ext ? EXT_HEADERS : 1;
 
-	*r = (struct ahead_rule){
-		.match = part->match, .act = part->act, .step = part->step, .part = part->nth};
+	for (i = 0; i < n; i++) {
+		struct ahead_rule *r = &p->plan->rules[p->plan->n++];
+
+		*r = (struct ahead_rule){.match = part->match,
+			.act = part->act,
+			.step = part->step,
+			.part = (uint8_t)(part->nth + i * AHEAD_PARTS)};
+		if (!part->ext)
+			continue;
+		r->match.key.proto = ext_headers[i];
+		r->match.mask.proto = 0xff;
+	}
 	part->in = true;
 }
 
@@ -312,9 +377,14 @@ put_in(struct planner *p, struct part *part)
 static uint32_t
 as_cover(struct planner *p, struct part *part)
 {
+	struct flow_match m = part->match;
+
 	part->act = (struct ahead_act){.kind = AHEAD_HOST};
-	if (!p->refused(p->ctx, &part->match, &part->act))
+	if (part->ext)
+		m.mask.proto = 0xff;
+	if (!p->refused(p->ctx, &m, &part->act))
 		return 0;
+	part->ext = false;
 	// Ranges and the like may be what it does not take: a wider one.
 	forget_l4(&part->match);
 	part->match.mask.frag = 0;
@@ -322,8 +392,15 @@ as_cover(struct planner *p, struct part *part)
 	return p->refused(p->ctx, &part->match, &part->act);
 }
 
-// The parts above that overlap any of s and are not in: how many, in p->need. -1: one of them
-// cannot be covered; or there are more than most.
+static bool
+meets(const struct part *latent, const struct part *acts)
+{
+	return acts->act.kind != AHEAD_HOST && (!latent->ext || acts->match.mask.proto == 0) &&
+	       flow_match_overlap(&latent->match, &acts->match);
+}
+
+// The parts above that overlap any of s and are not in, in p->need: how many rules they take. -1:
+// one of them cannot be covered; or there are more than most.
 static int
 covers_needed(struct planner *p, const struct split *s, uint32_t most, uint32_t *refused)
 {
@@ -331,21 +408,22 @@ covers_needed(struct planner *p, const struct split *s, uint32_t most, uint32_t 
 	uint8_t k;
 
 	*refused = 0;
+	p->n_need = 0;
 	for (i = 0; i < p->n_latent; i++) {
 		struct part *l = &p->latent[i];
 		bool over = false;
 
 		for (k = 0; k < s->n && !l->in && !over; k++)
-			over = s->part[k].act.kind != AHEAD_HOST &&
-			       flow_match_overlap(&l->match, &s->part[k].match);
+			over = meets(l, &s->part[k]);
 		if (!over)
 			continue;
 		*refused = as_cover(p, l);
 		if (*refused != 0)
 			return -1;
-		if (n == most)
+		n += l->ext ? EXT_HEADERS : 1;
+		if (n > most)
 			return -1;
-		p->need[n++] = i;
+		p->need[p->n_need++] = i;
 	}
 	return (int)n;
 }
@@ -381,13 +459,29 @@ try_step(struct planner *p, struct split *s, struct ahead_standing *st)
 		return st->shape != 0 ? AHEAD_R_REFUSED : AHEAD_R_ROOM;
 	}
 	st->covers = (uint16_t)covers;
-	for (i = 0; i < (uint32_t)covers; i++)
+	for (i = 0; i < p->n_need; i++)
 		put_in(p, &p->latent[p->need[i]]);
 	for (k = 0; k < s->n; k++) {
 		if (s->part[k].act.kind != AHEAD_HOST)
 			put_in(p, &s->part[k]);
 	}
 	return s->cannot != NULL ? AHEAD_R_MATCH : AHEAD_R_NONE;
+}
+
+// Keeps a part that is not in; not one for extension headers that a part above is for as well.
+static void
+keep(struct planner *p, const struct part *part)
+{
+	const struct flow_match *m = &part->match;
+	uint64_t at = sl_hash_bytes(&m->key, sizeof(m->key), sizeof(m->mask));
+
+	for (at &= p->known_mask; part->ext && p->known[at] != 0; at = (at + 1) & p->known_mask) {
+		if (flow_match_equal(&p->latent[p->known[at] - 1].match, m))
+			return;
+	}
+	p->latent[p->n_latent++] = *part;
+	if (part->ext)
+		p->known[at] = p->n_latent;
 }
 
 static int
@@ -452,9 +546,13 @@ ahead_plan(const struct ahead_step *steps, uint32_t n, ahead_refused_fn refused,
 	memset(standings, 0, n * sizeof(*standings));
 	p.latent = calloc((size_t)seen * AHEAD_PARTS + 1, sizeof(*p.latent));
 	p.need = calloc((size_t)seen * AHEAD_PARTS + 1, sizeof(*p.need));
-	if (p.latent == NULL || p.need == NULL) {
+	for (p.known_mask = 1; p.known_mask < 2 * seen; p.known_mask = 2 * p.known_mask + 1)
+		;
+	p.known = calloc((size_t)p.known_mask + 1, sizeof(*p.known));
+	if (p.latent == NULL || p.need == NULL || p.known == NULL) {
 		free(p.latent);
 		free(p.need);
+		free(p.known);
 		return -ENOMEM;
 	}
 	for (i = 0; i < n; i++) {
@@ -473,11 +571,12 @@ ahead_plan(const struct ahead_step *steps, uint32_t n, ahead_refused_fn refused,
 					      : try_step(&p, &s, &standings[i]);
 		for (k = 0; k < s.n; k++) {
 			if (!s.part[k].in)
-				p.latent[p.n_latent++] = s.part[k];
+				keep(&p, &s.part[k]);
 		}
 	}
 	free(p.latent);
 	free(p.need);
+	free(p.known);
 	set_levels(plan);
 	set_stands(&p, n);
 	return 0;

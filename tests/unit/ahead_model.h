@@ -17,6 +17,9 @@
 struct model_packet {
 	struct flow_key key; // with all per-packet fields
 	bool atomic;         // IPv6: a fragment header, and no other fragment (RFC 6946)
+	bool has_ext;        // IPv6: an extension header before what .key says, namely
+	uint8_t ext;
+	bool fixed; // the NIC matches what the fixed header of IPv6 says, and looks no further
 };
 
 static inline bool
@@ -92,10 +95,16 @@ model_ipv6(const struct rte_flow_item *it, const struct model_packet *p)
 	const struct rte_flow_item_ipv6 *s = it->spec, *m = it->mask;
 	const struct flow_key *k = &p->key;
 	uint32_t vtc = htonl(6u << 28 | (uint32_t)k->dscp << 22);
+	uint8_t next = k->proto;
+
+	if (p->fixed && p->has_ext)
+		next = p->ext;
+	else if (p->fixed && (k->frag != 0 || p->atomic))
+		next = IPPROTO_FRAGMENT;
 
 	return k->l3 == FLOW_L3_IPV6 && MODEL_FIELD(rte_flow_item_ipv6, hdr.src_addr, k->src) &&
 	       MODEL_FIELD(rte_flow_item_ipv6, hdr.dst_addr, k->dst) &&
-	       MODEL_FIELD(rte_flow_item_ipv6, hdr.proto, k->proto) &&
+	       MODEL_FIELD(rte_flow_item_ipv6, hdr.proto, next) &&
 	       MODEL_FIELD(rte_flow_item_ipv6, hdr.hop_limits, k->ttl) &&
 	       MODEL_FIELD(rte_flow_item_ipv6, hdr.vtc_flow, vtc) &&
 	       (!m->has_frag_ext || s->has_frag_ext == (k->frag != 0 || p->atomic));
@@ -105,7 +114,8 @@ static inline bool
 model_item(const struct rte_flow_item *it, const struct model_packet *p)
 {
 	const struct flow_key *k = &p->key;
-	bool whole = k->frag == 0 && !p->atomic; // no L4 item matches a fragment
+	// No L4 item matches a fragment.
+	bool whole = k->frag == 0 && !p->atomic && !(p->fixed && p->has_ext);
 
 	switch ((int)it->type) {
 	case RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT:
@@ -188,6 +198,9 @@ model_random_packet(struct sl_rng *rng)
 	if (sl_rng_below(rng, 5) == 0)
 		k->frag = sl_rng_below(rng, 2) ? FLOW_FRAG_FIRST : FLOW_FRAG_LATER;
 	p.atomic = k->l3 == FLOW_L3_IPV6 && k->frag == 0 && sl_rng_below(rng, 5) == 0;
+	p.fixed = sl_rng_below(rng, 2) != 0;
+	p.has_ext = k->l3 == FLOW_L3_IPV6 && sl_rng_below(rng, 3) == 0;
+	p.ext = (const uint8_t[]){0, 43, 51, 60}[sl_rng_below(rng, 4)];
 	if (k->frag == FLOW_FRAG_LATER || k->proto == 47)
 		return p;
 	k->l4_src = htons((uint16_t)(1000 + sl_rng_below(rng, 4)));

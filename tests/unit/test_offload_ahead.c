@@ -230,7 +230,7 @@ test_whole_is_whole(void **state)
 			while (k < s.n && !flow_match_hits(&s.steps[k].match, &p.key))
 				k++;
 			if (k == s.n || s.standings[k].stand != AHEAD_WHOLE || p.key.frag != 0 ||
-				p.atomic)
+				p.atomic || p.has_ext)
 				continue;
 			// Only a cover of a step above may be wider than its step.
 			if (hit < 0 ||
@@ -390,6 +390,29 @@ test_room_is_kept(void **state)
 	assert_false(s.plan.short_of_room);
 }
 
+// An extension header does not lead around a deny; the host is asked once for all of them.
+static void
+test_extension_headers_of_ipv6(void **state)
+{
+	struct set s = {.n = 3};
+	uint32_t i, hosts = 0;
+
+	s.steps[0] = step("ip6 tcp dport=22", AHEAD_DROP);
+	s.steps[1] = step("ip6 tcp dport=23", AHEAD_DROP);
+	s.steps[2] = step("ip6", AHEAD_PORT);
+	plan_of(&s, RULES);
+	for (i = 0; i < s.plan.n; i++)
+		hosts += s.rules[i].act.kind == AHEAD_HOST && s.rules[i].level < 2 &&
+			 s.rules[i].match.mask.proto == 0xff &&
+			 s.rules[i].match.key.proto != IPPROTO_TCP;
+	assert_int_equal(hosts, 5);
+	assert_int_equal(s.standings[2].stand, AHEAD_WHOLE);
+	assert_int_equal(s.plan.n, 3 + 2 + 5);         // the rules, their fragments, the headers
+	s.steps[0] = step("ip6 proto=51", AHEAD_DROP); // the host never says so of a packet
+	plan_of(&s, RULES);
+	assert_int_equal(s.standings[0].stand, AHEAD_COVERED);
+}
+
 static void
 test_single_flows_are_left_out(void **state)
 {
@@ -411,6 +434,7 @@ main(void)
 		cmocka_unit_test(test_changes_in_step),
 		cmocka_unit_test(test_covers_what_overlaps),
 		cmocka_unit_test(test_room_is_kept),
+		cmocka_unit_test(test_extension_headers_of_ipv6),
 		cmocka_unit_test(test_single_flows_are_left_out),
 	};
 

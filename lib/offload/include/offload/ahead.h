@@ -18,6 +18,8 @@
 // whose ports a NIC cannot see, from the rest). A part is put into the NIC with what it does when
 // there is room for it and for a cover of each part above that overlaps it and is not in the NIC
 // itself: a cover sends to the host what that part would match, or more. The host is always right.
+// What follows an extension header of IPv6, the host sees and a NIC may not: where a rule reads the
+// protocol, the host gets the packets with such headers that a rule below would catch.
 // Overlapping rules get different levels, the others share them, so that few priorities do.
 // Cost: a comparison of matches for each part that gets in and each step above it; the caller
 // bounds both. Refuses: to split a step into more than AHEAD_PARTS parts; to put in what matches a
@@ -30,7 +32,7 @@
 // ones go the new set is whole, and no old rule outlives one below it.
 // Thread safety: owner thread only (control).
 
-#define AHEAD_PARTS 4        // of a step
+#define AHEAD_PARTS 5        // of a step
 #define AHEAD_STEPS_MAX 4096 // of a port that are looked at
 #define AHEAD_RULES_MAX 1024 // of a port in a NIC
 

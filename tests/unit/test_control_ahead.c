@@ -657,6 +657,76 @@ test_each_rule_is_counted(void **state)
 	rig_free(c);
 }
 
+// ---- policy
+
+static void
+one_policy(struct control *c, const struct config_policy *p)
+{
+	c->cfg->policies = realloc(c->cfg->policies, sizeof(*p));
+	assert_non_null(c->cfg->policies);
+	c->cfg->policies[0] = *p;
+	c->cfg->n_policies = 1;
+}
+
+static const struct config_policy any_flow = {
+	.name = "p", .vm = -1, .vport = -1, .cls = -1, .priority = CONFIG_ANY_LEVEL};
+
+// What a VM's hint keeps off the embedded switch, no rule takes there unasked.
+static void
+test_a_policy_for_a_hint(void **state)
+{
+	struct control *c = rig_new(json);
+	struct config_policy p = any_flow;
+
+	p.hint = CONFIG_HINT_LOWER;
+	p.n_places = 1;
+	p.places[0] = OFFLOAD_SHARED_QUEUE;
+	one_policy(c, &p);
+	add(c, 0, 9, "eth_type=0x88cc", "drop");
+	in_force(c);
+	run_until_done(c);
+	assert_int_equal(ahead_entries(c, 0), 0);
+	rig_free(c);
+}
+
+static uint32_t
+class_entries(struct control *c)
+{
+	json_t *list = ahead_class_json(c, 0);
+	uint32_t n = (uint32_t)json_array_size(list);
+
+	json_decref(list);
+	return n;
+}
+
+static void
+test_queues_that_join_a_group_late(void **state)
+{
+	struct control *c = rig_new(json);
+	struct offload_queue_id q = {.kind = OFFLOAD_RX, .index = 2};
+	struct config_policy p = any_flow;
+
+	p.class_rule = true;
+	p.queue_first = 2;
+	p.queue_last = 3;
+	// It is another's: it is left to it, and there is no rule.
+	assert_int_equal(offload_queue_reserve(c->offload, q, OFFLOAD_Q_MONITOR), 0);
+	one_policy(c, &p);
+	in_force(c);
+	rig_pass(c, 60);
+	offload_run_tick(c);
+	run_until_done(c);
+	assert_int_equal(offload_queue_state_of(c->offload, q), OFFLOAD_Q_MONITOR);
+	assert_int_equal(class_entries(c), 0);
+	// As when the last flow leaves a queue of which that was awaited.
+	assert_int_equal(offload_queue_reserve(c->offload, q, OFFLOAD_Q_GROUP), 0);
+	rig_pass(c, 60);
+	offload_run_tick(c);
+	run_until_done(c);
+	assert_true(class_entries(c) > 0);
+	rig_free(c);
+}
+
 static int
 start(void **state)
 {
@@ -683,6 +753,8 @@ main(void)
 		cmocka_unit_test(test_a_removal_that_is_refused),
 		cmocka_unit_test(test_no_memory_for_a_plan),
 		cmocka_unit_test(test_each_rule_is_counted),
+		cmocka_unit_test(test_a_policy_for_a_hint),
+		cmocka_unit_test(test_queues_that_join_a_group_late),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -371,14 +371,16 @@ leads_there(const struct control *c, uint16_t nic, uint16_t port)
 static void
 group_queues(struct control *c)
 {
-	uint64_t now = sl_now(&c->clock);
+	uint64_t now = sl_now(&c->clock), groups;
 	uint16_t i;
 
 	if (now < c->ahead->groups_ns || !c->running)
 		return;
 	c->ahead->groups_ns = now + GROUPS_NS;
-	if (!class_rules_queues(c, leads_there) || publish(c, false) != 0)
+	groups = class_rules_queues(c, leads_there);
+	if (groups == c->ahead->groups || publish(c, false) != 0)
 		return;
+	c->ahead->groups = groups;
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
 		if (c->nics[i] == NULL || c->nics[i]->gone)
 			continue;

@@ -87,6 +87,7 @@ struct ahead {
 	bool planned;
 	struct rules_set *sets[DP_SWITCHES_MAX]; // of that; held, so that the address says enough
 	uint64_t groups_ns;                      // queues of class rules are looked at next
+	uint64_t groups;                         // that are polled (class_rules_queues)
 	bool redecide;                           // what serves flows has changed
 	struct ahead_list list;                  // scratch
 };

@@ -191,7 +191,7 @@ policy_forbids(const struct walk *w, const struct flow_match *m, uint16_t out)
 			continue;
 		if (p->vport >= 0 && p->vport != w->from->cfg.id)
 			continue;
-		if (p->cls > 0 || p->hint != CONFIG_HINT_ANY || p->min_limit_bps > 0)
+		if (p->cls > 0 || p->min_limit_bps > 0)
 			continue; // what has a class or a rate is a step for the host
 		if (!p->has_match || flow_match_overlap(&p->match, m))
 			return true;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+
 #define L3_IP 4 // the bit of FLOW_L3_IPV4 and FLOW_L3_IPV6
 
 bool
@@ -138,7 +140,7 @@ class_rule_steps(const struct control *c, uint16_t vport, struct ahead_step *ste
 struct claims {
 	struct control *c;
 	class_in_use_fn in_use;
-	bool changed;
+	uint64_t groups; // a name for which queues are in groups
 };
 
 static bool
@@ -167,21 +169,27 @@ claim(void *ctx, const struct offload_queue *q)
 	struct claims *k = ctx;
 	bool group = q->state == OFFLOAD_Q_GROUP, wanted;
 
-	if (q->id.kind != OFFLOAD_RX || q->state == OFFLOAD_Q_DEFAULT)
+	// One on standby, under a monitor or stopped is somebody's.
+	if (q->id.kind != OFFLOAD_RX ||
+		(!group && q->state != OFFLOAD_Q_FREE && q->state != OFFLOAD_Q_EXCLUSIVE &&
+			q->state != OFFLOAD_Q_SHARED))
 		return;
 	wanted = is_wanted(k->c, q);
-	if (wanted == group || (!wanted && k->in_use(k->c, q->id.nic, q->id.port)))
-		return;
-	(void)offload_queue_reserve(
-		k->c->offload, q->id, wanted ? OFFLOAD_Q_GROUP : OFFLOAD_Q_FREE);
-	k->changed |= (offload_queue_state_of(k->c->offload, q->id) == OFFLOAD_Q_GROUP) != group;
+	if (wanted != group && (wanted || !k->in_use(k->c, q->id.nic, q->id.port)))
+		(void)offload_queue_reserve(
+			k->c->offload, q->id, wanted ? OFFLOAD_Q_GROUP : OFFLOAD_Q_FREE);
+	if (offload_queue_state_of(k->c->offload, q->id) == OFFLOAD_Q_GROUP) {
+		const uint64_t w[] = {q->id.nic, q->id.port, q->id.index};
+
+		k->groups ^= sl_hash_words(w, 3, 1);
+	}
 }
 
-bool
+uint64_t
 class_rules_queues(struct control *c, class_in_use_fn in_use)
 {
 	struct claims k = {.c = c, .in_use = in_use};
 
 	offload_queue_each(c->offload, claim, &k);
-	return k.changed;
+	return k.groups;
 }

@@ -29,9 +29,9 @@ uint32_t class_rule_steps(
 	const struct control *c, uint16_t vport, struct ahead_step *steps, uint32_t max);
 // Does any policy rule want groups?
 bool class_rules_any(const struct control *c);
-// Takes queues into groups and gives back those that no rule wants or leads to (in_use). True: the
-// queues that are to be polled have changed.
+// Takes queues into groups, some only when their flows have left them, and gives back those that no
+// rule wants or leads to (in_use). Returns a name for the queues that are in groups, 0: none is.
 typedef bool (*class_in_use_fn)(const struct control *c, uint16_t nic, uint16_t port);
-bool class_rules_queues(struct control *c, class_in_use_fn in_use);
+uint64_t class_rules_queues(struct control *c, class_in_use_fn in_use);
 
 #endif

@@ -147,6 +147,7 @@ struct of_vm {
 	uint16_t rx_alone, tx_alone; // queues that its flows have alone
 	double inserts, tokens;      // decayed count; that it may have now
 	uint64_t inserts_ns, tokens_ns;
+	uint64_t cut_ns; // its flows are walked for what is above its limits no sooner
 	uint32_t promised, promised_tick; // entries that leave for its flows, in that round
 	struct of_vm_flows flows[2];
 };

@@ -9,7 +9,8 @@
 
 #define BURST_PART 20 // of a second's insertions may come at once
 #define INSERT_HALF_S 0.25
-#define CUTS 16 // of a VM in a round
+#define CUTS 64 // of a VM at a time
+#define CUT_NS (10 * SL_NS_PER_MS)
 
 // ---- whose flows
 
@@ -143,18 +144,22 @@ inserts_rate(const struct of_vm *v, uint64_t now)
 	return inserts_now(v, now) * M_LN2 / INSERT_HALF_S;
 }
 
+static double
+burst(const struct offload_vm_limits *l)
+{
+	return fmax(1, (double)l->max_inserts / BURST_PART);
+}
+
 bool
 offload_vm_may_insert(struct offload *o, const struct of_flow *f)
 {
 	const uint16_t vm = offload_vm(&f->d);
 	struct of_vm *v = vm != OFFLOAD_NONE ? &o->vm[vm] : NULL;
-	double most;
 
 	if (!v || v->limits.max_inserts == 0)
 		return true;
-	most = fmax(1, (double)v->limits.max_inserts / BURST_PART);
 	v->tokens += (double)(o->now - v->tokens_ns) / 1e9 * v->limits.max_inserts;
-	v->tokens = fmin(v->tokens, most);
+	v->tokens = fmin(v->tokens, burst(&v->limits));
 	v->tokens_ns = o->now;
 	return v->tokens >= 1;
 }
@@ -169,7 +174,10 @@ offload_vm_inserted(struct offload *o, const struct of_flow *f)
 		return;
 	v->inserts = inserts_now(v, o->now) + 1;
 	v->inserts_ns = o->now;
-	v->tokens -= 1;
+	// Moves from one place to another pay too, and are not asked before: what they owe is
+	// bounded.
+	if (v->limits.max_inserts)
+		v->tokens = fmax(v->tokens - 1, -burst(&v->limits));
 }
 
 // ---- guarantees
@@ -275,13 +283,27 @@ pays_queue(const struct of_side *s, uint16_t vm)
 	return s->hold[OF_HOLD_PLACE].account && s->hold[OF_HOLD_PLACE].charged_vm == vm;
 }
 
-struct cut {
+struct cut { // of one kind
 	uint16_t vm;
 	bool queues;
 	uint32_t leaving; // on their way already
-	struct of_side *least;
-	double least_worth;
+	uint32_t n;
+	struct of_side *side[CUTS]; // the least, least first
+	double worth[CUTS];
 };
+
+static void
+keep_least(struct cut *c, struct of_side *s, double worth)
+{
+	uint32_t at = c->n < CUTS ? c->n++ : CUTS - 1;
+
+	for (; at > 0 && c->worth[at - 1] > worth; at--) {
+		c->worth[at] = c->worth[at - 1];
+		c->side[at] = c->side[at - 1];
+	}
+	c->worth[at] = worth;
+	c->side[at] = s;
+}
 
 static void
 look(struct offload *o, struct cut *c, struct of_side *s)
@@ -294,21 +316,37 @@ look(struct offload *o, struct cut *c, struct of_side *s)
 		c->leaving++;
 		return;
 	}
+	if (s->state != OFFLOAD_ST_PLACED)
+		return;
 	worth = offload_worth(offload_flow_of(s), o->now);
-	if (s->state == OFFLOAD_ST_PLACED && (!c->least || worth < c->least_worth)) {
-		c->least = s;
-		c->least_worth = worth;
-	}
+	if (c->n < CUTS || worth < c->worth[CUTS - 1])
+		keep_least(c, s, worth);
 }
 
-// The least of them leaves. False: none may, or there are no orders left.
+// False: there are no orders left.
 static bool
-cut_one(struct offload *o, uint16_t vm, bool queues, uint32_t over)
+cut_one(struct offload *o, struct of_side *s, uint8_t reason)
 {
-	uint8_t reason = queues ? OFFLOAD_R_VM_QUEUE_LIMIT : OFFLOAD_R_VM_ENTRY_LIMIT;
+	struct of_flow *f = offload_flow_of(s);
+
+	if (s->idx == OFFLOAD_IN)
+		return offload_order_remove(o, f, s, reason);
+	if (!offload_order_host(o, f, s, OFFLOAD_SOFTWARE, NULL))
+		return false;
+	offload_set_state(o, s, OFFLOAD_ST_WANTED);
+	offload_set_reason(o, f, s, reason);
+	offload_todo(o, f, OF_DIRTY);
+	return true;
+}
+
+// What is too much, and is not leaving yet, is cut from its least on.
+static void
+cut(struct offload *o, uint16_t vm, bool queues, uint32_t over)
+{
+	const uint8_t reason = queues ? OFFLOAD_R_VM_QUEUE_LIMIT : OFFLOAD_R_VM_ENTRY_LIMIT;
 	struct cut c = {.vm = vm, .queues = queues};
 	struct of_flow *f;
-	int i;
+	uint32_t i;
 
 	for (i = 0; i < 2; i++) {
 		LIST_FOREACH(f, &o->vm[vm].flows[i], vm_link[i])
@@ -317,17 +355,28 @@ cut_one(struct offload *o, uint16_t vm, bool queues, uint32_t over)
 			look(o, &c, &f->side[OFFLOAD_OUT]);
 		}
 	}
-	if (c.leaving >= over || !c.least)
-		return false;
-	f = offload_flow_of(c.least);
-	if (c.least->idx == OFFLOAD_IN)
-		return offload_order_remove(o, f, c.least, reason);
-	if (!offload_order_host(o, f, c.least, OFFLOAD_SOFTWARE, NULL))
-		return false;
-	offload_set_state(o, c.least, OFFLOAD_ST_WANTED);
-	offload_set_reason(o, f, c.least, reason);
-	offload_todo(o, f, OF_DIRTY);
-	return true;
+	for (i = 0; i < c.n && c.leaving + i < over; i++) {
+		if (!cut_one(o, c.side[i], reason))
+			return;
+	}
+}
+
+// All flows of a VM are walked: not in each round, however long a removal takes.
+static void
+cut_vm(struct offload *o, uint16_t vm)
+{
+	struct of_vm *v = &o->vm[vm];
+	const struct offload_vm_limits *l = &v->limits;
+	bool entries = l->max_entries && v->entries > l->max_entries;
+	bool queues = l->max_queues && alone(v) > l->max_queues;
+
+	if ((!entries && !queues) || o->now < v->cut_ns || o->orders.n == o->orders.max)
+		return;
+	v->cut_ns = o->now + CUT_NS;
+	if (entries)
+		cut(o, vm, false, v->entries - l->max_entries);
+	if (queues)
+		cut(o, vm, true, alone(v) - l->max_queues);
 }
 
 void
@@ -335,20 +384,8 @@ offload_vm_tick(struct offload *o)
 {
 	uint16_t i;
 
-	for (i = 0; i < o->n_limited; i++) {
-		const uint16_t vm = o->limited[i];
-		const struct of_vm *v = &o->vm[vm];
-		const struct offload_vm_limits *l = &v->limits;
-		unsigned n = 0;
-
-		while (n++ < CUTS && l->max_entries && v->entries > l->max_entries &&
-			cut_one(o, vm, false, v->entries - l->max_entries))
-			;
-		n = 0;
-		while (n++ < CUTS && l->max_queues && alone(v) > l->max_queues &&
-			cut_one(o, vm, true, alone(v) - l->max_queues))
-			;
-	}
+	for (i = 0; i < o->n_limited; i++)
+		cut_vm(o, o->limited[i]);
 }
 
 // ---- from outside
@@ -377,6 +414,12 @@ offload_vm_set(struct offload *o, uint16_t vm, const struct offload_vm_limits *l
 	if (memcmp(&v->limits, limits, sizeof(*limits)) == 0)
 		return 0;
 	had = !no_limits(&v->limits);
+	// A limit that is new begins with its burst, and none with what the last one was owed.
+	if (v->limits.max_inserts != limits->max_inserts) {
+		v->tokens = burst(limits);
+		v->tokens_ns = sl_now(o->clock);
+	}
+	v->cut_ns = 0;
 	v->limits = *limits;
 	if (has && !had)
 		o->limited[o->n_limited++] = vm;

@@ -134,6 +134,68 @@ test_insertions(void **state)
 	w_fini(&w);
 }
 
+// What it inserted while it had no limit is not held against it.
+static void
+test_insertions_begin_anew(void **state)
+{
+	struct world w;
+	unsigned before;
+
+	start(&w, 6, 0);
+	allow(&w, 2, (struct offload_vm_limits){.max_inserts = 20});
+	add_many(&w, 1, 2, 10, NORMAL);
+	w_run(&w, 1000);
+	allow(&w, 2, (struct offload_vm_limits){0});
+	add_many(&w, 1, 2, 390, NORMAL);
+	w_run(&w, 3000);
+	assert_int_equal(vm(&w, 2).entries, 400);
+	allow(&w, 2, (struct offload_vm_limits){.max_inserts = 20});
+	before = w.installs;
+	add_many(&w, 1, 2, 100, NORMAL);
+	w_run(&w, 1000);
+	assert_in_range(w.installs - before, 15, 25);
+	// A limit of its own is in force at once.
+	allow(&w, 2, (struct offload_vm_limits){.max_inserts = 40});
+	before = w.installs;
+	w_run(&w, 1000);
+	assert_in_range(w.installs - before, 35, 45);
+	w_fini(&w);
+}
+
+// A limit that falls far below what the VM has: the least leave first, and its flows are walked now
+// and then, not in each round, while the NIC takes its time.
+static void
+test_a_fall_is_cut_in_parts(void **state)
+{
+	struct offload_cfg cfg = w_cfg();
+	struct world w;
+	unsigned i, before;
+
+	cfg.orders_per_tick = 128;
+	w_init(&w, &cfg);
+	w_nic(&w, 0, "nic0", 6, 0);
+	for (i = 0; i < 200; i++)
+		w_add(&w, 1, 2, NORMAL + i * 10000);
+	w_run(&w, 3000);
+	assert_int_equal(vm(&w, 2).entries, 200);
+	before = w.removes;
+	allow(&w, 2, (struct offload_vm_limits){.max_entries = 100});
+	for (i = 0; i < 10; i++) {
+		w_tick(&w); // nothing is answered
+		assert_int_equal(w.removes - before, 64);
+		w.clock.manual_ns += SL_NS_PER_MS;
+	}
+	for (i = 0; i < 200; i++)
+		assert_int_equal(w_get(&w, &w.flow[i]).side[OFFLOAD_IN].state,
+			i < 64 ? OFFLOAD_ST_REMOVING : OFFLOAD_ST_PLACED);
+	w_tick(&w);
+	assert_int_equal(w.removes - before, 100);
+	w.clock.manual_ns += 100 * SL_NS_PER_MS;
+	w_tick(&w);
+	assert_int_equal(w.removes - before, 100); // the rest is on its way
+	w_fini(&w);
+}
+
 static void
 test_guaranteed_insertions(void **state)
 {
@@ -259,6 +321,8 @@ main(void)
 		cmocka_unit_test(test_a_guarantee_is_explained),
 		cmocka_unit_test(test_a_maximum_falls_and_rises),
 		cmocka_unit_test(test_insertions),
+		cmocka_unit_test(test_insertions_begin_anew),
+		cmocka_unit_test(test_a_fall_is_cut_in_parts),
 		cmocka_unit_test(test_guaranteed_insertions),
 		cmocka_unit_test(test_queues),
 		cmocka_unit_test(test_transmit_queues_count),

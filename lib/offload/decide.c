@@ -319,3 +319,11 @@ offload_sig(const struct of_flow *f, uint8_t path)
 	}
 	return sl_hash_words(w, n, path == OFFLOAD_ESWITCH);
 }
+
+bool
+offload_outdated(const struct of_flow *f)
+{
+	const struct of_side *s = &f->side[OFFLOAD_IN];
+
+	return s->sig != offload_sig(f, s->path) || (s->table != 0 && s->table != f->d.table);
+}

@@ -19,10 +19,11 @@ same_decision(const struct offload_decision *a, const struct offload_decision *b
 	       a->cls == b->cls && a->priority == b->priority && a->wants_ring == b->wants_ring &&
 	       a->lane_ok == b->lane_ok && a->eswitch_ok == b->eswitch_ok && a->drop == b->drop &&
 	       a->fragments == b->fragments && a->pinned_queue == b->pinned_queue &&
-	       a->share == b->share && a->vm_max_queues == b->vm_max_queues &&
-	       a->vm_max_entries == b->vm_max_entries && a->seen == b->seen &&
-	       strcmp(a->seen_by, b->seen_by) == 0 && a->served == b->served &&
-	       strcmp(a->served_by, b->served_by) == 0 && a->actions.n == b->actions.n &&
+	       a->table == b->table && a->share == b->share &&
+	       a->vm_max_queues == b->vm_max_queues && a->vm_max_entries == b->vm_max_entries &&
+	       a->seen == b->seen && strcmp(a->seen_by, b->seen_by) == 0 &&
+	       a->served == b->served && strcmp(a->served_by, b->served_by) == 0 &&
+	       a->actions.n == b->actions.n &&
 	       memcmp(a->actions.list, b->actions.list,
 		       a->actions.n * sizeof(a->actions.list[0])) == 0;
 }
@@ -54,7 +55,7 @@ redecide(struct offload *o, struct of_flow *f, const struct offload_decision *d)
 		offload_wait_leave(s);
 	}
 	offload_table_link(o, f);
-	if (in->state == OFFLOAD_ST_PLACED && in->sig != offload_sig(f, in->path))
+	if (in->state == OFFLOAD_ST_PLACED && offload_outdated(f))
 		in->reason = OFFLOAD_R_STALE;
 	offload_todo(o, f, f->kept ? OF_URGENT : OF_DIRTY);
 }

@@ -21,7 +21,8 @@ actual_place(const struct of_side *s)
 
 	if (s->idx == OFFLOAD_IN &&
 		(s->state == OFFLOAD_ST_PLACED || s->state == OFFLOAD_ST_REMOVING))
-		return (struct offload_place){.path = s->path, .queue = s->queue};
+		return (struct offload_place){
+			.path = s->path, .queue = s->queue, .table = s->table};
 	if (s->idx == OFFLOAD_OUT && a)
 		return (struct offload_place){.path = s->host, .queue = queue_of(a)};
 	// A transmit queue that is gone with its NIC.

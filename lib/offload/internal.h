@@ -95,6 +95,7 @@ struct of_side {
 	uint32_t reasons_ever;
 	uint32_t resident; // index in the NIC's residents, OF_NEVER: none
 	uint64_t sig;      // of the decision that the rule was made for
+	uint32_t table;    // that the rule is in
 	uint64_t since_ns, retry_ns;
 	struct of_hold hold[2]; // enum of_holds
 	struct of_node wait;    // in a heap of those that wait
@@ -412,6 +413,9 @@ struct of_verdict {
 struct of_verdict offload_decide(struct offload *o, struct of_flow *f, enum offload_side side);
 // What a rule of that path depends on: a rule whose signature is not this one is contradicted.
 uint64_t offload_sig(const struct of_flow *f, uint8_t path);
+// The rule of side IN says what the decision no longer does, or is in a table that nothing leads to
+// any more. One in the flat table may stay when its port gets a table: it comes before the way in.
+bool offload_outdated(const struct of_flow *f);
 
 // place.c
 void offload_set_reason(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason);

@@ -94,11 +94,14 @@ forbidden(const struct offload *o, const struct of_flow *f, const struct of_side
 static bool
 judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const struct of_verdict *v)
 {
-	if (offload_proof_dead(s, o->now))
+	const bool outdated = offload_outdated(f);
+
+	// What an outdated rule does says nothing of its shape.
+	if (!outdated && offload_proof_dead(s, o->now))
 		return offload_proof_remove(o, f, s);
 	if (!offload_in_hardware(v->path))
 		return offload_order_remove(o, f, s, v->reason);
-	if (s->sig != offload_sig(f, s->path) || queue_leaving(s, OF_HOLD_PLACE))
+	if (outdated || queue_leaving(s, OF_HOLD_PLACE))
 		return offload_order_remove(o, f, s, OFFLOAD_R_STALE);
 	if (not_its_queue(o, f, s) || forbidden(o, f, s, s->path))
 		return offload_order_remove(o, f, s, OFFLOAD_R_POLICY);
@@ -129,7 +132,7 @@ judge_removing(struct offload *o, struct of_flow *f, struct of_side *s, const st
 		.side = s->idx,
 		.worker = f->worker,
 		.flow = f->id.index,
-		.place = {.path = s->path, .queue = s->queue}};
+		.place = {.path = s->path, .queue = s->queue, .table = s->table}};
 	o->nic[s->nic].inflight++;
 	f->order_tick = o->tick;
 	return true;

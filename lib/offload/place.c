@@ -104,6 +104,8 @@ give(struct offload *o, struct of_flow *f, const struct of_side *s, uint8_t type
 		order->place.queue = a->q.id;
 	else if (type != OFFLOAD_SET_HOST)
 		order->place.queue = s->queue;
+	if (type != OFFLOAD_SET_HOST)
+		order->place.table = s->table;
 	f->order_tick = o->tick;
 }
 
@@ -141,6 +143,7 @@ offload_order_install(struct offload *o, struct of_flow *f, struct of_side *s)
 	s->moving = false;
 	s->path = s->want;
 	s->sig = offload_sig(f, s->path);
+	s->table = s->path == OFFLOAD_ESWITCH ? f->d.table : 0;
 	s->queue = (struct offload_queue_id){.nic = OFFLOAD_NONE};
 	if (s->hold[OF_HOLD_PLACE].account)
 		s->queue = s->hold[OF_HOLD_PLACE].account->q.id;

@@ -147,6 +147,8 @@ offload_nic_move(struct offload *o, uint16_t from, uint16_t to, const uint16_t *
 		if (f->d.in.nic != from && f->d.out.nic != from)
 			continue;
 		n->rush += f->d.in.nic == from;
+		if (f->d.in.nic == from)
+			f->d.table = 0; // what the other one has is not known yet
 		rewrite(&f->d.in, from, to, port);
 		rewrite(&f->d.out, from, to, port);
 		f->side[OFFLOAD_IN].yields = false;

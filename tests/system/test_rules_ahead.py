@@ -304,3 +304,33 @@ def test_single_flows_in_tables(switch):
     s.write_config({**s.config, 'offload': {**s.config['offload'], 'vm_tables': False}})
     s.call('config reload')
     wait_for(lambda: status(s)['tables'] == 'flat', 10, 'one table')
+
+
+def test_flows_leave_a_table_that_goes(switch):
+    """Under traffic the flows that have a rule in a port's table get one in the flat table, before
+    the way into the other goes: none is left to a rule that does nothing."""
+    s = switch(offload={'vm_tables': True, 'rules_ahead': 0})
+    wait_for(lambda: status(s)['tables'] == 'per-port', 10, 'tables are there')
+    generate(s, flows=40)
+
+    def carried():
+        return {f['id']: f['packets']
+                for f in s.call('flow list', limit=0, place='eswitch')['items']
+                if f['state'] == 'placed'}
+    wait_for(lambda: len(carried()) > 15 and min(carried().values()) > 20, 10,
+             'flows are carried by their own entries')
+    for tables in False, True:  # back again they stay: the flat table comes before the way in
+        s.write_config({**s.config, 'offload': {**s.config['offload'], 'vm_tables': tables}})
+        s.call('config reload')
+        wait_for(lambda t=tables: status(s)['tables'] == ('per-port' if t else 'flat'), 10,
+                 'the ways in change')
+        wait_for(lambda: s.call('offload status')['pending'] == 0 and len(carried()) > 15, 10,
+                 'flows have their entries')
+        before, host = carried(), s.call('stats')['place_packets']['eswitch']
+        wait_for(lambda h=host: s.call('stats')['place_packets']['eswitch'] > h + 20000, 20,
+                 'the NIC goes on')  # two seconds: a rule that does nothing is found in one
+        after = carried()
+        assert all(after.get(i, 0) > n for i, n in before.items()), (before, after)
+        assert s.call('offload show', nic='nic0')['table']['dead_rules'] == 0
+    s.swap('sink')
+    s.settled()

@@ -226,6 +226,42 @@ test_counters_from_before(void **state)
 	assert_in_range(i * W_TICK_MS, 1000, 1300);
 }
 
+// The way into the table of its port goes: the rule does nothing any more, and its shape is none
+// the worse for it.
+static void
+test_a_table_goes(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *a = w_add(w, 1, 2, NORMAL), *b = w_add(w, 1, 2, NORMAL);
+	struct offload_nic_stats ns;
+	unsigned i, orders;
+
+	a->d.table = 3;
+	w_run(w, 1000);
+	assert_int_equal(a->rule.path, OFFLOAD_ESWITCH);
+	assert_int_equal(a->rule.table, 3);
+	assert_int_equal(b->rule.table, 0);
+	a->dead = true;
+	a->d.table = 0;
+	for (i = 0; i < 100 && a->rule.path == OFFLOAD_ESWITCH; i++)
+		w_run(w, W_TICK_MS);
+	assert_in_range(i, 1, 5);
+	a->dead = false;
+	w_run(w, 2000);
+	assert_int_equal(a->rule.path, OFFLOAD_ESWITCH);
+	assert_int_equal(a->rule.table, 0);
+	assert_true(offload_nic_stats_get(w->o, 0, &ns));
+	assert_int_equal(ns.dead, 0);
+	assert_false(shape(w, UDP).refused);
+	// A port that gets one keeps the rules that come before the way into it.
+	orders = w->installs + w->removes;
+	b->d.table = 3;
+	offload_flow_redecide(w->o, b->id, &b->d);
+	w_run(w, 1000);
+	assert_int_equal(b->rule.table, 0);
+	assert_int_equal(w->installs + w->removes, orders);
+}
+
 // A counter that is read and stands still for long, with nothing coming to the host, says nothing;
 // nor do packets that come to the host while it moves.
 static void
@@ -271,6 +307,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refused_until_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_dead_rule_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counters_from_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_table_goes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_lagging_counter_is_no_lie, setup, teardown),
 	};
 

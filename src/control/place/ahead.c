@@ -221,6 +221,7 @@ plan(struct control *c, uint16_t nic)
 		n->retry_ns = sl_now(&c->clock) + RETRY_NS;
 	}
 	n->phase = AHEAD_MAKE;
+	ahead_tables_planned(c, nic);
 }
 
 static bool
@@ -262,6 +263,8 @@ run_nic(struct control *c, uint16_t nic)
 		plan(c, nic);
 	while (n->phase != AHEAD_IDLE && n->outstanding == 0 && n->retry_ns <= now) {
 		n->retry_ns = 0;
+		if (n->phase == AHEAD_UNMAKE && ahead_tables_wait(c, nic))
+			return;
 		if (next_level(c, nic)) {
 			if (n->outstanding == 0)
 				return; // the executor is busy

@@ -6,8 +6,8 @@
 #include "place/ahead_steps.h"
 
 // The parts of place/ahead*.c: ahead_plan.c says what is wanted of a NIC, ahead.c makes it so,
-// ahead_failed.c draws the conclusion from what a driver answers, ahead_json.c tells. Thread
-// safety: owner thread only (control).
+// ahead_failed.c draws the conclusion from what a driver answers, ahead_tables.c keeps tables until
+// single flows have left them, ahead_json.c tells. Thread safety: owner thread only (control).
 
 #define AHEAD_REFUSED_MAX 64
 #define AHEAD_MISS_LEVEL 60000      // what misses a port's table, behind all others
@@ -78,6 +78,7 @@ struct ahead_nic {
 	uint64_t flat_ns[DP_VPORTS_MAX]; // until then the port has no table: no room. 0: none
 	uint64_t count_ns;
 	uint32_t count_at; // the next of live
+	uint64_t leave_ns; // single flows leave tables that go, until then; 0: none goes
 	bool counting;
 };
 
@@ -94,6 +95,12 @@ struct ahead {
 
 // Plans anew for a NIC: marks what is kept, adds what is wanted. 0 or -ENOMEM (nothing changed).
 int ahead_plan_nic(struct control *c, uint16_t nic);
+// ahead_tables.c. After a plan: where a table goes its single flows leave it, first of all.
+void ahead_tables_planned(struct control *c, uint16_t nic);
+// Single flows have rules in a table that goes, and are given more time: the way into it, and what
+// it holds, stays until they have left. When the time is up nothing is lost: until their rules are
+// gone the host has them.
+bool ahead_tables_wait(struct control *c, uint16_t nic);
 // NULL: none; it may be one that is to be tried again.
 const struct ahead_refusal *ahead_refusal_of(const struct ahead_nic *n, uint32_t shape);
 // A name for one rule of a port, as translate_ahead_shape is one for all that look like it.

@@ -178,7 +178,7 @@ mover_rule(const struct control *c, const struct offload_flow_info *fi, const st
 				       ethdev_of(c, d->out.nic, d->out.port), &d->actions, out,
 				       err);
 		if (rc == 0)
-			out->attr.group = ahead_table(c, d->in.nic, d->in.port);
+			out->attr.group = pl->place.table;
 		return rc;
 	}
 	*ethdev = ethdev_of(c, pl->place.queue.nic, pl->place.queue.port);

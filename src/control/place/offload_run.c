@@ -123,6 +123,8 @@ offload_run_decide(struct control *c, const struct flow_key *key, struct offload
 	d->pinned_queue = v.pinned_queue == DP_NONE ? OFFLOAD_NONE : v.pinned_queue;
 	d->share = c->cfg->switches[sw].mode == CONFIG_OFFLOAD_SHARE;
 	d->actions = v.actions;
+	if (d->eswitch_ok && d->in.nic != OFFLOAD_NONE && (d->drop || d->in.nic == d->out.nic))
+		d->table = ahead_table(c, d->in.nic, d->in.port);
 	d->seen = v.seen;
 	if (v.viewer != NULL)
 		snprintf(d->seen_by, sizeof(d->seen_by), "%s", ext_name(v.viewer));

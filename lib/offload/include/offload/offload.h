@@ -177,6 +177,7 @@ struct offload_decision {
 	bool eswitch_ok;            // its actions can be said as transfer actions
 	bool drop;
 	bool fragments;
+	uint32_t table;              // that its entry would go to, 0: the flat one
 	uint16_t pinned_queue;       // rule action queue=N, OFFLOAD_NONE: none
 	bool share;                  // the switch keeps all flows on physical queues (mode share)
 	uint16_t vm_max_queues;      // of the VM that the flow goes to
@@ -192,6 +193,7 @@ struct offload_decision {
 struct offload_place {
 	uint8_t path;                  // enum offload_path
 	struct offload_queue_id queue; // where the path has one
+	uint32_t table;                // eswitch: group of the rule, 0: the flat one
 };
 
 struct offload_side_info {

@@ -188,7 +188,9 @@ struct of_nic {
 	uint16_t ports;
 	struct of_port *port;
 	struct of_heap wait; // for entries of the embedded switch
-	uint32_t cfg_limit, reserved;
+	uint32_t cfg_limit;  // of the table, 0: not configured
+	uint32_t reserved,
+		overdrawn; // by others than flows; what of that is above the table's size
 	bool limit_known, table_wanted;
 	uint32_t limit, probe_step;
 	uint64_t probe_ns; // last lesson about the limit

@@ -109,21 +109,24 @@ offload_nic_gone(struct offload *o, uint16_t nic)
 	}
 }
 
-// What is known of the size of the table is known of what flows may have of it.
+// What is known of the size of the table is known of what flows may have of it. Where the others
+// hold more than that, the size is still known: limit is 0, and overdrawn what is missing.
 void
 offload_nic_reserve(struct offload *o, uint16_t nic, uint32_t entries)
 {
 	struct of_nic *n = offload_nic(o, nic);
-	uint32_t was;
+	uint32_t size;
 
 	if (!n || n->reserved == entries)
 		return;
-	was = n->reserved;
+	size = n->limit + n->reserved - (n->limit == 0 ? n->overdrawn : 0);
+	if (n->cfg_limit && size > n->cfg_limit)
+		size = n->cfg_limit;
 	n->reserved = entries;
-	if (n->limit_known)
-		n->limit = n->limit + was > entries ? n->limit + was - entries : 0;
-	if (n->cfg_limit)
-		n->cfg_limit = n->cfg_limit + was > entries ? n->cfg_limit + was - entries : 1;
+	if (!n->limit_known)
+		return;
+	n->limit = size > entries ? size - entries : 0;
+	n->overdrawn = entries > size ? entries - size : 0;
 }
 
 void

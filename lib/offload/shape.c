@@ -274,6 +274,7 @@ offload_limit_refused(struct offload *o, struct of_nic *n, struct of_shape *sh)
 		return;
 	}
 	n->limit = n->n_residents;
+	n->overdrawn = 0;
 	n->limit_known = true;
 	n->probe_step = 1;
 	n->probe_ns = o->now;
@@ -296,10 +297,19 @@ probe_pause(uint32_t step)
 	return step > 1 ? PROBE_ON_NS : OF_PROBE_NS;
 }
 
+// Of the configured size, what others than flows leave.
+static uint32_t
+most_of(const struct of_nic *n)
+{
+	if (n->cfg_limit == 0)
+		return UINT32_MAX;
+	return n->cfg_limit > n->reserved ? n->cfg_limit - n->reserved : 0;
+}
+
 void
 offload_limit_probe(struct offload *o, struct of_nic *n)
 {
-	uint32_t most = n->cfg_limit ? n->cfg_limit : UINT32_MAX, i;
+	uint32_t most = most_of(n), i;
 
 	for (i = 0; i < n->n_shapes && n->n_parted > 0; i++) {
 		struct of_shape *sh = &n->shapes[i];

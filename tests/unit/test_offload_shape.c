@@ -262,6 +262,59 @@ test_a_table_goes(void **state)
 	assert_int_equal(w->installs + w->removes, orders);
 }
 
+static uint32_t
+limit_of(const struct world *w)
+{
+	struct offload_nic_stats ns;
+
+	assert_true(offload_nic_stats_get(w->o, 0, &ns));
+	return ns.limit;
+}
+
+// Others may hold more than the table is said to have; when they let go it is no larger for that.
+static void
+test_reserved_entries_come_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	w_init(&w, NULL);
+	w_nic(&w, 0, "nic0", 6, 10);
+	offload_nic_reserve(w.o, 0, 25);
+	assert_int_equal(limit_of(&w), 0);
+	add_many(&w, 30, IPPROTO_UDP);
+	w_run(&w, 20000); // time enough for probes beyond the limit
+	assert_int_equal(w.entries, 0);
+	offload_nic_reserve(w.o, 0, 4);
+	assert_int_equal(limit_of(&w), 6);
+	w_run(&w, 20000);
+	assert_int_equal(w.entries, 6);
+	offload_nic_reserve(w.o, 0, 40);
+	offload_nic_reserve(w.o, 0, 30);
+	offload_nic_reserve(w.o, 0, 0);
+	assert_int_equal(limit_of(&w), 10);
+	w_run(&w, 20000);
+	assert_int_equal(w.entries, 10);
+	w_fini(&w);
+}
+
+static void
+test_reserved_of_a_learned_size(void **state)
+{
+	struct world *w = *state;
+
+	w->capacity = 8;
+	add_many(w, 20, IPPROTO_UDP);
+	w_run(w, 1000);
+	assert_int_equal(limit_of(w), 8);
+	offload_nic_reserve(w->o, 0, 20);
+	assert_int_equal(limit_of(w), 0);
+	offload_nic_reserve(w->o, 0, 3);
+	assert_int_equal(limit_of(w), 5);
+	offload_nic_reserve(w->o, 0, 0);
+	assert_int_equal(limit_of(w), 8);
+}
+
 // A counter that is read and stands still for long, with nothing coming to the host, says nothing;
 // nor do packets that come to the host while it moves.
 static void
@@ -308,6 +361,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_a_dead_rule_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counters_from_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_table_goes, setup, teardown),
+		cmocka_unit_test(test_reserved_entries_come_back),
+		cmocka_unit_test_setup_teardown(test_reserved_of_a_learned_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_lagging_counter_is_no_lie, setup, teardown),
 	};
 

@@ -10,25 +10,15 @@
 
 #include "guest/channels.h"
 #include "guest/guest_commands.h"
+#include "guest/mailbox_event.h"
 
 #define WAITING 64 // a power of two
 #define DRIVER "net_emunic"
-#define DATA_MAX 64
-
-// As struct rte_pmd_emunic_mbox_event: the driver is an island, found when it is loaded.
-struct mbox_event {
-	uint16_t vf;
-	uint16_t len;
-	uint32_t id;
-	int32_t answer;
-	uint8_t type;
-	uint8_t data[DATA_MAX];
-};
 
 struct mail {
 	uint16_t nic, vf;
 	uint8_t type, len;
-	char text[DATA_MAX];
+	char text[MAILBOX_DATA_MAX];
 };
 
 struct listener { // of a NIC's PF
@@ -46,7 +36,7 @@ struct mailbox {
 };
 
 static int32_t
-take_mail(const struct listener *l, const struct mbox_event *ev)
+take_mail(const struct listener *l, const struct mailbox_event *ev)
 {
 	struct mailbox *b = l->mailbox;
 	uint32_t at = atomic_load_explicit(&b->put, memory_order_relaxed);
@@ -70,7 +60,7 @@ take_mail(const struct listener *l, const struct mbox_event *ev)
 static int
 on_mail(uint16_t port, enum rte_eth_event_type type, void *arg, void *ret)
 {
-	struct mbox_event *ev = ret;
+	struct mailbox_event *ev = ret;
 
 	if (type == RTE_ETH_EVENT_VF_MBOX && ev != NULL)
 		ev->answer = take_mail(arg, ev);

@@ -78,6 +78,11 @@ def sweep(run):
                        check=False)
     for path in glob.glob(f'/tmp/sluice-{run}-*') + glob.glob(f'/run/dpdk/sluice-{run}-*'):
         shutil.rmtree(path, ignore_errors=True)
+    for path in glob.glob(f'/dev/hugepages/sluice-{run}-*'):  # pages that EAL left mapped
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
 
 
 def sweep_stale():

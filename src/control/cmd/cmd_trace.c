@@ -40,19 +40,6 @@ job_step(struct control *c, void *state, bool expired)
 	return true;
 }
 
-// The key that the packet's flow is known by: with the fields that decisions on it depend on.
-static void
-own_key(const struct control *c, struct flow_key *key)
-{
-	struct flow_key bare = *key;
-	struct dp_program prog;
-	struct dp_verdict verdict;
-
-	flow_key_keep(&bare, 0);
-	dp_compile(c->snapshot, &bare, &prog, &verdict);
-	flow_key_keep(key, prog.fields);
-}
-
 // The worker that knows the flow, else the one that reads the port's first queue. m gets the mark
 // that the NIC would give it.
 static uint16_t
@@ -68,7 +55,7 @@ choose(struct control *c, const struct control_vport *v, const struct trace_pack
 
 	if (flow_parse_bytes(p->bytes, p->len, c->cfg->switches[v->cfg.sw].id, v->cfg.id,
 		    rules_set_fields(c->set[v->cfg.sw]), &key, &off) == FLOW_OK) {
-		own_key(c, &key);
+		dp_own_key(c->snapshot, &key);
 		trace_json_hardware(c, &key, items);
 		if (offload_find(c->offload, &key, &id) == 0 &&
 			offload_flow_get(c->offload, id, &fi)) {

@@ -316,3 +316,15 @@ dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
 	if (c.sw->ext != NULL && !passes_egress(&c))
 		drop(&c, DP_DROP_EXTENSION);
 }
+
+void
+dp_own_key(const struct dp_snapshot *s, struct flow_key *key)
+{
+	struct flow_key bare = *key;
+	struct dp_program prog;
+	struct dp_verdict verdict;
+
+	flow_key_keep(&bare, 0);
+	dp_compile(s, &bare, &prog, &verdict);
+	flow_key_keep(key, prog.fields);
+}

@@ -101,24 +101,15 @@ meet(struct dp_worker *w, struct met *met, const struct flow_key *key)
 	return true;
 }
 
-// As fields_lookup does it, and nothing is decided for it to stay.
+// As fields_lookup does it.
 static void
 meet_by_fields(struct dp_worker *w, struct met *met, const struct flow_key *full)
 {
 	struct flow_key bare = *full, own = *full;
-	struct dp_program fresh;
-	struct dp_verdict verdict;
-	uint32_t fields;
 
 	flow_key_keep(&bare, 0);
 	met->hit = meet(w, met, &bare);
-	if (met->hit && met->entry[0]->gen == w->gen) {
-		fields = ((const struct dp_program *)(const void *)met->entry[0]->value)->fields;
-	} else {
-		dp_compile_by(w->snap, &bare, NULL, &fresh, &verdict);
-		fields = fresh.fields;
-	}
-	flow_key_keep(&own, fields);
+	dp_own_key(w->snap, &own);
 	if (!flow_key_equal(&own, &bare))
 		met->hit = meet(w, met, &own);
 }
@@ -147,13 +138,6 @@ look(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, struct dp_trace_r
 		meet_by_fields(w, met, &r->key);
 	else
 		met->hit = meet(w, met, &r->key);
-}
-
-// Counters have one writer: this worker.
-static void
-restore(void *to, const void *from, size_t len)
-{
-	memcpy(to, from, len);
 }
 
 static void
@@ -223,8 +207,8 @@ trace_one(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, bool injecte
 	note_counters(r, &before, counters);
 	if (!r->dry)
 		return;
-	restore(counters, &before, sizeof(before));
-	restore(&w->counters, &work, sizeof(work));
+	*counters = before; // they have one writer: this worker
+	w->counters = work;
 	if (lane) {
 		struct dp_count *count = &w->lanes[r->mark & (DP_LANES_MAX - 1)];
 

@@ -96,4 +96,8 @@ void dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct 
 void dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
 	const struct rules_result *rules, struct dp_program *prog, struct dp_verdict *verdict);
 
+// key, with all that a packet has, becomes the one that its flow is known by: of the fields that
+// change from packet to packet it keeps those that decisions on the flow depend on.
+void dp_own_key(const struct dp_snapshot *s, struct flow_key *key);
+
 #endif

@@ -19,7 +19,6 @@ import json
 import math
 import os
 import pathlib
-import shutil
 import socket
 import struct
 import subprocess
@@ -31,10 +30,10 @@ sys.path.insert(0, str(TOP / 'tests' / 'support'))
 
 from sluice_harness import Proc, RpcClient, build_dir, short_dir, wait_for  # noqa: E402
 from sluice_harness.machine import cores  # noqa: E402
+from sluice_harness.sweep import sweep_files  # noqa: E402
 
 PLACES = ['eswitch', 'exclusive-queue', 'shared-queue', 'ring', 'software']
 NIC_QUEUES, NIC_DEFAULT, NIC_RULES = 6, 1, 80
-EAL_DIR = pathlib.Path('/run/dpdk')  # where EAL leaves a directory for each prefix
 GENERATOR = {'flows': 2000, 'seed': 1, 'pps': 20000}
 
 
@@ -319,8 +318,7 @@ def main():
         code = 1
     finally:
         if not os.environ.get('SLUICE_DEMO_KEEP'):
-            for made in (directory, *EAL_DIR.glob(directory.name + '*')):
-                shutil.rmtree(made, ignore_errors=True)
+            sweep_files(directory.name)
     return code
 
 

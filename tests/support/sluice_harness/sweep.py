@@ -68,6 +68,23 @@ def namespaces():
         return []
 
 
+def hugepage_mounts():
+    with open('/proc/mounts', encoding='utf-8') as f:
+        return [line.split()[1] for line in f if line.split()[2] == 'hugetlbfs']
+
+
+def sweep_files(prefix):
+    """Removes directories of that beginning, and EAL's of processes with such a --file-prefix."""
+    for path in glob.glob(f'/tmp/{prefix}*') + glob.glob(f'/run/dpdk/{prefix}*'):
+        shutil.rmtree(path, ignore_errors=True)
+    for mount in hugepage_mounts():
+        for path in glob.glob(f'{mount}/{prefix}*'):  # pages that EAL left mapped
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+
+
 def sweep(run):
     kill_all(run)
     for name in namespaces():
@@ -76,13 +93,7 @@ def sweep(run):
     for path in glob.glob(f'/sys/class/net/sl{run}-*'):
         subprocess.run(['ip', 'link', 'del', os.path.basename(path)], capture_output=True,
                        check=False)
-    for path in glob.glob(f'/tmp/sluice-{run}-*') + glob.glob(f'/run/dpdk/sluice-{run}-*'):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in glob.glob(f'/dev/hugepages/sluice-{run}-*'):  # pages that EAL left mapped
-        try:
-            os.unlink(path)
-        except OSError:
-            pass
+    sweep_files(f'sluice-{run}-')
 
 
 def sweep_stale():

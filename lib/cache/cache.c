@@ -175,17 +175,16 @@ in_use(const struct victim *v)
 
 // Makes room for one entry in one of its buckets. Both full: the oldest in them leaves. No entry
 // free: the oldest in them and in one more bucket leaves, or in a few when all those are in use.
-// False: an offer, and the budget does not reach; the look costs a token, so that they bound the
-// work.
+// False: the budget does not reach; the look costs a token, so that they bound the work.
 static bool
 make_room(struct cache *c, struct cache_bucket *first, struct cache_bucket *second, bool full,
-	uint32_t now, bool offer)
+	uint32_t now)
 {
 	struct victim v = {.bucket = NULL};
 	struct cache_bucket *other;
 	unsigned i;
 
-	if (offer && !spend(c, 1))
+	if (!spend(c, 1))
 		return false;
 	other = full ? first : sample(c);
 	victim_prefetch(c, first);
@@ -199,7 +198,7 @@ make_room(struct cache *c, struct cache_bucket *first, struct cache_bucket *seco
 		victim_prefetch(c, other);
 		victim_look(c, other, now, &v);
 	}
-	if (offer && in_use(&v) && !spend(c, CACHE_USED_TOKENS - 1))
+	if (in_use(&v) && !spend(c, CACHE_USED_TOKENS - 1))
 		return false;
 	c->stats.evicted_full++;
 	leave(c, v.bucket, v.slot);
@@ -216,8 +215,8 @@ choose(struct cache_bucket *first, struct cache_bucket *second)
 	return second;
 }
 
-static struct cache_entry *
-insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick, bool offer)
+struct cache_entry *
+cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick)
 {
 	struct cache_bucket *first = cache_first(c, hash);
 	struct cache_bucket *second = cache_second(c, hash);
@@ -229,8 +228,7 @@ insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick
 	if (e != NULL)
 		return e;
 	full = (first->used & second->used) == UINT8_MAX;
-	if ((full || c->stats.used == c->stats.size) &&
-		!make_room(c, first, second, full, tick, offer)) {
+	if ((full || c->stats.used == c->stats.size) && !make_room(c, first, second, full, tick)) {
 		c->stats.refused++;
 		return NULL;
 	}
@@ -248,18 +246,6 @@ insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick
 	c->stats.inserts++;
 	c->stats.used++;
 	return e;
-}
-
-struct cache_entry *
-cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick)
-{
-	return insert(c, key, hash, tick, false);
-}
-
-struct cache_entry *
-cache_offer(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick)
-{
-	return insert(c, key, hash, tick, true);
 }
 
 void

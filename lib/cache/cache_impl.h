@@ -48,7 +48,7 @@ struct cache {
 	uint32_t free_head;   // first of the entries that were given back, or CACHE_NONE
 	uint32_t expire_hand; // next bucket that cache_expire looks at
 	uint32_t evict_hand;  // next bucket that an eviction samples
-	uint32_t tokens;      // for offers, CACHE_NO_BUDGET: no end of them
+	uint32_t tokens;      // for insertions, CACHE_NO_BUDGET: no end of them
 	struct cache_stats stats;
 	struct cache_memory mem;
 };

@@ -24,6 +24,7 @@ struct model {
 	uint64_t left;   // told by the callback
 	uint32_t may_go; // how many the running call may evict
 	bool expiring;
+	bool limited; // the cache has a budget
 	uint8_t seen[UNIVERSE];
 };
 
@@ -73,17 +74,18 @@ model_insert(struct model *m)
 {
 	uint32_t n = below(&m->t, UNIVERSE);
 	struct cache_entry *before = m->entry[n], *e;
-	bool offer = below(&m->t, 3) == 0;
 	uint64_t hash, left = m->left;
 
-	if (below(&m->t, 8) == 0)
-		cache_budget(m->cache, below(&m->t, 2) != 0 ? below(&m->t, 100) : CACHE_NO_BUDGET);
+	if (below(&m->t, 8) == 0) {
+		m->limited = below(&m->t, 4) == 0;
+		cache_budget(m->cache, m->limited ? below(&m->t, 100) : CACHE_NO_BUDGET);
+	}
 	m->may_go = before != NULL ? 0 : 1;
 	(void)cache_lookup_burst(m->cache, &m->keys[n], 1, &hash, &e);
 	expect(&m->t, e == before);
-	e = (offer ? cache_offer : cache_insert)(m->cache, &m->keys[n], hash, m->now);
+	e = cache_insert(m->cache, &m->keys[n], hash, m->now);
 	if (e == NULL) {
-		expect(&m->t, offer && before == NULL && m->left == left);
+		expect(&m->t, m->limited && before == NULL && m->left == left);
 		m->refused++;
 		return;
 	}
@@ -256,16 +258,13 @@ test_model(void **state)
 	}
 }
 
-static void
+static struct cache_entry *
 insert_number(struct cache *c, uint32_t n, uint32_t tick)
 {
-	struct cache_entry *e;
 	struct flow_key key;
-	uint64_t hash;
 
 	key_number(n, &key);
-	if (cache_lookup_burst(c, &key, 1, &hash, &e) == 0)
-		cache_insert(c, &key, hash, tick);
+	return cache_insert(c, &key, cache_hash(&c->secret, &key), tick);
 }
 
 // As many flows as were asked for fit, without one that leaves early, in the memory promised.
@@ -328,15 +327,6 @@ test_flood(void **state)
 	cache_free(c);
 }
 
-static struct cache_entry *
-offer_number(struct cache *c, uint32_t n, uint32_t tick)
-{
-	struct flow_key key;
-
-	key_number(n, &key);
-	return cache_offer(c, &key, cache_hash(&c->secret, &key), tick);
-}
-
 // A full cache whose flows are all in use: they leave for CACHE_USED_TOKENS each, and for nothing
 // when there are fewer; those of one packet leave for one.
 static void
@@ -351,13 +341,13 @@ test_budget(void **state)
 	assert_int_equal(cache_new(size, SOCKET_ID_ANY, 6, NULL, NULL, &c), 0);
 	cache_budget(c, 0);
 	for (uint32_t n = 0; n < size; n++) { // while there is room none is needed
-		struct cache_entry *e = offer_number(c, n, 100);
+		struct cache_entry *e = insert_number(c, n, 100);
 
 		assert_non_null(e);
 		e->packets = n % 4 == 0 ? 1 : 2;
 	}
 	for (uint32_t n = 0; n < 100; n++)
-		assert_null(offer_number(c, size + n, 100));
+		assert_null(insert_number(c, size + n, 100));
 	cache_stats_get(c, &st);
 	assert_int_equal(st.refused, 100);
 	assert_int_equal(st.used, size);
@@ -365,7 +355,7 @@ test_budget(void **state)
 	// One of a single packet is near in nearly every case, and none of the others goes.
 	cache_budget(c, tokens);
 	for (uint32_t n = 0; n < size; n++)
-		taken += offer_number(c, 2 * size + n, 100) != NULL;
+		taken += insert_number(c, 2 * size + n, 100) != NULL;
 	assert_in_range(taken, tokens - 3, tokens);
 	for (uint32_t n = 0; n < size; n++) {
 		struct flow_key key;
@@ -386,20 +376,20 @@ test_budget_adds_up(void **state)
 
 	assert_int_equal(cache_new(size, SOCKET_ID_ANY, 6, NULL, NULL, &c), 0);
 	for (uint32_t n = 0; n < size; n++)
-		offer_number(c, n, 100)->packets = 2;
+		insert_number(c, n, 100)->packets = 2;
 	cache_budget(c, CACHE_USED_TOKENS / 2);
-	assert_null(offer_number(c, size, 100));
+	assert_null(insert_number(c, size, 100));
 	for (uint32_t n = 0; n < 10; n++)
 		cache_budget(c, CACHE_USED_TOKENS / 2);
-	assert_non_null(offer_number(c, size, 100));
-	assert_null(offer_number(c, size + 1, 100));
+	assert_non_null(insert_number(c, size, 100));
+	assert_null(insert_number(c, size + 1, 100));
 	// A flow that nobody has used for a second costs one.
 	cache_budget(c, 1);
-	assert_non_null(offer_number(c, size + 1, 100 + CACHE_ONCE_TICKS));
-	assert_null(offer_number(c, size + 2, 100 + CACHE_ONCE_TICKS));
+	assert_non_null(insert_number(c, size + 1, 100 + CACHE_ONCE_TICKS));
+	assert_null(insert_number(c, size + 2, 100 + CACHE_ONCE_TICKS));
 	cache_budget(c, CACHE_NO_BUDGET);
 	for (uint32_t n = 0; n < 10000; n++)
-		assert_non_null(offer_number(c, size + n, 100));
+		assert_non_null(insert_number(c, size + n, 100));
 	cache_free(c);
 }
 

@@ -291,7 +291,7 @@ classify_keep(struct dp_worker *w, struct dp_burst *b)
 
 		if (ms->key == NULL)
 			continue;
-		e = cache_offer(w->cache, ms->key, ms->hash, w->tick);
+		e = cache_insert(w->cache, ms->key, ms->hash, w->tick);
 		if (unlikely(e == NULL))
 			continue; // decided anew with its next packet
 		memcpy(e->value, &ms->program, sizeof(ms->program));

@@ -33,17 +33,16 @@
 // more than 57 % are.
 //
 // Floods: senders of flows that never come back would push out those that do, and have the worker
-// make entries instead of forwarding. So a flow that was only just seen is offered, and a full
-// cache takes offers within a budget: one token to look for a flow of one packet or an idle one,
-// CACHE_USED_TOKENS in all where one in use has to leave. A flow that is refused is offered again
-// with its next packet, so that its chance grows with its rate (as OVS inserts into its EMC by
-// chance, Pfaff et al., NSDI 2015; that one seen once gives way first is of 2Q, Johnson and Shasha,
-// VLDB 1994).
+// make entries instead of forwarding. So a full cache takes new flows within a budget: one token to
+// look for a flow of one packet or an idle one, CACHE_USED_TOKENS in all where one in use has to
+// leave. A flow that is refused comes again with its next packet, so that its chance grows with its
+// rate (as OVS inserts into its EMC by chance, Pfaff et al., NSDI 2015; that one seen once gives
+// way first is of 2Q, Johnson and Shasha, VLDB 1994).
 //
 // CPUs with AVX-512 take half the instructions (lookup_wide.c), in registers of 256 bits.
 //
 // The hash is seeded and universal, so that a sender cannot aim at one bucket. Refuses: to grow
-// while packets flow; to fail an insert.
+// while packets flow; to fail an insert for want of room.
 //
 // Thread safety: owner thread only. No heap, no lock after cache_new.
 
@@ -76,7 +75,7 @@ typedef void (*cache_evict_fn)(void *ctx, const struct cache_entry *e);
 struct cache_stats {
 	uint64_t inserts;
 	uint64_t evicted_full; // an entry left for a newer one
-	uint64_t refused;      // offers beyond the budget
+	uint64_t refused;      // insertions beyond the budget
 	uint64_t expired;
 	uint32_t used;
 	uint32_t size; // entries
@@ -98,14 +97,12 @@ uint64_t cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16
 
 struct cache_entry *cache_lookup(struct cache *c, const struct flow_key *key);
 
-// The new entry of key (all else zero but last_tick), or the one that is there already. Never NULL.
-// Ticks may wrap; a flow idle for 2^31 ticks or more looks young.
+// The new entry of key (all else zero but last_tick), or the one that is there already. NULL when
+// an entry would have to leave for it and the budget does not reach: never without a budget. Ticks
+// may wrap; a flow idle for 2^31 ticks or more looks young.
 struct cache_entry *cache_insert(
 	struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick);
-// As cache_insert, but NULL when an entry would have to leave for it and the budget does not reach.
-struct cache_entry *cache_offer(
-	struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick);
-// Tokens for the offers until the next call; of what was left over as many stay as make
+// Tokens for insertions until the next call; of what was left over as many stay as make
 // CACHE_USED_TOKENS together. CACHE_NO_BUDGET at first.
 void cache_budget(struct cache *c, uint32_t tokens);
 void cache_remove(struct cache *c, struct cache_entry *e);

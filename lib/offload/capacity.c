@@ -23,7 +23,6 @@
 #define LOAD_MOST 1e8
 #define LOAD_FALL 0.98 // a round: half in 35
 #define ROUND_NS SL_NS_PER_MS
-#define RUSH_OP_NS 200e3
 #define RUSH_WINDOW 512
 #define CALM_NS (100 * SL_NS_PER_MS) // nobody wanted an entry for so long
 #define REFRESH_NS (20 * SL_NS_PER_MS)
@@ -153,7 +152,7 @@ offload_capacity_room(const struct offload *o, const struct of_nic *n)
 {
 	// While the rules of another NIC are put into it, one that is quick gets them as fast as it
 	// takes them: their order is known already.
-	if (n->rush > 0 && n->op_least_ns > 0 && n->op_least_ns < RUSH_OP_NS)
+	if (offload_rush_quick(n))
 		return n->inflight < RUSH_WINDOW;
 	return n->inflight < n->window;
 }

@@ -14,25 +14,35 @@
 
 enum level { LIGHT, NORMAL, HEAVY };
 
-// *raw: without the hint.
-static enum level
-level_of(struct offload *o, struct of_flow *f, enum level *raw)
+// What several questions need to know of a flow, found out once.
+struct view {
+	bool stays;            // on one NIC, and no rule asks for a queue
+	bool through;          // and its embedded switch can carry it
+	uint8_t why;           // why it cannot
+	enum level level, raw; // raw: without the hint
+	uint64_t rate;         // on the scale on which it is busier
+};
+
+static void
+set_level(struct offload *o, struct of_flow *f, struct view *v)
 {
-	uint64_t fast = offload_rate_fast(f, o->now), rate = offload_rate(f, o->now);
+	uint64_t fast = offload_rate_fast(f, o->now), slow = offload_rate_slow(f, o->now);
+	uint64_t rate = fast > slow ? fast : slow;
 	const struct offload_policy *p = offload_policy_known(o, f);
 
+	v->rate = rate;
 	if (fast >= (p && p->heavy_bps ? p->heavy_bps : o->cfg.heavy_bps))
 		f->heavy = true;
 	else if (rate < (p && p->light_bps ? p->light_bps : o->cfg.light_bps))
 		f->heavy = false;
-	*raw = f->heavy                                                      ? HEAVY
-	       : rate >= (p && p->least_bps ? p->least_bps : o->cfg.min_bps) ? NORMAL
-									     : LIGHT;
-	if (f->hint > 0 && *raw < HEAVY)
-		return *raw + 1;
-	if (f->hint < 0 && *raw > LIGHT)
-		return *raw - 1;
-	return *raw;
+	v->raw = f->heavy                                                      ? HEAVY
+		 : rate >= (p && p->least_bps ? p->least_bps : o->cfg.min_bps) ? NORMAL
+									       : LIGHT;
+	v->level = v->raw;
+	if (f->hint > 0 && v->raw < HEAVY)
+		v->level = v->raw + 1;
+	if (f->hint < 0 && v->raw > LIGHT)
+		v->level = v->raw - 1;
 }
 
 static bool
@@ -76,17 +86,21 @@ pinned(const struct of_flow *f)
 	return f->d.pinned_queue != OFFLOAD_NONE && !f->d.drop;
 }
 
-static bool
-through_eswitch(struct offload *o, const struct of_flow *f)
+static struct view
+view_of(struct offload *o, const struct of_flow *f)
 {
-	return stays_on_nic(f) && !pinned(f) && eswitch_reason(o, f) == OFFLOAD_R_NONE;
+	struct view v = {.stays = stays_on_nic(f) && !pinned(f)};
+
+	v.why = v.stays ? eswitch_reason(o, f) : OFFLOAD_R_NONE;
+	v.through = v.stays && v.why == OFFLOAD_R_NONE;
+	return v;
 }
 
 static bool
-has_out_side(struct offload *o, const struct of_flow *f)
+has_out_side(const struct of_flow *f, const struct view *view)
 {
 	return f->d.out.nic != OFFLOAD_NONE && f->d.out.vport != OFFLOAD_NONE && !f->d.drop &&
-	       !through_eswitch(o, f);
+	       !view->through;
 }
 
 // No packet for idle_ms; or its worker forgot it, and no rule carries it.
@@ -107,7 +121,7 @@ on_host(uint8_t host, uint8_t reason)
 // free, and one that another has if that one is worth less, which is serve.c's to find out. Who has
 // one keeps it until then.
 static uint8_t
-eswitch_worth(const struct offload *o, const struct of_flow *f)
+eswitch_worth(const struct offload *o, const struct of_flow *f, uint64_t rate)
 {
 	const struct offload_policy *p = offload_policy_known(o, f);
 	uint64_t least = o->cfg.eswitch_min_bps;
@@ -117,14 +131,14 @@ eswitch_worth(const struct offload *o, const struct of_flow *f)
 		return OFFLOAD_R_LIGHT;
 	if (p && p->least_bps)
 		least = p->least_bps;
-	if (!has && f->hint <= 0 && offload_rate(f, o->now) < least)
+	if (!has && f->hint <= 0 && rate < least)
 		return OFFLOAD_R_LIGHT;
 	return OFFLOAD_R_NONE;
 }
 
 // What keeps a flow that comes in by a NIC out of hardware altogether.
 static uint8_t
-in_reason(struct offload *o, const struct of_flow *f, enum level level, enum level raw)
+in_reason(struct offload *o, const struct of_flow *f, const struct view *view)
 {
 	const struct of_nic *n = offload_nic(o, f->d.in.nic);
 
@@ -138,14 +152,14 @@ in_reason(struct offload *o, const struct of_flow *f, enum level level, enum lev
 		return OFFLOAD_R_DEPENDS;
 	if (f->d.seen == OFFLOAD_SEEN_ALL)
 		return OFFLOAD_R_EXTENSION;
-	if (through_eswitch(o, f))
-		return eswitch_worth(o, f);
+	if (view->through)
+		return eswitch_worth(o, f, view->rate);
 	if (silent(o, f))
 		return OFFLOAD_R_LIGHT;
-	if (level == LIGHT && raw > LIGHT && !pinned(f))
+	if (view->level == LIGHT && view->raw > LIGHT && !pinned(f))
 		return OFFLOAD_R_HINT;
 	// What sits there already stays until it is idle, or someone better wants its entry.
-	if (level == LIGHT && !pinned(f) && !f->side[OFFLOAD_IN].has_entry)
+	if (view->level == LIGHT && !pinned(f) && !f->side[OFFLOAD_IN].has_entry)
 		return OFFLOAD_R_LIGHT;
 	return OFFLOAD_R_NONE;
 }
@@ -193,15 +207,15 @@ ring_host(const struct offload *o, const struct of_flow *f)
 }
 
 static struct of_verdict
-decide_in(struct offload *o, struct of_flow *f)
+decide_in(struct offload *o, struct of_flow *f, struct view *view)
 {
 	const struct offload_decision *d = &f->d;
 	struct of_verdict v = {.host = OFFLOAD_SOFTWARE};
 	bool ring =
-		d->out.vport != OFFLOAD_NONE && !d->drop && !has_out_side(o, f) && !silent(o, f);
-	enum level raw, level = level_of(o, f, &raw);
-	uint8_t reason, why = OFFLOAD_R_NONE;
+		d->out.vport != OFFLOAD_NONE && !d->drop && !has_out_side(f, view) && !silent(o, f);
+	uint8_t reason;
 
+	set_level(o, f, view);
 	if (ring && d->wants_ring)
 		v.host = OFFLOAD_RING;
 	if (d->in.nic == OFFLOAD_NONE)
@@ -209,44 +223,42 @@ decide_in(struct offload *o, struct of_flow *f)
 			v.host, d->out.nic == OFFLOAD_NONE ? OFFLOAD_R_NO_NIC : OFFLOAD_R_NONE);
 	if (d->served == OFFLOAD_SERVED_ESWITCH)
 		return on_host(v.host, OFFLOAD_R_SERVED);
-	reason = in_reason(o, f, level, raw);
+	reason = in_reason(o, f, view);
 	if (reason != OFFLOAD_R_NONE)
 		return on_host(v.host, reason);
-	if (stays_on_nic(f) && !pinned(f)) {
-		why = eswitch_reason(o, f);
+	if (view->through) {
 		v.path = OFFLOAD_ESWITCH;
-		if (why == OFFLOAD_R_NONE && ring && !d->share && level > LIGHT)
+		if (ring && !d->share && view->level > LIGHT)
 			v.host = ring_host(o, f);
-		if (why == OFFLOAD_R_NONE)
-			return v;
-		if (d->drop)
-			return on_host(OFFLOAD_SOFTWARE, why);
+		return v;
 	}
+	if (view->stays && d->drop)
+		return on_host(OFFLOAD_SOFTWARE, view->why);
 	if (d->served == OFFLOAD_SERVED_QUEUES && !pinned(f))
 		return on_host(v.host, OFFLOAD_R_SERVED);
 	reason = queue_reason(o, f);
 	if (reason != OFFLOAD_R_NONE)
 		return on_host(v.host, reason);
-	v.path = pinned(f) ? OFFLOAD_SHARED_QUEUE : queue_path(o, f, level);
+	v.path = pinned(f) ? OFFLOAD_SHARED_QUEUE : queue_path(o, f, view->level);
 	if (v.path == OFFLOAD_SOFTWARE)
 		return on_host(v.host, OFFLOAD_R_POLICY);
 	if (ring && !d->share && v.host == OFFLOAD_SOFTWARE)
 		v.host = ring_host(o, f);
-	v.reason = why != OFFLOAD_R_NONE            ? why
-		   : raw == HEAVY && level != HEAVY ? OFFLOAD_R_HINT
-						    : OFFLOAD_R_NONE;
+	v.reason = view->why != OFFLOAD_R_NONE                  ? view->why
+		   : view->raw == HEAVY && view->level != HEAVY ? OFFLOAD_R_HINT
+								: OFFLOAD_R_NONE;
 	return v;
 }
 
 static struct of_verdict
-decide_out(struct offload *o, struct of_flow *f)
+decide_out(struct offload *o, struct of_flow *f, struct view *view)
 {
 	struct of_verdict v = {.host = OFFLOAD_SOFTWARE};
-	enum level raw, level = level_of(o, f, &raw);
 	const struct of_nic *n;
 
-	if (!has_out_side(o, f))
+	if (!has_out_side(f, view))
 		return on_host(OFFLOAD_SOFTWARE, OFFLOAD_R_NONE);
+	set_level(o, f, view);
 	if (f->d.wants_ring && !silent(o, f))
 		v.host = OFFLOAD_RING;
 	n = offload_nic(o, f->d.out.nic);
@@ -256,23 +268,26 @@ decide_out(struct offload *o, struct of_flow *f)
 		return on_host(v.host, OFFLOAD_R_NIC_GONE);
 	if (silent(o, f))
 		return on_host(v.host, OFFLOAD_R_LIGHT);
-	if (level == LIGHT && raw > LIGHT)
+	if (view->level == LIGHT && view->raw > LIGHT)
 		return on_host(v.host, OFFLOAD_R_HINT);
-	if (level == LIGHT && !f->side[OFFLOAD_OUT].hold[OF_HOLD_PLACE].account)
+	if (view->level == LIGHT && !f->side[OFFLOAD_OUT].hold[OF_HOLD_PLACE].account)
 		return on_host(v.host, OFFLOAD_R_LIGHT);
-	v.path = queue_path(o, f, level);
+	v.path = queue_path(o, f, view->level);
 	if (v.path == OFFLOAD_SOFTWARE ||
 		!offload_policy_allows(offload_policy_known(o, f), v.path))
 		return on_host(v.host, OFFLOAD_R_POLICY);
-	v.reason = raw == HEAVY && level != HEAVY ? OFFLOAD_R_HINT : OFFLOAD_R_NONE;
+	v.reason = view->raw == HEAVY && view->level != HEAVY ? OFFLOAD_R_HINT : OFFLOAD_R_NONE;
 	return v;
 }
 
 struct of_verdict
 offload_decide(struct offload *o, struct of_flow *f, enum offload_side side)
 {
+	struct view view;
+
 	(void)offload_policy_of(o, f);
-	return side == OFFLOAD_IN ? decide_in(o, f) : decide_out(o, f);
+	view = view_of(o, f);
+	return side == OFFLOAD_IN ? decide_in(o, f, &view) : decide_out(o, f, &view);
 }
 
 static uint64_t

@@ -111,6 +111,17 @@ offload_flow_get(const struct offload *o, uint32_t id, struct offload_flow_info 
 	return f;
 }
 
+bool
+offload_flow_look(const struct offload *o, uint32_t id, struct offload_flow_view *out)
+{
+	const struct of_flow *f = offload_table_get(o, id);
+
+	if (f)
+		*out = (struct offload_flow_view){
+			.key = &f->key, .decision = &f->d, .worker = f->worker, .asked = f->asked};
+	return f;
+}
+
 void
 offload_flow_each(const struct offload *o, offload_flow_fn fn, void *ctx)
 {

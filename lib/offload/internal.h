@@ -210,9 +210,9 @@ struct of_nic {
 	struct of_side **residents;
 	uint32_t n_residents, cap_residents;
 	struct of_shape shapes[OFFLOAD_SHAPES_MAX];
-	uint32_t n_shapes;
-	uint32_t n_parted; // that ever had a limit of their own
-	uint32_t epoch;    // counts what was learned of the size of the common table
+	uint32_t n_shapes, n_refused; // of them that are refused
+	uint32_t n_parted;            // that ever had a limit of their own
+	uint32_t epoch;               // counts what was learned of the size of the common table
 	struct offload_nic_stats stats;
 };
 
@@ -318,8 +318,14 @@ struct of_side *offload_queue_weakest(struct offload *o, struct of_port *p, uint
 	uint16_t vm, uint16_t for_vm, bool *busy);
 
 // retarget.c
+#define OF_RUSH_OP_NS 200e3 // a NIC that is this quick gets the rules of a rush as it takes them
 bool offload_rushes(const struct offload *o); // a NIC that does
 void offload_rush_tick(struct offload *o, struct of_nic *n);
+static inline bool
+offload_rush_quick(const struct of_nic *n)
+{
+	return n->rush > 0 && n->op_least_ns > 0 && n->op_least_ns < OF_RUSH_OP_NS;
+}
 
 // nic.c
 struct of_nic *offload_nic(struct offload *o, uint16_t nic); // NULL: none that works

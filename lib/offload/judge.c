@@ -138,6 +138,14 @@ judge_removing(struct offload *o, struct of_flow *f, struct of_side *s, const st
 	return true;
 }
 
+static bool
+in_quick_rush(struct offload *o, const struct of_flow *f, const struct of_side *s)
+{
+	const struct of_nic *n = s->idx == OFFLOAD_IN ? offload_nic(o, f->d.in.nic) : NULL;
+
+	return n && offload_rush_quick(n);
+}
+
 // Not in hardware, and no order under way. A flow that has just begun to wait is not told to use
 // the ring before someone has looked whether its place is free.
 static bool
@@ -176,7 +184,8 @@ judge_host(struct offload *o, struct of_flow *f, struct of_side *s, const struct
 		s->fresh = true;
 	}
 	offload_wait_join(o, f, s);
-	return s->fresh || offload_order_host(o, f, s, v->host, NULL);
+	// In a quick rush its rule is made in a moment; all are judged when that is over.
+	return s->fresh || in_quick_rush(o, f, s) || offload_order_host(o, f, s, v->host, NULL);
 }
 
 static bool

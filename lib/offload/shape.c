@@ -19,6 +19,14 @@
 #define RETRY_SHIFT 5           // doubled so often at most
 #define SOON_NS SL_NS_PER_S     // when a try ended without a verdict
 
+static void
+set_refused(struct of_nic *n, struct of_shape *sh, bool refused)
+{
+	n->n_refused += refused;
+	n->n_refused -= sh->refused;
+	sh->refused = refused;
+}
+
 // Which items and actions a rule for the flow needs; no values.
 static uint64_t
 hash_of(const struct of_flow *f, uint8_t path)
@@ -224,10 +232,11 @@ offload_shape_proved(struct offload *o, struct of_side *s)
 		return;
 	sh = offload_shape_of(&o->nic[s->nic], s);
 	s->trial = false;
-	if (sh)
-		sh->refused = sh->dead = sh->retrying = false;
-	if (sh)
-		sh->fails = 0;
+	if (!sh)
+		return;
+	set_refused(&o->nic[s->nic], sh, false);
+	sh->dead = sh->retrying = false;
+	sh->fails = 0;
 }
 
 // ---- how many fit
@@ -337,7 +346,7 @@ offload_shape_refused(const struct offload *o, uint16_t nic, const struct of_flo
 {
 	const struct of_side *in = &f->side[OFFLOAD_IN];
 	const struct of_nic *n = &o->nic[nic];
-	const struct of_shape *sh = offload_shape_known(n, f, path);
+	const struct of_shape *sh = n->n_refused > 0 ? offload_shape_known(n, f, path) : NULL;
 
 	if (!sh || !sh->refused || (o->now >= sh->retry_ns && !sh->retrying))
 		return NULL;
@@ -364,7 +373,7 @@ offload_shape_refuse(struct offload *o, struct of_nic *n, const struct of_flow *
 		if (sh->fails < UINT8_MAX)
 			sh->fails++;
 	}
-	sh->refused = true;
+	set_refused(n, sh, true);
 	sh->dead = dead;
 	sh->retrying = false;
 	sh->refusal.errno_ = errno_;
@@ -377,7 +386,8 @@ offload_shapes_forgive(struct of_nic *n)
 	uint32_t i;
 
 	for (i = 0; i < n->n_shapes; i++) {
-		n->shapes[i].refused = n->shapes[i].dead = n->shapes[i].retrying = false;
+		set_refused(n, &n->shapes[i], false);
+		n->shapes[i].dead = n->shapes[i].retrying = false;
 		n->shapes[i].fails = 0;
 	}
 }
@@ -387,11 +397,7 @@ offload_shapes_forgive(struct of_nic *n)
 uint32_t
 offload_shapes_count(const struct of_nic *n)
 {
-	uint32_t i, refused = 0;
-
-	for (i = 0; i < n->n_shapes; i++)
-		refused += n->shapes[i].refused;
-	return refused;
+	return n->n_refused;
 }
 
 void

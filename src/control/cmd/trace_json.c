@@ -345,7 +345,7 @@ bool
 trace_json_hardware(struct control *c, const struct flow_key *key, json_t *items)
 {
 	struct steps s = {.c = c, .items = items};
-	struct offload_flow_info fi;
+	struct offload_flow_view flow;
 	struct translate_rule rule;
 	struct placement *pl;
 	char text[1024], why[200];
@@ -353,7 +353,7 @@ trace_json_hardware(struct control *c, const struct flow_key *key, json_t *items
 	uint16_t ethdev;
 	uint32_t id;
 
-	if (offload_find(c->offload, key, &id) != 0 || !offload_flow_get(c->offload, id, &fi))
+	if (offload_find(c->offload, key, &id) != 0 || !offload_flow_look(c->offload, id, &flow))
 		return false;
 	offload_explain(c->offload, id, OFFLOAD_IN, why, sizeof(why));
 	pl = placement_find(c, id, OFFLOAD_IN);
@@ -362,7 +362,7 @@ trace_json_hardware(struct control *c, const struct flow_key *key, json_t *items
 		return false;
 	}
 	sl_err_init(&err);
-	if (mover_rule(c, &fi, pl, &ethdev, &rule, &err) == 0)
+	if (mover_rule(c, &flow, pl, &ethdev, &rule, &err) == 0)
 		translate_format(&rule, text, sizeof(text));
 	else
 		snprintf(text, sizeof(text), "%s", err.text);

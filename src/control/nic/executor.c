@@ -29,6 +29,7 @@ struct nic_executor {
 	bool stop;
 	struct job_list todo, done;
 	uint32_t pending; // control's own count
+	bool held;        // control's own
 };
 
 static void
@@ -184,10 +185,23 @@ nic_executor_put(struct nic_executor *e, struct nic_job *job)
 		return false;
 	pthread_mutex_lock(&e->lock);
 	list_put(&e->todo, job);
-	pthread_cond_signal(&e->work);
+	if (!e->held)
+		pthread_cond_signal(&e->work);
 	pthread_mutex_unlock(&e->lock);
 	e->pending++;
 	return true;
+}
+
+void
+nic_executor_hold(struct nic_executor *e, bool on)
+{
+	e->held = on;
+	if (on)
+		return;
+	pthread_mutex_lock(&e->lock);
+	if (e->todo.head != NULL)
+		pthread_cond_signal(&e->work);
+	pthread_mutex_unlock(&e->lock);
 }
 
 struct nic_job *

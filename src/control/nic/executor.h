@@ -19,6 +19,9 @@ int nic_executor_new(
 	const char *name, const struct nic_ops *ops, int wake_fd, struct nic_executor **out);
 // False: the queue is full, the job stays the caller's.
 bool nic_executor_put(struct nic_executor *e, struct nic_job *job);
+// While it is held, jobs that are put do not wake it: who gives many is not interrupted by each. It
+// takes them when the hold ends, or when it is awake already.
+void nic_executor_hold(struct nic_executor *e, bool on);
 // A finished job, or NULL. The caller frees it.
 struct nic_job *nic_executor_get(struct nic_executor *e);
 // Jobs given and not yet fetched back.

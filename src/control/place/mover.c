@@ -164,17 +164,17 @@ ethdev_of(const struct control *c, uint16_t nic, uint16_t port)
 }
 
 int
-mover_rule(const struct control *c, const struct offload_flow_info *fi, const struct placement *pl,
+mover_rule(const struct control *c, const struct offload_flow_view *f, const struct placement *pl,
 	uint16_t *ethdev, struct translate_rule *out, struct sl_err *err)
 {
-	const struct offload_decision *d = &fi->decision;
+	const struct offload_decision *d = f->decision;
 
 	if (pl->place.path == OFFLOAD_ESWITCH) {
 		int rc;
 
 		*ethdev = ethdev_of(c, d->in.nic, d->in.port);
-		rc = d->drop ? translate_to_drop(&fi->key, *ethdev, out, err)
-			     : translate_to_port(&fi->key, *ethdev,
+		rc = d->drop ? translate_to_drop(f->key, *ethdev, out, err)
+			     : translate_to_port(f->key, *ethdev,
 				       ethdev_of(c, d->out.nic, d->out.port), &d->actions, out,
 				       err);
 		if (rc == 0)
@@ -182,20 +182,20 @@ mover_rule(const struct control *c, const struct offload_flow_info *fi, const st
 		return rc;
 	}
 	*ethdev = ethdev_of(c, pl->place.queue.nic, pl->place.queue.port);
-	return translate_to_queue(&fi->key, pl->place.queue.index, placement_mark(pl), out, err);
+	return translate_to_queue(f->key, pl->place.queue.index, placement_mark(pl), out, err);
 }
 
 static int
-build_rule(struct control *c, const struct offload_flow_info *fi, struct placement *pl,
+build_rule(struct control *c, const struct offload_flow_view *f, struct placement *pl,
 	struct nic_job *job, struct sl_err *err)
 {
-	int rc = pl->place.path == OFFLOAD_ESWITCH ? 0 : placement_lane_open(c, pl, &fi->key);
+	int rc = pl->place.path == OFFLOAD_ESWITCH ? 0 : placement_lane_open(c, pl, f->key);
 
 	if (rc == -ENOSPC)
 		return sl_err_set(err, ENOSPC, NULL, "all %u lanes are taken", DP_LANES_MAX);
 	if (rc != 0)
 		return sl_err_set(err, EAGAIN, NULL, "its decision is not one for all its packets");
-	return mover_rule(c, fi, pl, &job->ethdev, &job->rule, err);
+	return mover_rule(c, f, pl, &job->ethdev, &job->rule, err);
 }
 
 // The NIC of a placement is kept with it: by the time it is removed the flow's decision may name
@@ -222,19 +222,19 @@ static bool
 start_rule(struct control *c, const struct offload_order *o)
 {
 	struct nic_job *job = calloc(1, sizeof(*job));
-	struct offload_flow_info fi;
+	struct offload_flow_view f;
 	struct placement *pl;
 	struct sl_err err;
 	struct nic *nic;
 	int rc = 0;
 
 	sl_err_init(&err);
-	if (job == NULL || !offload_flow_get(c->offload, o->flow, &fi)) {
+	if (job == NULL || !offload_flow_look(c->offload, o->flow, &f)) {
 		free(job);
 		fail_now(c, o, OFFLOAD_TRANSIENT, ENOMEM, "out of memory");
 		return false;
 	}
-	pl = o->type == OFFLOAD_INSTALL ? make_placement(c, o, &fi.decision)
+	pl = o->type == OFFLOAD_INSTALL ? make_placement(c, o, f.decision)
 					: placement_find(c, o->flow, o->side);
 	if (pl == NULL) {
 		free(job);
@@ -252,7 +252,7 @@ start_rule(struct control *c, const struct offload_order *o)
 	job->id = o->flow << 1 | o->side;
 	if (o->type == OFFLOAD_INSTALL) {
 		job->type = NIC_JOB_CREATE;
-		rc = build_rule(c, &fi, pl, job, &err);
+		rc = build_rule(c, &f, pl, job, &err);
 		pl->ethdev = job->ethdev;
 	} else {
 		job->type = NIC_JOB_DESTROY;
@@ -284,11 +284,11 @@ void
 mover_order(struct control *c, const struct offload_order *o)
 {
 	struct mover *m = c->mover;
-	struct offload_flow_info fi;
+	struct offload_flow_view f;
 
 	if (o->type == OFFLOAD_SET_HOST) {
-		if (offload_flow_get(c->offload, o->flow, &fi))
-			placements_set_host(c, o, &fi.key);
+		if (offload_flow_look(c->offload, o->flow, &f))
+			placements_set_host(c, o, f.key);
 		return;
 	}
 	if (!is_queue_move(c, o)) {

@@ -36,7 +36,7 @@ void mover_nic_gone(struct control *c, struct nic *nic, const char *text);
 
 // The rule that carries a placed flow, and the ethdev that it is made on.
 struct placement;
-int mover_rule(const struct control *c, const struct offload_flow_info *fi,
+int mover_rule(const struct control *c, const struct offload_flow_view *f,
 	const struct placement *pl, uint16_t *ethdev, struct translate_rule *out,
 	struct sl_err *err);
 

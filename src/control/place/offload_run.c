@@ -195,8 +195,9 @@ static void
 flow_event(struct control *c, const struct dp_event *ev)
 {
 	struct offload_flow_info fi;
+	struct offload_flow_view f;
 	struct offload_decision d;
-	uint8_t worker = 0;
+	uint8_t worker;
 	uint32_t id;
 	bool known, moved;
 
@@ -213,16 +214,16 @@ flow_event(struct control *c, const struct dp_event *ev)
 	offload_run_decide(c, &ev->key, &d);
 	if (d.in.vport == OFFLOAD_NONE)
 		return;
-	if (known && offload_flow_get(c->offload, id, &fi))
-		worker = fi.worker;
-	moved = known && (d.in.vm != fi.decision.in.vm || d.out.vm != fi.decision.out.vm);
+	known = known && offload_flow_look(c->offload, id, &f);
+	worker = known ? f.worker : 0;
+	moved = known && (d.in.vm != f.decision->in.vm || d.out.vm != f.decision->out.vm);
 	id = offload_flow_report(
 		c->offload, &ev->key, ev->worker, &d, ev->packets, ev->bytes, ev->path);
-	if (id == UINT32_MAX || !offload_flow_get(c->offload, id, &fi))
+	if (id == UINT32_MAX || !offload_flow_look(c->offload, id, &f))
 		return;
 	if (ev->dscp != DP_NO_DSCP)
 		offload_flow_dscp(c->offload, id, ev->dscp);
-	if (!known || fi.worker != worker) // with a flow's worker its cache entry changes
+	if (!known || f.worker != worker) // with a flow's worker its cache entry changes
 		placements_forget_host(c, id);
 	if (!known || moved)
 		hints_flow(c, id);
@@ -288,10 +289,10 @@ count_rules(struct control *c, uint16_t nic)
 static void
 keep_alive(struct control *c, uint32_t flow)
 {
-	struct offload_flow_info fi;
+	struct offload_flow_view f;
 
-	if (offload_flow_get(c->offload, flow, &fi))
-		macs_touch(c, &fi.key);
+	if (offload_flow_look(c->offload, flow, &f))
+		macs_touch(c, f.key);
 }
 
 static void
@@ -395,6 +396,17 @@ publish_bars(struct control *c)
 	}
 }
 
+static void
+hold_executors(struct control *c, bool on)
+{
+	unsigned i;
+
+	for (i = 0; i < CONFIG_NICS_MAX; i++) {
+		if (c->nics[i] != NULL)
+			nic_executor_hold(c->nics[i]->executor, on);
+	}
+}
+
 void
 offload_run_tick(struct control *c)
 {
@@ -411,7 +423,9 @@ offload_run_tick(struct control *c)
 		return;
 	}
 	n = offload_tick(c->offload, orders, ORDERS_MAX);
+	hold_executors(c, true);
 	for (i = 0; i < n; i++)
 		mover_order(c, &orders[i]);
+	hold_executors(c, false);
 	mover_run(c);
 }

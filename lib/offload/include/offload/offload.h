@@ -363,6 +363,14 @@ uint32_t offload_counts_due(struct offload *o, uint16_t nic, uint32_t *ids, uint
 // ---- what people see
 
 bool offload_flow_get(const struct offload *o, uint32_t id, struct offload_flow_info *out);
+// What a rule is made from, in place: good until something is told to the manager.
+struct offload_flow_view {
+	const struct flow_key *key;
+	const struct offload_decision *decision;
+	uint8_t worker;
+	int8_t asked;
+};
+bool offload_flow_look(const struct offload *o, uint32_t id, struct offload_flow_view *out);
 typedef void (*offload_flow_fn)(void *ctx, const struct offload_flow_info *info);
 void offload_flow_each(const struct offload *o, offload_flow_fn fn, void *ctx);
 typedef void (*offload_queue_fn)(void *ctx, const struct offload_queue *q);

@@ -368,6 +368,7 @@ check_ports(struct walk *w, json_t *devices, json_t *sockets)
 
 		check_name(w, names, "ports", port->name);
 		check_attachment(w, port, devices, sockets);
+		check_miss(w, port);
 		if (port->mac_check && port->n_macs == 0)
 			walk_fault(
 				w, "/mac_check", "needs macs: without any, all would be dropped");

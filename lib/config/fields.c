@@ -163,6 +163,9 @@ static const struct field offload_fields[] = {
 		.help = "each port of a NIC has a table of its own in the embedded switch: one rule "
 			"jumps there, what misses it goes to the port's representor; needs two entries "
 			"a port, and groups and jumps of the NIC"},
+	{"miss_key_s", FIELD_UINT, AT(config_offload, miss_key_s), .min = 1, .max = 86400,
+		.dflt = "600",
+		.help = "the key of the tags of misses that go through a VM is replaced after this"},
 	{"rules_ahead", FIELD_UINT, AT(config_offload, rules_ahead), .min = 0, .max = 65536,
 		.dflt = "0",
 		.help = "entries of each NIC that rules of the switch may take ahead of traffic, "
@@ -312,6 +315,8 @@ static const struct object_type attach_type = {"attach",
 static const struct object_type vlan_type = {"vlan", "VLANs of a port.", .fields = vlan_fields,
 	.variant = vlan_variant, .variants = vlan_modes};
 
+static const char *const miss_ways[] = {"representor", "vm", NULL};
+
 static const struct field port_fields[] = {
 	{"name", FIELD_NAME, AT(config_port, name), .required = true,
 		.help = "what rules call it; unique in the file"},
@@ -326,6 +331,12 @@ static const struct field port_fields[] = {
 		.help = "anti-spoof: drop packets from it whose source is not in ips"},
 	{"macs", FIELD_CODEC, .codec = CODEC_MACS, .help = "its addresses (at most 8)"},
 	{"ips", FIELD_CODEC, .codec = CODEC_IPS, .help = "its addresses and prefixes (at most 16)"},
+	{"miss", FIELD_ENUM, AT(config_port, miss_vm), .words = miss_ways,
+		.dflt = "\"representor\"",
+		.help = "where the NIC sends what comes from its VF and meets nothing in its table "
+			"(vm_tables): representor; vm: to the VF with a tag that only the NIC can "
+			"make, for a program of the guest that passes it on by a vhost-user port of "
+			"the VM, where it counts as coming from this port"},
 	{"mtu", FIELD_UINT, AT(config_port, mtu), .min = 68, .max = 9600, .dflt = "1500",
 		.help = "largest IP packet to it"},
 	{"storm_pps", FIELD_UINT, AT(config_port, storm_pps), .min = 0, .max = UINT32_MAX,

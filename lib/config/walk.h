@@ -53,6 +53,7 @@ void *walk_append(struct walk *w, const struct list_type *list);
 
 void check_standby(struct walk *w, uint16_t nic); // standby.c; at the NIC's place
 void check_standby_port(struct walk *w, const struct config_port *port); // at the port's
+void check_miss(struct walk *w, const struct config_port *port);         // through_vm.c; likewise
 void check_all(struct walk *w);
 void assign_port_ids(struct walk *w);
 void keep_vm_order(struct walk *w); // when all is checked, before rules name VMs

@@ -170,6 +170,8 @@ queue_reason(struct offload *o, const struct of_flow *f)
 	const struct of_nic *n = offload_nic(o, f->d.in.nic);
 	const struct of_shape *shape;
 
+	if (f->d.through_vm)
+		return OFFLOAD_R_THROUGH_VM;
 	if (!n->mark)
 		return OFFLOAD_R_NO_MARK;
 	if (!f->d.lane_ok || f->d.out.vport == OFFLOAD_NONE)

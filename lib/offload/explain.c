@@ -179,6 +179,9 @@ plain(enum offload_reason reason)
 		return "its VM asked for a lower place";
 	case OFFLOAD_R_BUDGET:
 		return "this round's orders are used up; next round";
+	case OFFLOAD_R_THROUGH_VM:
+		return "what no rule takes comes through its VM, so that no queue of the NIC has "
+		       "it";
 	case OFFLOAD_R_LENT:
 		return "what it had was lent, and is guaranteed to another VM that wants it";
 	case OFFLOAD_R_STALE:

@@ -58,6 +58,7 @@ offload_reason_name(enum offload_reason r)
 		[OFFLOAD_R_EXTENSION] = "extension",
 		[OFFLOAD_R_POLICY] = "policy",
 		[OFFLOAD_R_SERVED] = "served",
+		[OFFLOAD_R_THROUGH_VM] = "through-vm",
 		[OFFLOAD_R_VM_INSERT_LIMIT] = "vm-insert-limit",
 		[OFFLOAD_R_DEAD] = "dead-rule",
 		[OFFLOAD_R_LENT] = "lent"};

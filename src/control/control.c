@@ -24,6 +24,7 @@
 #include "switch/extensions.h"
 #include "switch/macs.h"
 #include "place/ahead.h"
+#include "place/misses.h"
 #include "place/mover.h"
 #include "place/offload_run.h"
 #include "pending.h"
@@ -57,6 +58,7 @@ stop_basics(struct control *c)
 	hints_fini(c);
 	ledger_fini(c);
 	ahead_free(c);
+	misses_free(c);
 	mover_free(c->mover);
 	placements_fini(c);
 	macs_fini(c);
@@ -71,7 +73,8 @@ start_basics(struct control *c, struct sl_err *err)
 	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	c->loads = loads_new();
 	if (c->stop_fd >= 0 && c->wake_fd >= 0 && c->loads != NULL && macs_new(c) == 0 &&
-		placements_new(c) == 0 && ahead_new(c) == 0 && mover_new(&c->mover) == 0)
+		placements_new(c) == 0 && ahead_new(c) == 0 && misses_new(c) == 0 &&
+		mover_new(&c->mover) == 0)
 		return 0;
 	stop_basics(c);
 	return sl_err_set(err, ENOMEM, NULL, "out of memory or of file descriptors");

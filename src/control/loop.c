@@ -12,6 +12,7 @@
 #include "failover/failover.h"
 #include "guest/channels.h"
 #include "guest/mailbox.h"
+#include "place/misses.h"
 #include "place/offload_run.h"
 #include "pending.h"
 #include "publish.h"
@@ -87,6 +88,7 @@ loop_tick(struct control *c)
 			"change");
 	offload_run_answers(c);
 	failover_run(c);
+	misses_run(c);
 	offload_run_tick(c);
 	loads_tick(c);
 	pending_run(c);

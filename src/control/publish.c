@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/tag.h"
+#include "place/misses.h"
 #include "switch/extensions.h"
 #include "switch/macs.h"
 #include "place/placements.h"
@@ -21,6 +23,9 @@ struct published {
 	struct rules_set *sets[DP_SWITCHES_MAX];
 	struct ext_chain chains[DP_SWITCHES_MAX];
 	struct dp_rxq *rxq[DP_WORKERS_MAX];
+	struct dp_tag_key *keys[DP_TAG_KEYS_MAX]; // by VM
+	uint16_t n_keys;
+	struct dp_tags tags[DP_VPORTS_MAX];
 };
 
 static void
@@ -71,6 +76,32 @@ fill_vport(struct published *p, const struct control_vport *v)
 		.storm_pps = cfg->storm_pps,
 	};
 	p->s.vport[cfg->id] = d;
+}
+
+// Where a guest may hand in misses of its VFs: by any vhost-user port of its VM.
+static void
+fill_tags(struct control *c, struct published *p)
+{
+	uint16_t i, k;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct control_vport *v = &c->vports[i];
+		struct dp_tags *t = &p->tags[i];
+
+		if (!v->used || v->cfg.vm < 0 || v->cfg.attach.kind != CONFIG_ATTACH_VHOST)
+			continue;
+		for (k = 0; k < i && t->n == 0; k++) {
+			if (p->tags[k].n > 0 && c->vports[k].cfg.vm == v->cfg.vm)
+				*t = p->tags[k];
+		}
+		if (t->n == 0) {
+			t->keys = &p->keys[p->n_keys];
+			t->n = misses_keys(c, v->cfg.vm, &p->keys[p->n_keys],
+				(uint16_t)(DP_TAG_KEYS_MAX - p->n_keys));
+			p->n_keys += t->n;
+		}
+		p->vports[i].tags = t->n > 0 ? t : NULL;
+	}
 }
 
 static int
@@ -229,6 +260,7 @@ publish(struct control *c, bool decisions)
 		if (c->vports[i].used)
 			fill_vport(p, &c->vports[i]);
 	}
+	fill_tags(c, p);
 	for (i = 0; i < c->cfg->n_switches && rc == 0; i++)
 		rc = fill_switch(c, p, i);
 	if (rc == 0)
@@ -256,6 +288,7 @@ publish(struct control *c, bool decisions)
 		rule_book_retire(c->book[i]);
 	extensions_retire(c);
 	macs_retire(c);
+	misses_retire(c);
 	placements_retire(c);
 	return 0;
 }

@@ -24,6 +24,7 @@
 
 struct mac_learner;    // macs.h
 struct ahead;          // ahead.h
+struct misses;         // place/misses.h
 struct placements;     // placements.h
 struct mover;          // mover.h
 struct mailbox;        // mailbox.h
@@ -92,6 +93,7 @@ struct control {
 	struct mac_learner *macs;          // (macs.c)
 	struct offload *offload;
 	struct ahead *ahead;            // (place/ahead.c)
+	struct misses *misses;          // (place/misses.c)
 	struct placements *placements;  // (placements.c)
 	struct mover *mover;            // (mover.c)
 	struct failover *failover;      // (failover/failover.c); NULL: no NIC has a standby

@@ -14,6 +14,7 @@
 #include "classify/classify.h"
 #include "extend/extend.h"
 #include "lap.h"
+#include "port/tagged.h"
 #include "trace/trace.h"
 
 static void
@@ -144,6 +145,12 @@ handle_received(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **
 	lcore_add(&from->received_bytes, b->bytes);
 	lcore_add(&pw->rx_packets, n);
 	lcore_add(&pw->rx_bytes, b->bytes);
+	if (unlikely(w->snap->vport[origin] != NULL && w->snap->vport[origin]->tags != NULL)) {
+		n = tagged_take(w, w->snap->vport[origin]->tags, pkts, n, origin);
+		if (n > 0)
+			poll_handle(w, pkts, n, origin, false);
+		return;
+	}
 	handle(w, b);
 }
 

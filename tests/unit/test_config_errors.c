@@ -169,6 +169,19 @@ static const struct bad ports[] = {
 	{PORTS("{\"name\":\"a\",\"attach\":{\"kind\":\"vf\",\"nic\":\"n\",\"vf\":1}},"
 	       "{\"name\":\"b\",\"attach\":{\"kind\":\"vf\",\"nic\":\"n\",\"vf\":1}}"),
 		"/switches/0/ports/1/attach/vf", "VF 1 of n carries port \"a\" already"},
+	{PORT("\"miss\":\"both\""), P0 "/miss", "\"both\" is none of \"representor\", \"vm\""},
+	{PORT("\"miss\":\"vm\",\"attach\":{\"kind\":\"nic\",\"nic\":\"n\"}"), P0 "/miss",
+		"is for a port that a VF carries"},
+	{PORT("\"miss\":\"vm\",\"attach\":{\"kind\":\"vf\",\"nic\":\"n\",\"vf\":0}"), P0 "/miss",
+		"goes through a VM, and port \"p\" has none"},
+	{PORT("\"vm\":\"v\",\"miss\":\"vm\",\"attach\":{\"kind\":\"vf\",\"nic\":\"n\",\"vf\":0}"),
+		P0 "/miss", "needs /offload/vm_tables"},
+	{"{\"offload\":{\"vm_tables\":true}," NIC
+	 ",\"switches\":[{\"name\":\"s\",\"ports\":[{\"name\":\"p\",\"vm\":\"v\",\"miss\":\"vm\","
+	 "\"attach\":{\"kind\":\"vf\",\"nic\":\"n\",\"vf\":0}},{\"name\":\"q\",\"vm\":\"u\","
+	 "\"attach\":{\"kind\":\"vhost-user\",\"path\":\"/x\"}}]}]}",
+		P0 "/miss", "needs a port of VM \"v\" that is attached by vhost-user"},
+	{"{\"offload\":{\"miss_key_s\":0}}", "/offload/miss_key_s", "0 is below 1"},
 	{PORT("\"mac_check\":true"), P0 "/mac_check", "needs macs"},
 	{PORT("\"ip_check\":true"), P0 "/ip_check", "needs ips"},
 	{PORT("\"macs\":[\"02:00:00:00:00:1\"]"), P0 "/macs/0", "is no address like"},

@@ -5,6 +5,7 @@
 
 #include <rte_branch_prediction.h>
 
+#include "eswitch/miss.h"
 #include "eswitch/program.h"
 
 // What rules wrote becomes part of what later ones match.
@@ -39,12 +40,19 @@ drop(struct emu_nic *nic, enum emu_drop why, struct emu_pkt *p)
 	p->m = NULL;
 }
 
+// Has the miss a way of its own?
+static bool
+goes_to_vm(struct emu_nic *nic, const struct emu_table *t, const struct emu_pkt *p)
+{
+	return nic->misses_to_vm > 0 && t->root == &nic->transfer && emu_miss_side(nic, p) != 0;
+}
+
 // No rule of t decides about p.
 static void
 miss(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p)
 {
 	p->missed = t->group;
-	if (t->root != NULL && nic->moods.jump_miss_drop)
+	if (t->root != NULL && nic->moods.jump_miss_drop && !goes_to_vm(nic, t, p))
 		drop(nic, EMU_DROP_JUMP_MISS, p);
 }
 

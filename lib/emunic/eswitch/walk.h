@@ -11,9 +11,9 @@
 // hold also when it jumps, or lets the packet pass (PASSTHRU): then the next rule of the same table
 // in its order (table.h) that matches the packet, as it now is, runs too. A packet that meets no
 // rule in a group above 0, or none behind one that let it pass, fares as if it had met none in
-// group 0, or is dropped by name (jump_miss_drop=). After EMU_MAX_JUMPS jumps, or EMU_MAX_PASSES
-// rules of one table, a packet is dropped by name, so that rules cannot make the NIC go round for
-// ever.
+// group 0, or, unless it goes through a VM, is dropped by name (jump_miss_drop=). After
+// EMU_MAX_JUMPS jumps, or EMU_MAX_PASSES rules of one table, a packet is dropped by name, so that
+// rules cannot make the NIC go round for ever.
 //
 // A packet that stands for several (TCP segmentation offload) and meets a rule that puts a tunnel
 // header on, or takes one off, stops there: its split says in which table, and its after behind

@@ -8,6 +8,7 @@
 #include "cmd/commands.h"
 #include "failover/carry.h"
 #include "ledger.h"
+#include "place/misses.h"
 #include "switch/macs.h"
 #include "device/ports.h"
 
@@ -104,6 +105,7 @@ COMMAND(cmd_port_show)
 	ledger_read(c, l, NULL);
 	held = held_for(c, v->cfg.id);
 	*result = port_json(c, v, l);
+	misses_json(c, v, *result);
 	json_object_set_new(*result, "drops", ledger_drops(&l->vport[v->cfg.id]));
 	json_object_set_new(*result, "held_packets", json_integer(held.packets));
 	json_object_set_new(*result, "held_bytes", json_integer(held.bytes));

@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "failover/vf_map.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "nic/pmd.h"
+
 typedef int (*move_fn)(uint16_t port, const char *side, uint16_t to_port, const char *to_side);
 typedef int (*hold_fn)(uint16_t port, const char *side, int on);
-
-// EAL has loaded the driver, privately: it is found by its name. The handle is not kept, EAL's is.
-static void
-find(const char *symbol, void *out)
-{
-	void *lib = dlopen("librte_net_emunic.so", RTLD_LAZY | RTLD_NOLOAD);
-	void *p = lib != NULL ? dlsym(lib, symbol) : dlsym(RTLD_DEFAULT, symbol);
-
-	memcpy(out, &p, sizeof(p));
-	if (lib != NULL)
-		dlclose(lib);
-}
 
 static void
 side_name(uint16_t vf, char *buf, size_t len)
@@ -33,7 +22,7 @@ emulated_expect(const struct nic *nic, uint16_t vf, bool on)
 	char side[16];
 	hold_fn hold;
 
-	find("rte_pmd_emunic_side_hold", &hold);
+	nic_pmd_find("rte_pmd_emunic_side_hold", &hold);
 	side_name(vf, side, sizeof(side));
 	if (hold != NULL)
 		hold(nic->ports[0].ethdev, side, on);
@@ -47,7 +36,7 @@ emulated_move(const struct nic *from, uint16_t from_vf, const struct nic *to, ui
 	move_fn move;
 	int rc;
 
-	find("rte_pmd_emunic_backend_move", &move);
+	nic_pmd_find("rte_pmd_emunic_backend_move", &move);
 	side_name(from_vf, side, sizeof(side));
 	side_name(to_vf, dest, sizeof(dest));
 	rc = move == NULL ? -ENOSYS : move(from->ports[0].ethdev, side, to->ports[0].ethdev, dest);

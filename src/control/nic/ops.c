@@ -112,6 +112,7 @@ static const struct nic_ops emunic_ops = {
 	.trial = nic_trial_run,
 	.flush = nic_flow_flush,
 	.ledger = emunic_ledger,
+	.miss = nic_emunic_miss,
 };
 
 const struct nic_ops *

@@ -6,11 +6,12 @@
 #include <stdint.h>
 
 #include "nic/job.h"
+#include "nic/pmd.h"
 
 // How control reaches a NIC's flow hardware: one table for any rte_flow driver, one for the
 // emulated NIC, which also keeps a ledger of its own.
 // Thread safety: owner thread only (validate, create, destroy, count and trial: the NIC's executor;
-// ledger: control).
+// ledger, miss: control).
 
 struct nic_ledger { // packets at the edges of the NIC, and what became of them; exact on the
 		    // emulated NIC
@@ -38,6 +39,9 @@ struct nic_ops {
 	void (*trial)(struct nic_job *job);
 	void (*flush)(uint16_t ethdev); // when the executor has ended
 	void (*ledger)(uint16_t pf, struct nic_ledger *out, nic_drop_fn fn, void *ctx);
+	// NULL: what meets no rule goes to a host port, always. 0 or -errno with a sentence in why.
+	int (*miss)(
+		uint16_t pf, uint16_t vf, const struct nic_miss *miss, char *why, size_t why_len);
 };
 
 // The table for a driver (rte_eth_dev_info.driver_name).

@@ -10,6 +10,7 @@
 #include "failover/failover.h"
 #include "place/ahead_internal.h"
 #include "place/class_rules.h"
+#include "place/misses.h"
 #include "place/mover.h"
 #include "place/offload_run.h"
 #include "publish.h"
@@ -76,7 +77,8 @@ fingerprint(const struct control *c)
 
 		if (!v->used || v->port == NULL)
 			continue;
-		port[1] = (uint64_t)v->port->nic << 16 | v->port->nic_port;
+		port[1] = (uint64_t)misses_through(c, i) << 32 | (uint64_t)v->port->nic << 16 |
+			  v->port->nic_port;
 		h = hash_more(hash_more(h, port, sizeof(port)), &v->cfg, sizeof(v->cfg));
 	}
 	for (i = 0; i < c->cfg->n_switches; i++) {
@@ -510,7 +512,7 @@ ahead_table(const struct control *c, uint16_t nic, uint16_t port)
 
 		if (l->used && l->kept && l->state == AHEAD_IN && l->act.kind == AHEAD_JUMP &&
 			l->port == port)
-			return 1 + (uint32_t)port;
+			return ahead_group(port);
 	}
 	return 0;
 }

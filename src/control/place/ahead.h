@@ -34,6 +34,12 @@ void ahead_nic_gone(struct control *c, uint16_t nic);
 uint32_t ahead_pending(const struct control *c);
 // Does a rule ahead of traffic carry the flow? Its switch rule, by name, is put into buf.
 bool ahead_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len);
+// The group of the embedded switch that is the table of a NIC's port.
+static inline uint32_t
+ahead_group(uint16_t port)
+{
+	return 1 + (uint32_t)port;
+}
 // The group of the embedded switch that single flows of a port are placed in; 0: the flat one.
 uint32_t ahead_table(const struct control *c, uint16_t nic, uint16_t port);
 // The same of a class rule (place/class_rules.h).

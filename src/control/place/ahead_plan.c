@@ -7,6 +7,7 @@
 #include "failover/failover.h"
 #include "place/ahead_internal.h"
 #include "place/class_rules.h"
+#include "place/misses.h"
 #include "switch/rule_book.h"
 
 #define CLASS_STEPS 256
@@ -32,12 +33,6 @@ ethdev_of(const struct control *c, uint16_t nic, uint16_t port)
 					    : c->nics[nic]->ports[0].ethdev;
 }
 
-static uint32_t
-table_of(uint16_t port)
-{
-	return 1 + (uint32_t)port;
-}
-
 void
 ahead_rule_of(const struct control *c, uint16_t nic, const struct ahead_live *l,
 	struct translate_rule *out)
@@ -45,7 +40,7 @@ ahead_rule_of(const struct control *c, uint16_t nic, const struct ahead_live *l,
 	if (l->group) {
 		translate_class(&l->match, l->level, l->first_queue, l->n_queues, out);
 	} else if (l->act.kind == AHEAD_JUMP) {
-		translate_jump(ethdev_of(c, nic, l->port), table_of(l->port), out);
+		translate_jump(ethdev_of(c, nic, l->port), ahead_group(l->port), out);
 	} else {
 		translate_ahead(&l->match, &l->act, l->level, ethdev_of(c, nic, l->port),
 			ethdev_of(c, nic, l->act.port), out);
@@ -140,7 +135,7 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 {
 	const struct control_vport *v = &p->c->vports[vport];
 	uint32_t table = p->table && !p->group && r->act.kind != AHEAD_JUMP
-				 ? table_of(v->port->nic_port)
+				 ? ahead_group(v->port->nic_port)
 				 : 0;
 	struct ahead_live *l = find_live(p->n, vport, r, p->group, table);
 
@@ -344,7 +339,8 @@ keep_to_room(struct planning *p)
 		p->budget = room;
 }
 
-// The way in, and what misses: that goes to the representor, once, whatever the NIC's own way is.
+// The way in, and what misses: that goes to the representor, once, whatever the NIC's own way is;
+// or it has no rule, and the NIC sends it through the VM.
 static int
 plan_table(struct planning *p, uint16_t vport)
 {
@@ -355,7 +351,7 @@ plan_table(struct planning *p, uint16_t vport)
 	flow_match_init(&in.match);
 	flow_match_init(&miss.match);
 	rc = want(p, vport, &in, NULL);
-	return rc != 0 ? rc : want(p, vport, &miss, NULL);
+	return rc != 0 || misses_through(p->c, vport) ? rc : want(p, vport, &miss, NULL);
 }
 
 // ---- class rules

@@ -15,7 +15,7 @@ table_goes(const struct ahead_nic *n, uint32_t table)
 		const struct ahead_live *l = &n->live[i];
 
 		if (l->used && !l->kept && l->state == AHEAD_IN && l->act.kind == AHEAD_JUMP &&
-			(table == 0 || 1 + (uint32_t)l->port == table))
+			(table == 0 || ahead_group(l->port) == table))
 			return true;
 	}
 	return false;

@@ -10,6 +10,7 @@
 #include "offload/shape.h"
 #include "place/ahead.h"
 #include "place/hints.h"
+#include "place/misses.h"
 #include "switch/macs.h"
 #include "place/mover.h"
 #include "place/placements.h"
@@ -103,6 +104,7 @@ offload_run_decide(struct control *c, const struct flow_key *key, struct offload
 	d->pinned_queue = OFFLOAD_NONE;
 	d->vm_max_queues = OFFLOAD_NONE;
 	d->gen = c->gen;
+	d->through_vm = misses_through(c, key->vport);
 	if (ahead_serves(c, key, d->served_by, sizeof(d->served_by)))
 		d->served = OFFLOAD_SERVED_ESWITCH;
 	else if (ahead_class_serves(c, key, d->served_by, sizeof(d->served_by)))

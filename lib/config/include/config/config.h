@@ -101,6 +101,7 @@ struct config_port { // a vport
 	uint16_t mtu;
 	uint32_t storm_pps;   // broadcast, multicast and unknown unicast a second, 0: no limit
 	bool hints;           // its VM's hints are followed
+	bool miss_vm;         // what misses its table in the NIC comes through its VM
 	uint16_t max_queues;  // hardware queues that flows to it may hold alone
 	uint32_t max_entries; // NIC table entries of its flows, 0: no limit
 };
@@ -166,6 +167,7 @@ struct config_offload {
 	uint16_t shared_flows;    // flows that one shared queue takes
 	uint32_t orders_per_tick; // bound on the work of a tick
 	bool vm_tables;           // a table of the embedded switch for each port
+	uint32_t miss_key_s;      // keys of tagged misses are replaced after this
 	uint32_t rules_ahead;     // entries of each NIC for rules ahead of traffic, 0: none
 };
 

@@ -139,7 +139,8 @@ enum offload_reason {
 	OFFLOAD_R_POLICY, // its policy rule does not allow the place
 	OFFLOAD_R_VM_INSERT_LIMIT, // its VM has had its insertions of this second
 	OFFLOAD_R_DEAD, // the driver took a rule of this shape, and it did nothing; remembered
-	OFFLOAD_R_LENT, // what it had was lent, and is guaranteed to another VM
+	OFFLOAD_R_THROUGH_VM, // its packets come by its VM's own port: no queue of the NIC has them
+	OFFLOAD_R_LENT,       // what it had was lent, and is guaranteed to another VM
 	OFFLOAD_REASONS
 };
 
@@ -185,9 +186,11 @@ struct offload_decision {
 	uint32_t gen;                // of the rules
 	struct flow_actions actions; // for translate
 	uint8_t seen;                // enum offload_seen
-	uint8_t served;              // enum offload_served
-	char served_by[64];          // the rule, "" for none
-	char seen_by[32];            // the extension that asks for that, "" for none
+	bool through_vm; // what no rule of its NIC takes comes through its VM, by no queue of the
+			 // NIC
+	uint8_t served;  // enum offload_served
+	char served_by[64]; // the rule, "" for none
+	char seen_by[32];   // the extension that asks for that, "" for none
 };
 
 struct offload_place {

@@ -21,6 +21,13 @@
 	X(VLAN_FILTER, "vlan-filter", "the port is not a member of the packet's VLAN")             \
 	X(MAC_SPOOF, "mac-spoof", "a source MAC that the port may not use")                        \
 	X(IP_SPOOF, "ip-spoof", "a source address that the port may not use")                      \
+	X(MISS_MALFORMED, "miss-malformed", "a tagged miss is cut, or of another version")         \
+	X(MISS_FOREIGN, "miss-foreign", "a tagged miss that the NIC gave to another VM")           \
+	X(MISS_FORGED, "miss-forged", "a tagged miss that the NIC did not make, or not like that") \
+	X(MISS_REPLAYED, "miss-replayed", "a tagged miss that came before")                        \
+	X(MISS_STALE, "miss-stale",                                                                \
+		"a tagged miss by a key that is no longer used, or too old to know whether it "    \
+		"came before")                                                                     \
 	X(EXTENSION, "extension", "an extension of the switch drops it")                           \
 	X(STORM, "storm-limit", "above the port's broadcast and unknown limit")                    \
 	X(RATE, "rate-limit", "above the rate of a rule")                                          \

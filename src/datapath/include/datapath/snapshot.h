@@ -20,6 +20,7 @@
 struct dp_mac_table; // datapath/mac.h
 struct dp_meter;     // datapath/meter.h
 struct ext_chain;    // ext/chain.h
+struct dp_tags;      // datapath/tag.h
 
 enum dp_vlan_mode { DP_VLAN_TRUNK, DP_VLAN_ACCESS, DP_VLAN_NATIVE }; // as enum config_vlan_mode
 
@@ -48,8 +49,9 @@ struct dp_vport {
 		uint8_t addr[16];
 		uint8_t l3, prefix;
 	} * ips;
-	uint16_t mtu;       // longest IP packet, 0: no limit
-	uint32_t storm_pps; // 0: no limit
+	uint16_t mtu;               // longest IP packet, 0: no limit
+	uint32_t storm_pps;         // 0: no limit
+	const struct dp_tags *tags; // of misses that its guest passes on, NULL: none
 };
 
 struct dp_switch {

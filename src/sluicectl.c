@@ -36,7 +36,7 @@ print_answer(const struct options *opts, const struct ctl_command *c, const json
 			print_json(result);
 		return;
 	}
-	render(stdout, result, c->fields);
+	render(stdout, result, c->fields, c->lines);
 }
 
 static void
@@ -117,7 +117,7 @@ run_live(const struct ctl_command *c, struct ctl_client *client, int timeout_ms,
 		       "rate, packets, bytes, age\n\n",
 			c->name, sort != NULL ? sort : "rate", every);
 		json_object_del(result, "total");
-		render(stdout, result, c->fields);
+		render(stdout, result, c->fields, NULL);
 		json_decref(result);
 		key = live_wait(l, every);
 	} while (live_key(key, params, &every));

@@ -38,8 +38,9 @@ void help_all(FILE *out);
 bool help_noun(FILE *out, const char *noun); // false when no command begins with it
 void help_command(FILE *out, const struct ctl_command *command);
 
-// An answer for people: lists as tables, objects as keys and values. fields: which come first.
-void render(FILE *out, const json_t *result, const char *fields);
+// An answer for people: lists as tables, objects as keys and values. fields: which come first;
+// lines: as in struct ctl_command.
+void render(FILE *out, const json_t *result, const char *fields, const char *lines);
 
 // Bash completion: the script; and what it calls for the words up to the cursor.
 void complete_script(FILE *out);

@@ -107,7 +107,7 @@ add_object(struct sl_strbuf *sb, const json_t *value)
 	json_object_foreach((json_t *)value, key, member)
 	{
 		sl_strbuf_add(sb, separator);
-		add_text(sb, key);
+		cell_add_key(sb, key);
 		sl_strbuf_add(sb, " ");
 		cell_add(sb, key, member);
 		separator = ", ";

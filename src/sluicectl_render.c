@@ -172,15 +172,33 @@ is_table(const json_t *value)
 	return json_array_size(value) > 0;
 }
 
+static bool
+has_word(const char *words, const char *key)
+{
+	const size_t len = strlen(key);
+	const char *at = words;
+
+	while ((at = strstr(at, key)) != NULL) {
+		if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+#define ALL_LINES "*"
+
 // One line, or a block of its own below the key?
 static bool
-is_block(const json_t *value)
+is_block(const char *key, const json_t *value, const char *lines)
 {
+	if (lines != NULL && (strcmp(lines, ALL_LINES) == 0 || has_word(lines, key)))
+		return false;
 	return is_table(value) || json_object_size(value) > 0;
 }
 
 static size_t
-key_width(const struct columns *cols, const json_t *object)
+key_width(const struct columns *cols, const json_t *object, const char *lines)
 {
 	struct sl_strbuf key;
 	size_t width = 0;
@@ -189,7 +207,8 @@ key_width(const struct columns *cols, const json_t *object)
 	for (unsigned c = 0; c < cols->n; c++) {
 		sl_strbuf_reset(&key);
 		cell_add_key(&key, cols->list[c].key);
-		if (!is_block(json_object_get(object, cols->list[c].key)) &&
+		if (!is_block(
+			    cols->list[c].key, json_object_get(object, cols->list[c].key), lines) &&
 			cell_width(sl_strbuf_str(&key)) > width)
 			width = cell_width(sl_strbuf_str(&key));
 	}
@@ -197,22 +216,24 @@ key_width(const struct columns *cols, const json_t *object)
 	return width;
 }
 
-static void print_object(FILE *out, const json_t *object, const char *fields, unsigned indent);
+static void print_object(
+	FILE *out, const json_t *object, const char *fields, const char *lines, unsigned indent);
 
 static void
-print_member(FILE *out, const char *key, const json_t *value, size_t width, unsigned indent)
+print_member(FILE *out, const char *key, const json_t *value, const char *lines, size_t width,
+	unsigned indent)
 {
 	struct sl_strbuf text;
 
 	sl_strbuf_init(&text, 0);
 	cell_add_key(&text, key);
 	fprintf(out, "%*s%s", (int)indent, "", sl_strbuf_str(&text));
-	if (is_block(value)) {
+	if (is_block(key, value, lines)) {
 		fprintf(out, "\n");
 		if (json_is_array(value))
 			print_table(out, value, "", indent + 2);
 		else
-			print_object(out, value, "", indent + 2);
+			print_object(out, value, "", lines != NULL ? ALL_LINES : NULL, indent + 2);
 	} else {
 		fprintf(out, "%*s", (int)(width - cell_width(sl_strbuf_str(&text))) + 2, "");
 		sl_strbuf_reset(&text);
@@ -223,7 +244,8 @@ print_member(FILE *out, const char *key, const json_t *value, size_t width, unsi
 }
 
 static void
-print_object(FILE *out, const json_t *object, const char *fields, unsigned indent)
+print_object(
+	FILE *out, const json_t *object, const char *fields, const char *lines, unsigned indent)
 {
 	struct columns keys = {.n = 0};
 	const char *key;
@@ -233,10 +255,10 @@ print_object(FILE *out, const json_t *object, const char *fields, unsigned inden
 	while (*fields != '\0')
 		add_column(&keys, next_field(&fields, object));
 	json_object_foreach((json_t *)object, key, value) add_column(&keys, key);
-	width = key_width(&keys, object);
+	width = key_width(&keys, object, lines);
 	for (unsigned c = 0; c < keys.n; c++)
 		print_member(out, keys.list[c].key, json_object_get(object, keys.list[c].key),
-			width, indent);
+			lines, width, indent);
 }
 
 // {"items":[..], "total":N, ..}
@@ -249,7 +271,7 @@ print_list(FILE *out, const json_t *result, const json_t *items, const char *fie
 	json_object_del(rest, "items");
 	json_object_del(rest, "total");
 	if (json_object_size(rest) > 0) {
-		print_object(out, rest, "", 0);
+		print_object(out, rest, "", NULL, 0);
 		fprintf(out, "\n");
 	}
 	json_decref(rest);
@@ -263,12 +285,12 @@ print_list(FILE *out, const json_t *result, const json_t *items, const char *fie
 }
 
 void
-render(FILE *out, const json_t *result, const char *fields)
+render(FILE *out, const json_t *result, const char *fields, const char *lines)
 {
 	const json_t *items = json_object_get(result, "items");
 
 	if (json_is_array(items) && (is_table(items) || json_array_size(items) == 0))
 		print_list(out, result, items, fields);
 	else
-		print_object(out, result, fields, 0);
+		print_object(out, result, fields, lines, 0);
 }

@@ -45,6 +45,10 @@ def switch(sluiced):
     return s
 
 
+def lines_of_80(text):
+    return sum(max(1, -(-len(line) // 80)) for line in text.splitlines())
+
+
 def test_one_flow_on_one_screen(switch):
     def waiting():
         for f in switch.call('flow list', limit=0, state='wanted')['items']:
@@ -61,9 +65,15 @@ def test_one_flow_on_one_screen(switch):
     assert (traits['to_vm'], traits['class'], traits['dscp']) == ('vm0', 'default', 0), traits
     assert shown['policy'] == 'mine' and shown['rate_slow_bps'] > 0
     text = switch.ctl('flow', 'explain', shown['id'])
-    for word in ('traits', 'policy', 'wanted', 'place', 'reason', 'next', 'rate slow', 'age'):
+    for word in ('match', 'traits', 'policy', 'rule', 'rates', 'in', 'wanted', 'place', 'reason',
+                 'next', 'out'):
         assert re.search(rf'^\s*{word}\b', text, re.M), (word, text)
-    assert len(text.splitlines()) < 80, text
+    assert 'to vm vm0' in text.replace('_', ' ') and 'policy   mine' in text, text
+    assert lines_of_80(text) <= 24, text
+    whole = switch.ctl('flow', 'explain', shown['id'], '--all')
+    assert 'idle' in whole and 'bytes by place' in whole and len(whole) > len(text), whole
+    # Of several, a line each.
+    assert 20 < len(switch.ctl('flow', 'explain', 'any').splitlines()) < 24
     switch.swap('sink')
     assert switch.settled()['conserved']
 

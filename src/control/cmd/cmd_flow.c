@@ -132,6 +132,8 @@ struct explain_ctx {
 	struct flow_match match;
 	json_t *items;
 	uint64_t total;
+	uint32_t last;
+	bool all;
 };
 
 static void
@@ -142,20 +144,33 @@ explain_one(void *ctx, const struct offload_flow_info *fi)
 	if (!flow_match_hits(&e->match, &fi->key))
 		return;
 	e->total++;
+	e->last = fi->id;
 	if (json_array_size(e->items) < 20)
-		json_array_append_new(e->items, flow_json_full(e->c, fi));
+		json_array_append_new(
+			e->items, e->all ? flow_json_full(e->c, fi) : flow_json(e->c, fi));
+}
+
+static int
+explain_id(struct control *c, uint32_t id, bool all, json_t **result, struct sl_err *err)
+{
+	struct offload_flow_info fi;
+
+	if (!offload_flow_get(c->offload, id, &fi))
+		return sl_err_set(err, ENOENT, "flow", "flow f%u is not known (any more)", id);
+	*result = all ? flow_json_full(c, &fi) : flow_json_explain(c, &fi);
+	return 0;
 }
 
 COMMAND(cmd_flow_explain)
 {
 	struct control *c = app;
 	const char *text = arg_str(args, "flow");
-	struct explain_ctx e = {.c = c};
+	struct explain_ctx e = {.c = c, .all = arg_bool(args, "all")};
 	uint32_t id;
 	int rc;
 
 	if (flow_id(text, &id) == 0)
-		return cmd_flow_show(app, call, args, result, err);
+		return explain_id(c, id, e.all, result, err);
 	rc = parse_match(c, args, text, &e.match, err);
 	if (rc != 0)
 		return rc;
@@ -170,9 +185,8 @@ COMMAND(cmd_flow_explain)
 			c->cfg->offload.min_bps);
 	}
 	if (e.total == 1) { // one flow fills the screen by itself
-		*result = json_incref(json_array_get(e.items, 0));
 		json_decref(e.items);
-		return 0;
+		return explain_id(c, e.last, e.all, result, err);
 	}
 	*result = json_items(e.items, e.total);
 	return 0;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "cmd/answer.h"
 #include "datapath/program.h"
 #include "failover/failover.h"
@@ -209,4 +211,118 @@ flow_json_full(struct control *c, const struct offload_flow_info *fi)
 	json_object_set_new(o, "in", side_json(c, fi, OFFLOAD_IN));
 	json_object_set_new(o, "out", side_json(c, fi, OFFLOAD_OUT));
 	return o;
+}
+
+// ---- one screen
+
+// What says nothing goes: null, "-", "none", no text, no members.
+static json_t *
+without_empty(json_t *o)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(o, next, key, value)
+	{
+		const char *text = json_string_value(value);
+
+		if (json_is_null(value) ||
+			(json_is_object(value) && json_object_size(value) == 0) ||
+			(text != NULL && (text[0] == '\0' || strcmp(text, "-") == 0 ||
+						 strcmp(text, "none") == 0)))
+			json_object_del(o, key);
+	}
+	return o;
+}
+
+// Its driver's words, or what the number means.
+static void
+shorten_driver(json_t *side)
+{
+	const json_t *driver = json_object_get(side, "driver");
+	const char *text = json_string_value(json_object_get(driver, "text"));
+
+	if (driver != NULL)
+		json_object_set_new(side, "driver",
+			json_string(text != NULL && text[0] != '\0'
+					    ? text
+					    : json_string_value(json_object_get(driver, "errno"))));
+}
+
+// Without what is said by another line: the way has the port, the next step tells what it takes.
+static json_t *
+side_brief(struct control *c, const struct offload_flow_info *fi, enum offload_side side)
+{
+	static const char *const twice[] = {"port", "since_s", "retry_in_s"};
+	static const char *const at_rest[] = {"wanted", "wanted_queue", "next"};
+	json_t *o = side_json(c, fi, side), *rival;
+	unsigned i;
+
+	for (i = 0; i < RTE_DIM(twice); i++)
+		json_object_del(o, twice[i]);
+	if (fi->side[side].reason != OFFLOAD_R_SERVED)
+		json_object_del(o, "decided_by");
+	if (side == OFFLOAD_OUT && fi->side[side].reason == OFFLOAD_R_NONE &&
+		fi->side[side].actual.path == fi->side[side].wanted.path) {
+		for (i = 0; i < RTE_DIM(at_rest); i++)
+			json_object_del(o, at_rest[i]);
+	}
+	rival = json_object_get(o, "competes_with");
+	json_object_del(rival, "has_bps");
+	json_object_del(rival, "before_it");
+	shorten_driver(o);
+	return without_empty(o);
+}
+
+static json_t *
+rules_brief(struct control *c, const struct flow_key *key)
+{
+	json_t *rules = rules_json(c, key), *list = json_array(), *rule;
+	size_t i;
+
+	json_array_foreach(rules, i, rule)
+	{
+		const char *name = json_string_value(json_object_get(rule, "name"));
+		char id[16];
+
+		snprintf(id, sizeof(id), "%" JSON_INTEGER_FORMAT,
+			json_integer_value(json_object_get(rule, "id")));
+		json_array_append_new(list,
+			json_sprintf("%s: %s -> %s", name != NULL && name[0] != '\0' ? name : id,
+				json_string_value(json_object_get(rule, "match")),
+				json_string_value(json_object_get(rule, "actions"))));
+	}
+	json_decref(rules);
+	return list;
+}
+
+json_t *
+flow_json_explain(struct control *c, const struct offload_flow_info *fi)
+{
+	const struct offload_policy *policy = offload_flow_policy(c->offload, fi->id);
+	const uint64_t now = sl_now(&c->clock);
+	json_t *packets = json_object();
+	char reverse[32] = "";
+	int i;
+
+	for (i = 0; i < OFFLOAD_PATHS; i++) {
+		if (fi->packets[i] > 0)
+			json_object_set_new(packets, offload_path_name(i),
+				json_integer((json_int_t)fi->packets[i]));
+	}
+	if (fi->reverse != UINT32_MAX)
+		snprintf(reverse, sizeof(reverse), ", the other way f%u", fi->reverse);
+	return json_pack("{so so so ss so so so so so so}", "id", json_sprintf("f%u", fi->id),
+		"match", json_key(c, &fi->key), "way",
+		json_sprintf("%s to %s, worker %u%s", port_name(c, fi->key.vport),
+			port_name(c, fi->decision.out.vport), fi->worker, reverse),
+		"policy", policy != NULL ? policy->name : "no rule matches: the defaults", "rule",
+		rules_brief(c, &fi->key), "traits", without_empty(traits_json(c, fi)), "rates",
+		json_pack("{sI sI sf sf}", "rate_bps", (json_int_t)fi->rate_fast_bps,
+			"rate_slow_bps", (json_int_t)fi->rate_slow_bps, "age_s",
+			(double)(now - fi->first_ns) / (double)SL_NS_PER_S, "idle_s",
+			(double)(now - fi->last_ns) / (double)SL_NS_PER_S),
+		"packets", packets, "in", side_brief(c, fi, OFFLOAD_IN), "out",
+		side_brief(c, fi, OFFLOAD_OUT));
 }

@@ -16,6 +16,8 @@ json_t *flow_json(struct control *c, const struct offload_flow_info *fi);
 // A flow that only a worker's cache knows: in software, light.
 json_t *flow_json_cached(struct control *c, const struct cache_entry *e);
 // Everything: both sides, traits, counters by place.
+// What explains where it is, and no more than fits on a screen.
+json_t *flow_json_explain(struct control *c, const struct offload_flow_info *fi);
 json_t *flow_json_full(struct control *c, const struct offload_flow_info *fi);
 // The place that people see: of the side that carries it.
 enum offload_path flow_path(const struct offload_flow_info *fi);

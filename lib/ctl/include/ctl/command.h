@@ -46,6 +46,8 @@ struct ctl_command {
 	struct ctl_arg args[CTL_ARGS_MAX];
 	bool live; // on a terminal sluicectl shows it again and again; has the arguments sort,
 		   // limit
+	const char *lines; // objects of the answer that people see as one line each, and all
+			   // objects in its objects; NULL: objects are blocks
 };
 
 // What a handler reads from its arguments: fallback where the argument was not given.

@@ -117,8 +117,11 @@ offload_flow_look(const struct offload *o, uint32_t id, struct offload_flow_view
 	const struct of_flow *f = offload_table_get(o, id);
 
 	if (f)
-		*out = (struct offload_flow_view){
-			.key = &f->key, .decision = &f->d, .worker = f->worker, .asked = f->asked};
+		*out = (struct offload_flow_view){.key = &f->key,
+			.decision = &f->d,
+			.worker = f->worker,
+			.dscp = f->dscp,
+			.asked = f->asked};
 	return f;
 }
 

@@ -236,6 +236,26 @@ def test_what_a_policy_above_may_match_is_not_taken(switch):
     assert any(r['queues'] == '0-0' for r in class_rules(s)), class_rules(s)
 
 
+def test_a_class_rule_by_dscp_serves(switch):
+    """Rules do not read the DSCP, so that keys have none: what the packets say counts."""
+    web = {**WEB, 'match': 'udp', 'dscp': '0'}
+    s = switch([{'name': 'all', 'match': 'any', 'actions': 'output=w'}],
+               offload={'rules_ahead': 0, 'policy': [web], 'min_bps': '1k', 'heavy_bps': '100k',
+                        'light_bps': '50k'})
+    wait_for(lambda: {r['state'] for r in class_rules(s)} == {'in'}, 10, 'it is in')
+    generate(s, flows=50)
+    wait_for(lambda: len([f for f in s.call('flow list', limit=0)['items']
+                          if 'class rule web' in f['reason']]) > 5, 10, 'flows are served')
+    other = {**web, 'dscp': 'ef'}
+    s.write_config({**s.config, 'offload': {**s.config['offload'], 'policy': [other]}})
+    s.call('config reload')
+    wait_for(lambda: not any('class rule' in f['reason']
+                             for f in s.call('flow list', limit=0)['items']), 10,
+             'that is none of theirs')
+    s.swap('sink')
+    s.settled()
+
+
 def test_class_rules_that_no_nic_can_say(switch):
     s = switch()
     for more, words in (({'min_bps': '1M'}, 'a NIC tells flows by'),
@@ -257,6 +277,24 @@ def test_flows_that_a_rule_serves_give_their_entries_back(switch):
              'no flow has an entry of its own')
     s.swap('sink')
     s.settled()
+
+
+@pytest.mark.parametrize('ahead', [0, 64])
+def test_what_single_flows_carry_is_their_rules(switch, ahead):
+    """Each packet counts once for the rule that decided it, whatever carried it."""
+    s = switch(offload={'rules_ahead': 0})
+    generate(s, flows=40)
+    wait_for(lambda: len([f for f in s.call('flow list', limit=0, place='eswitch')['items']
+                          if f['state'] == 'placed' and f['packets'] > 20]) > 15, 10,
+             'flows are carried by their own entries')
+    s.write_config({**s.config, 'offload': {**s.config['offload'], 'rules_ahead': ahead}})
+    s.call('config reload')
+    before = rule(s, 'to-v0')['hardware_packets']
+    wait_for(lambda: rule(s, 'to-v0')['hardware_packets'] > before + 500, 10, 'to-v0 counts')
+    s.swap('sink')
+    s.settled()
+    for name, port in ('to-v0', 'v0'), ('to-v1', 'v1'), ('to-w', 'w'):
+        wait_for(lambda n=name, p=port: rule(s, n)['packets'] == sent(s, p), 10, f'{port} counts')
 
 
 # ---- a table for each port

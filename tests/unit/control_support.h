@@ -442,8 +442,9 @@ static inline uint32_t
 rig_report(struct control *c, const struct flow_key *key, uint32_t packets, uint64_t bytes)
 {
 	struct offload_decision d;
+	struct dp_program prog;
 
-	offload_run_decide(c, key, &d);
+	offload_run_decide(c, key, OFFLOAD_NO_DSCP, &d, &prog);
 	return offload_flow_report(c->offload, key, 0, &d, packets, bytes, OFFLOAD_SOFTWARE);
 }
 

@@ -94,6 +94,27 @@ check_packet(const struct control *c, const struct model_packet *p, uint64_t see
 	return true;
 }
 
+// The lists by port and level say the same as a look at all rules.
+static void
+check_served(struct control *c, const struct flow_key *key, uint64_t seed)
+{
+	const struct ahead_nic *n = &c->ahead->nic[0];
+	const struct ahead_live *best = NULL;
+	char name[64];
+	uint32_t i;
+
+	for (i = 0; i < n->cap; i++) {
+		const struct ahead_live *l = &n->live[i];
+
+		if (l->used && l->vport == key->vport && l->state == AHEAD_IN && l->kept &&
+			flow_match_hits(&l->match, key) && (best == NULL || l->level < best->level))
+			best = l;
+	}
+	if (ahead_serves(c, key, name, sizeof(name)) !=
+		(best != NULL && best->act.kind != AHEAD_HOST))
+		fail_msg("seed %lu: served by %s, and that is wrong", seed, name);
+}
+
 static void
 test_decides_as_the_switch(void **state)
 {
@@ -127,6 +148,7 @@ test_decides_as_the_switch(void **state)
 			p.key.vport = vport_of(
 				c, (const char *[]){"pf0", "vm1", "vm2"}[sl_rng_below(&rng, 3)]);
 			decided += check_packet(c, &p, seed);
+			check_served(c, &p.key, seed);
 		}
 		assert_int_equal(atomic_load(&driver.live), ahead_entries(c, 0));
 	}

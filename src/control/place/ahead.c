@@ -19,6 +19,7 @@
 #define RETRY_NS (1 * SL_NS_PER_S) // no memory for a plan
 #define COUNT_NS (100 * SL_NS_PER_MS)
 #define COUNTS_AT_ONCE 256
+#define PLAN_PAUSE 4 // times what a plan took
 #define GROUPS_NS (50 * SL_NS_PER_MS)
 
 int
@@ -124,8 +125,9 @@ has_changed(struct control *c)
 // ---- carrying out
 
 static void
-free_live(struct ahead_live *l)
+free_live(struct ahead_nic *n, struct ahead_live *l)
 {
+	ahead_list_out(n, l);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -216,14 +218,28 @@ plan(struct control *c, uint16_t nic)
 {
 	struct ahead_nic *n = &c->ahead->nic[nic];
 
+	uint64_t now = sl_now(&c->clock);
+
 	n->stale = false;
 	n->swept = false;
 	if (ahead_plan_nic(c, nic) != 0) { // the one before it stays in force till then
 		n->stale = true;
-		n->retry_ns = sl_now(&c->clock) + RETRY_NS;
+		n->retry_ns = now + RETRY_NS;
 	}
 	n->phase = AHEAD_MAKE;
 	ahead_tables_planned(c, nic);
+	// However fast rules change, planning has a fifth of control's time.
+	n->plan_ns = sl_now(&c->clock);
+	n->plan_ns += PLAN_PAUSE * (n->plan_ns - now);
+}
+
+static void
+plan_when_due(struct control *c, uint16_t nic)
+{
+	struct ahead_nic *n = &c->ahead->nic[nic];
+
+	if (n->stale && n->outstanding == 0 && sl_now(&c->clock) >= n->plan_ns)
+		plan(c, nic);
 }
 
 static bool
@@ -251,8 +267,7 @@ finished(struct control *c, uint16_t nic)
 	c->ahead->redecide |= n->changed;
 	n->changed = false;
 	offload_nic_reserve(c->offload, nic, ahead_entries(c, nic));
-	if (n->stale)
-		plan(c, nic);
+	plan_when_due(c, nic);
 }
 
 static void
@@ -261,8 +276,10 @@ run_nic(struct control *c, uint16_t nic)
 	struct ahead_nic *n = &c->ahead->nic[nic];
 	uint64_t now = sl_now(&c->clock);
 
-	if (n->phase == AHEAD_IDLE && ahead_expired(c, nic))
-		plan(c, nic);
+	if (n->phase == AHEAD_IDLE) {
+		n->stale |= ahead_expired(c, nic);
+		plan_when_due(c, nic);
+	}
 	while (n->phase != AHEAD_IDLE && n->outstanding == 0 && n->retry_ns <= now) {
 		n->retry_ns = 0;
 		if (n->phase == AHEAD_UNMAKE && ahead_tables_wait(c, nic))
@@ -301,8 +318,7 @@ ahead_review(struct control *c)
 			continue;
 		n->stale = true;
 		n->room = n->class_room = UINT32_MAX;
-		if (n->outstanding == 0)
-			plan(c, i);
+		plan_when_due(c, i);
 		run_nic(c, i);
 	}
 }
@@ -390,8 +406,7 @@ group_queues(struct control *c)
 		if (c->nics[i] == NULL || c->nics[i]->gone)
 			continue;
 		c->ahead->nic[i].stale = true;
-		if (c->ahead->nic[i].outstanding == 0)
-			plan(c, i);
+		plan_when_due(c, i);
 	}
 }
 
@@ -437,12 +452,12 @@ take_answer(struct control *c, uint16_t nic, const struct nic_job *job)
 			carried(c, l, job->packets, job->bytes);
 		l->state = AHEAD_IN;
 		if (job->outcome == OFFLOAD_OK)
-			free_live(l);
+			free_live(n, l);
 		else
 			ahead_failed(c, nic, l, job);
 	}
-	if (!c->nics[nic]->gone && n->outstanding == 0 && n->stale)
-		plan(c, nic);
+	if (!c->nics[nic]->gone)
+		plan_when_due(c, nic);
 }
 
 void
@@ -461,13 +476,12 @@ void
 ahead_nic_gone(struct control *c, uint16_t nic)
 {
 	struct ahead_nic *n = c->ahead != NULL ? &c->ahead->nic[nic] : NULL;
-	uint32_t i;
 
 	if (n == NULL)
 		return;
-
-	for (i = 0; i < n->cap; i++)
-		free_live(&n->live[i]);
+	if (n->cap > 0)
+		memset(n->live, 0, n->cap * sizeof(*n->live));
+	memset(n->serving, 0, sizeof(n->serving));
 	n->phase = AHEAD_IDLE;
 	n->outstanding = n->n_notes = 0;
 	n->stale = n->counting = false;
@@ -515,62 +529,4 @@ ahead_table(const struct control *c, uint16_t nic, uint16_t port)
 			return ahead_group(port);
 	}
 	return 0;
-}
-
-// The rule that has a flow, if that is not the host's.
-static const struct ahead_live *
-server_of(const struct control *c, const struct flow_key *key, bool group)
-{
-	const struct control_vport *v = key->vport < DP_VPORTS_MAX ? &c->vports[key->vport] : NULL;
-	const struct ahead_live *best = NULL;
-	const struct ahead_nic *n;
-	uint32_t i;
-
-	if (c->ahead == NULL || v == NULL || v->port == NULL || v->port->nic == DP_NONE)
-		return NULL;
-	n = &c->ahead->nic[v->port->nic];
-	for (i = 0; i < n->cap; i++) {
-		const struct ahead_live *l = &n->live[i];
-
-		if (!l->used || l->group != group || l->vport != key->vport ||
-			l->state != AHEAD_IN || !l->kept || l->act.kind == AHEAD_JUMP)
-			continue;
-		if (best != NULL && best->level <= l->level)
-			continue;
-		if (flow_match_hits(&l->match, key))
-			best = l;
-	}
-	return best != NULL && best->act.kind != AHEAD_HOST ? best : NULL;
-}
-
-bool
-ahead_class_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len)
-{
-	const struct ahead_live *l = server_of(c, key, true);
-
-	if (l == NULL || l->act.port >= c->cfg->n_policies)
-		return false;
-	snprintf(buf, len, "class rule %s", c->cfg->policies[l->act.port].name);
-	return true;
-}
-
-bool
-ahead_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len)
-{
-	const struct ahead_live *best = server_of(c, key, false);
-
-	if (best == NULL)
-		return false;
-	if (best->chain.n == 0) {
-		snprintf(buf, len, "the default of table %u", best->chain.table);
-	} else {
-		const struct config_rule *r =
-			rule_book_get(c->book[best->sw], best->chain.rule[best->chain.n - 1].id);
-
-		if (r != NULL && r->name[0] != '\0')
-			snprintf(buf, len, "rule %s", r->name);
-		else
-			snprintf(buf, len, "rule %u", best->chain.rule[best->chain.n - 1].id);
-	}
-	return true;
 }

@@ -42,8 +42,10 @@ ahead_group(uint16_t port)
 }
 // The group of the embedded switch that single flows of a port are placed in; 0: the flat one.
 uint32_t ahead_table(const struct control *c, uint16_t nic, uint16_t port);
-// The same of a class rule (place/class_rules.h).
-bool ahead_class_serves(const struct control *c, const struct flow_key *key, char *buf, size_t len);
+// The same of a class rule (place/class_rules.h). dscp: of the flow's packets, OFFLOAD_NO_DSCP: not
+// known, and a rule that asks for one serves none of those.
+bool ahead_class_serves(
+	const struct control *c, const struct flow_key *key, uint8_t dscp, char *buf, size_t len);
 // The class rules of a NIC: a list of objects.
 json_t *ahead_class_json(struct control *c, uint16_t nic);
 // The rules in the NIC, to-host covers included.

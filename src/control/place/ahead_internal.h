@@ -7,7 +7,8 @@
 
 // The parts of place/ahead*.c: ahead_plan.c says what is wanted of a NIC, ahead.c makes it so,
 // ahead_failed.c draws the conclusion from what a driver answers, ahead_tables.c keeps tables until
-// single flows have left them, ahead_json.c tells. Thread safety: owner thread only (control).
+// single flows have left them, ahead_serve.c knows which rule has a flow, ahead_json.c tells.
+// Thread safety: owner thread only (control).
 
 #define AHEAD_REFUSED_MAX 64
 #define AHEAD_MISS_LEVEL 60000      // what misses a port's table, behind all others
@@ -37,6 +38,7 @@ struct ahead_live {
 	struct rte_flow *handle;
 	uint64_t base_packets, base_bytes; // that were counted already
 	uint64_t packets;                  // in all
+	uint32_t prev, next; // in its list of serving, each 1 + index in live; 0: none
 };
 
 // How a step stands, for people.
@@ -56,6 +58,10 @@ struct ahead_refusal {
 	char text[96];
 };
 
+struct ahead_serving { // the rules of one port, by level: 1 + index in live; 0: none
+	uint32_t first, last;
+};
+
 enum ahead_phase { AHEAD_IDLE, AHEAD_MAKE, AHEAD_UNMAKE };
 
 struct ahead_nic {
@@ -64,6 +70,7 @@ struct ahead_nic {
 	bool swept;    // room was made by unmaking first
 	bool changed;  // the NIC, since the plan was made
 	uint32_t outstanding;
+	uint64_t plan_ns;    // no plan is made before
 	uint64_t retry_ns;   // 0: nothing failed
 	uint32_t room;       // that the NIC was found to have, UINT32_MAX: not found out
 	uint64_t room_ns;    // when that was
@@ -71,6 +78,7 @@ struct ahead_nic {
 	uint64_t class_room_ns;
 	struct ahead_live *live; // [cap]
 	uint32_t cap;
+	struct ahead_serving serving[DP_VPORTS_MAX][2]; // of the switch's rules, of class rules
 	struct ahead_note *notes;
 	uint32_t n_notes, cap_notes;
 	struct ahead_refusal refused[AHEAD_REFUSED_MAX];
@@ -101,6 +109,9 @@ void ahead_tables_planned(struct control *c, uint16_t nic);
 // it holds, stays until they have left. When the time is up nothing is lost: until their rules are
 // gone the host has them.
 bool ahead_tables_wait(struct control *c, uint16_t nic);
+// ahead_serve.c. A rule with its port, kind and level is put into its list, or goes.
+void ahead_list_in(struct ahead_nic *n, struct ahead_live *l);
+void ahead_list_out(struct ahead_nic *n, struct ahead_live *l);
 // NULL: none; it may be one that is to be tried again.
 const struct ahead_refusal *ahead_refusal_of(const struct ahead_nic *n, uint32_t shape);
 // A name for one rule of a port, as translate_ahead_shape is one for all that look like it.

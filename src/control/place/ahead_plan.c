@@ -20,10 +20,11 @@ struct planning {
 	uint16_t from, vport; // ethdev of the port at hand, and the port
 	struct ahead_rule *rules;
 	struct ahead_standing *standings;
-	uint32_t budget, class_room;
-	bool group;  // class rules are planned
-	bool tables; // ports may have their own
-	bool table;  // this one has
+	uint32_t most, budget, class_room;
+	uint32_t taken; // by the switch's rules of all ports
+	bool group;     // class rules are planned
+	bool tables;    // ports may have their own
+	bool table;     // this one has
 };
 
 static uint16_t
@@ -153,6 +154,7 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 			.state = AHEAD_WANTED,
 			.fresh = true,
 			.used = true};
+		ahead_list_in(p->n, l);
 	}
 	// The same packets may be another rule's by now.
 	if (chain != NULL)
@@ -244,6 +246,7 @@ plan_port(struct planning *p, uint16_t vport, uint32_t share)
 	int rc = steps_into(p, vport, share, &plan);
 	uint32_t i;
 
+	p->taken += rc == 0 ? plan.n : 0;
 	for (i = 0; rc == 0 && i < plan.n; i++)
 		rc = want(p, vport, &plan.rules[i],
 			&list->chains[list->steps[plan.rules[i].step].rule]);
@@ -330,6 +333,7 @@ keep_to_room(struct planning *p)
 	uint16_t v;
 
 	p->class_room = p->n->class_room;
+	p->budget = p->most;
 	if (room == UINT32_MAX)
 		return;
 	for (v = 0; v < DP_VPORTS_MAX; v++)
@@ -396,18 +400,25 @@ plan_classes(struct planning *p, uint16_t vport)
 	return rc;
 }
 
-static int
-plan_ports(struct planning *p, bool classes)
+static void
+forget(struct ahead_nic *n, struct ahead_live *l)
 {
-	uint32_t share[DP_VPORTS_MAX];
-	int rc = share_out(p, share);
+	ahead_list_out(n, l);
+	l->used = false;
+}
+
+// share: of each port; NULL: each may have it all.
+static int
+plan_ports(struct planning *p, bool classes, const uint32_t *share)
+{
+	int rc = 0;
 	uint16_t v;
 
 	for (v = 0; rc == 0 && v < DP_VPORTS_MAX; v++) {
 		if (!is_port(p->c, v, p->nic))
 			continue;
 		p->table = has_table(p, v);
-		rc = plan_port(p, v, share[v]);
+		rc = plan_port(p, v, share != NULL ? share[v] : p->budget);
 		if (rc == 0 && p->table)
 			rc = plan_table(p, v);
 		if (rc == 0 && classes)
@@ -416,11 +427,45 @@ plan_ports(struct planning *p, bool classes)
 	return rc;
 }
 
+static void
+begin(struct planning *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->n->cap; i++) {
+		struct ahead_live *l = &p->n->live[i];
+
+		l->kept = false;
+		if (l->used && l->fresh)
+			forget(p->n, l);
+	}
+	p->n->n_notes = 0;
+	p->taken = 0;
+	keep_to_room(p);
+}
+
+// Mostly there is room for all that the ports want. A plan that fits into a port's share is the
+// same whatever more there is, so that one look at each port is enough then.
+static int
+plan_all(struct planning *p, bool classes)
+{
+	uint32_t share[DP_VPORTS_MAX];
+	int rc;
+
+	begin(p);
+	rc = plan_ports(p, classes, NULL);
+	if (rc != 0 || p->taken <= p->budget)
+		return rc;
+	begin(p);
+	rc = share_out(p, share);
+	return rc != 0 ? rc : plan_ports(p, classes, share);
+}
+
 int
 ahead_plan_nic(struct control *c, uint16_t nic)
 {
 	struct ahead_nic *n = &c->ahead->nic[nic];
-	struct planning p = {.c = c, .nic = nic, .n = n, .budget = budget_of(c, nic)};
+	struct planning p = {.c = c, .nic = nic, .n = n, .most = budget_of(c, nic)};
 	const bool may = !c->nics[nic]->gone && !failover_drains(c, nic);
 	uint32_t i;
 	int rc;
@@ -430,22 +475,18 @@ ahead_plan_nic(struct control *c, uint16_t nic)
 		return -ENOMEM;
 	for (i = 0; i < n->cap; i++) {
 		n->live[i].was_kept = n->live[i].kept;
-		n->live[i].kept = n->live[i].fresh = false;
+		n->live[i].fresh = false;
 	}
-	n->n_notes = 0;
 	p.tables = may && c->cfg->offload.vm_tables && c->cfg->offload.enabled &&
 		   c->nics[nic]->eswitch;
-	keep_to_room(&p);
-	rc = plan_ports(&p, may && class_rules_any(c));
+	rc = plan_all(&p, may && class_rules_any(c));
 	for (i = 0; i < n->cap; i++) {
 		struct ahead_live *l = &n->live[i];
 
 		if (rc != 0 && !l->fresh)
 			l->kept = l->was_kept;
-		else if (rc != 0)
-			l->used = false;
-		else if (l->used && !l->kept && l->state == AHEAD_WANTED)
-			l->used = false;
+		else if (l->used && (rc != 0 || (!l->kept && l->state == AHEAD_WANTED)))
+			forget(n, l);
 	}
 	free(p.rules);
 	free(p.standings);

@@ -201,9 +201,12 @@ build_rule(struct control *c, const struct offload_flow_view *f, struct placemen
 // The NIC of a placement is kept with it: by the time it is removed the flow's decision may name
 // another one, or none.
 static struct placement *
-make_placement(struct control *c, const struct offload_order *o, const struct offload_decision *d)
+make_placement(struct control *c, const struct offload_order *o, const struct offload_flow_view *f)
 {
+	const struct offload_decision *d = f->decision;
 	uint16_t nic = o->place.path == OFFLOAD_ESWITCH ? d->in.nic : o->place.queue.nic;
+	struct dp_verdict verdict;
+	struct dp_program prog;
 	struct placement *pl;
 
 	if (nic >= CONFIG_NICS_MAX || c->nics[nic] == NULL)
@@ -212,7 +215,11 @@ make_placement(struct control *c, const struct offload_order *o, const struct of
 	if (pl == NULL)
 		return NULL;
 	pl->nic = nic;
-	placement_made_for(pl, d);
+	placement_made_for(pl, f->decision);
+	if (o->place.path == OFFLOAD_ESWITCH) {
+		dp_compile(c->snapshot, f->key, &prog, &verdict);
+		placement_decided_by(c, pl, f->key, &prog);
+	}
 	return pl;
 }
 
@@ -234,7 +241,7 @@ start_rule(struct control *c, const struct offload_order *o)
 		fail_now(c, o, OFFLOAD_TRANSIENT, ENOMEM, "out of memory");
 		return false;
 	}
-	pl = o->type == OFFLOAD_INSTALL ? make_placement(c, o, f.decision)
+	pl = o->type == OFFLOAD_INSTALL ? make_placement(c, o, &f)
 					: placement_find(c, o->flow, o->side);
 	if (pl == NULL) {
 		free(job);

@@ -92,12 +92,13 @@ left_over(const struct flow_key *key, uint32_t depends)
 }
 
 void
-offload_run_decide(struct control *c, const struct flow_key *key, struct offload_decision *d)
+offload_run_decide(struct control *c, const struct flow_key *key, uint8_t dscp,
+	struct offload_decision *d, struct dp_program *prog)
 {
-	struct dp_program prog;
 	struct dp_verdict v;
 	int sw = control_switch_of(c, key->switch_id);
 
+	memset(prog, 0, sizeof(*prog));
 	memset(d, 0, sizeof(*d));
 	d->in = end_of(c, key->vport);
 	d->out = end_of(c, OFFLOAD_NONE);
@@ -107,20 +108,20 @@ offload_run_decide(struct control *c, const struct flow_key *key, struct offload
 	d->through_vm = misses_through(c, key->vport);
 	if (ahead_serves(c, key, d->served_by, sizeof(d->served_by)))
 		d->served = OFFLOAD_SERVED_ESWITCH;
-	else if (ahead_class_serves(c, key, d->served_by, sizeof(d->served_by)))
+	else if (ahead_class_serves(c, key, dscp, d->served_by, sizeof(d->served_by)))
 		d->served = OFFLOAD_SERVED_QUEUES;
 	if (sw < 0 || d->in.vport == OFFLOAD_NONE)
 		return;
-	dp_compile(c->snapshot, key, &prog, &v);
-	d->drop = prog.kind == DP_PROG_DROP;
+	dp_compile(c->snapshot, key, prog, &v);
+	d->drop = prog->kind == DP_PROG_DROP;
 	if (v.single_output)
-		d->out = end_of(c, prog.out);
+		d->out = end_of(c, prog->out);
 	d->depends = v.depends | left_over(key, v.depends);
-	d->cls = prog.cls;
-	d->priority = prog.cls < c->cfg->n_classes ? c->cfg->classes[prog.cls].level : 0;
-	d->wants_ring = (prog.flags & DP_PROG_RING) != 0 || prog.cls != 0 || v.rated;
+	d->cls = prog->cls;
+	d->priority = prog->cls < c->cfg->n_classes ? c->cfg->classes[prog->cls].level : 0;
+	d->wants_ring = (prog->flags & DP_PROG_RING) != 0 || prog->cls != 0 || v.rated;
 	d->lane_ok = v.single_output;
-	d->eswitch_ok = eswitch_can(&prog, &v);
+	d->eswitch_ok = eswitch_can(prog, &v);
 	d->fragments = key->frag != FLOW_FRAG_NO;
 	d->pinned_queue = v.pinned_queue == DP_NONE ? OFFLOAD_NONE : v.pinned_queue;
 	d->share = c->cfg->switches[sw].mode == CONFIG_OFFLOAD_SHARE;
@@ -155,12 +156,13 @@ redecide_one(struct control *c, uint32_t id)
 {
 	struct offload_flow_info fi;
 	struct offload_decision d;
+	struct dp_program prog;
 	struct placement *pl;
 	unsigned side;
 
 	if (!offload_flow_get(c->offload, id, &fi))
 		return;
-	offload_run_decide(c, &fi.key, &d);
+	offload_run_decide(c, &fi.key, fi.dscp, &d, &prog);
 	for (side = 0; side < 2; side++) {
 		pl = placement_find(c, id, side);
 		if (pl == NULL)
@@ -168,6 +170,8 @@ redecide_one(struct control *c, uint32_t id)
 		if (pl->has_lane)
 			placement_lane_update(c, pl, &fi.key);
 		placement_judge(c, pl, &d);
+		if (!pl->contradicted) // what it carries from now on is that of other rules
+			placement_decided_by(c, pl, &fi.key, &prog);
 	}
 	offload_flow_redecide(c->offload, id, &d);
 	if (d.in.vm != fi.decision.in.vm || d.out.vm != fi.decision.out.vm)
@@ -199,7 +203,8 @@ flow_event(struct control *c, const struct dp_event *ev)
 	struct offload_flow_info fi;
 	struct offload_flow_view f;
 	struct offload_decision d;
-	uint8_t worker;
+	struct dp_program prog;
+	uint8_t worker, dscp;
 	uint32_t id;
 	bool known, moved;
 
@@ -213,7 +218,10 @@ flow_event(struct control *c, const struct dp_event *ev)
 			placements_forget_host(c, id);
 		return;
 	}
-	offload_run_decide(c, &ev->key, &d);
+	dscp = ev->dscp;
+	if (dscp == DP_NO_DSCP && known && offload_flow_look(c->offload, id, &f))
+		dscp = f.dscp;
+	offload_run_decide(c, &ev->key, dscp, &d, &prog);
 	if (d.in.vport == OFFLOAD_NONE)
 		return;
 	known = known && offload_flow_look(c->offload, id, &f);

@@ -17,8 +17,10 @@ void offload_run_tick(struct control *c);
 // the new program when this returns (the caller publishes once more before it answers);
 // contradicted embedded-switch rules are on their way out.
 void offload_run_redecide(struct control *c);
-void offload_run_decide(
-	struct control *c, const struct flow_key *key, struct offload_decision *out);
+// What the rules in force say of a flow. dscp: of its packets, OFFLOAD_NO_DSCP: not known. *prog:
+// what it was compiled to, with the rules that decided.
+void offload_run_decide(struct control *c, const struct flow_key *key, uint8_t dscp,
+	struct offload_decision *out, struct dp_program *prog);
 // policy_run.c: the policy rules and the VMs' limits of the config in force. 0 or -ENOMEM.
 int offload_run_policy(struct control *c);
 // The brain's settings from a config.

@@ -7,6 +7,7 @@
 
 #include "datapath/packet.h"
 #include "orders.h"
+#include "switch/rule_book.h"
 
 #define REAP_FROM 256 // retired lanes
 
@@ -180,6 +181,25 @@ placement_made_for(struct placement *pl, const struct offload_decision *d)
 	pl->drop = d->drop;
 }
 
+void
+placement_decided_by(struct control *c, struct placement *pl, const struct flow_key *key,
+	const struct dp_program *prog)
+{
+	int sw = control_switch_of(c, key->switch_id);
+	uint8_t i;
+
+	pl->by.n = 0;
+	if (sw < 0 || pl->place.path != OFFLOAD_ESWITCH)
+		return; // a lane's packets are counted by workers
+	pl->by.sw = (uint16_t)sw;
+	for (i = 0; i < prog->n_rules; i++) {
+		struct placement_rule *r = &pl->by.rule[pl->by.n];
+
+		if (rule_book_entry_rule(c->book[sw], prog->rule[i], &r->id, &r->gen))
+			pl->by.n++;
+	}
+}
+
 // A lane runs the new program already; a rule in the embedded switch does what it was made for
 // until it is gone.
 void
@@ -311,6 +331,8 @@ placement_lane_update(struct control *c, struct placement *pl, const struct flow
 void
 placement_carried(struct control *c, const struct placement *pl, uint64_t packets, uint64_t bytes)
 {
+	uint8_t i;
+
 	if (pl->in.vport < DP_VPORTS_MAX) {
 		c->eswitch[pl->in.vport].rx_packets += packets;
 		c->eswitch[pl->in.vport].rx_bytes += bytes;
@@ -319,6 +341,9 @@ placement_carried(struct control *c, const struct placement *pl, uint64_t packet
 		c->eswitch[pl->out.vport].tx_packets += packets;
 		c->eswitch[pl->out.vport].tx_bytes += bytes;
 	}
+	for (i = 0; i < pl->by.n; i++)
+		rule_book_carried(
+			c->book[pl->by.sw], pl->by.rule[i].id, pl->by.rule[i].gen, packets, bytes);
 }
 
 uint32_t

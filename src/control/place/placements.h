@@ -31,6 +31,13 @@ struct placement {
 	struct offload_end in, out;        // eswitch: what its rule does
 	bool drop;                         // likewise
 	bool contradicted;                 // the rules in force say something else by now
+	struct { // the switch's rules that decided it: what it carries is credited to them
+		uint16_t sw;
+		uint8_t n;
+		struct placement_rule {
+			uint32_t id, gen; // rule_book.h
+		} rule[DP_PROG_RULES];
+	} by;
 	TAILQ_ENTRY(placement) link;
 };
 
@@ -52,6 +59,9 @@ typedef void (*placement_fn)(void *ctx, struct placement *pl);
 void placements_each(struct control *c, placement_fn fn, void *ctx); // fn may drop the one given
 // Keeps what the rule of an eswitch placement does, to be compared with later decisions.
 void placement_made_for(struct placement *pl, const struct offload_decision *d);
+// These rules say where its packets go; of the rules in force.
+void placement_decided_by(struct control *c, struct placement *pl, const struct flow_key *key,
+	const struct dp_program *prog);
 // The flow's decision is d now: is the placement contradicted?
 void placement_judge(struct control *c, struct placement *pl, const struct offload_decision *d);
 
@@ -63,7 +73,8 @@ uint32_t placement_mark(const struct placement *pl);
 // What the lane has carried since the last call.
 void placement_lane_delta(
 	struct control *c, struct placement *pl, uint32_t *packets, uint64_t *bytes);
-// Its rule in the embedded switch carried so much more: counted for the vports at both ends.
+// Its rule in the embedded switch carried so much more: counted for the vports at both ends, and
+// for the rules of the switch that decided it.
 void placement_carried(
 	struct control *c, const struct placement *pl, uint64_t packets, uint64_t bytes);
 // Frees what no worker can see any more. After each publish.

@@ -376,6 +376,16 @@ rule_book_carried(struct rule_book *b, uint32_t id, uint32_t gen, uint64_t packe
 	b->list[id].nic_bytes += bytes;
 }
 
+bool
+rule_book_entry_rule(const struct rule_book *b, uint32_t entry, uint32_t *id, uint32_t *gen)
+{
+	if (entry >= b->max || b->entries[entry].rule == NO_ENTRY)
+		return false;
+	*id = b->entries[entry].rule;
+	*gen = b->list[*id].gen;
+	return true;
+}
+
 void
 rule_book_hardware(const struct rule_book *b, uint32_t id, uint64_t *packets, uint64_t *bytes)
 {

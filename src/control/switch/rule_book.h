@@ -40,6 +40,8 @@ void rule_book_counters(const struct rule_book *b, uint32_t id, uint64_t *packet
 // gives it; what belongs to an earlier rule of that id is forgotten.
 void rule_book_carried(
 	struct rule_book *b, uint32_t id, uint32_t gen, uint64_t packets, uint64_t bytes);
+// The rule that a counter index belongs to. False: none.
+bool rule_book_entry_rule(const struct rule_book *b, uint32_t entry, uint32_t *id, uint32_t *gen);
 void rule_book_hardware(const struct rule_book *b, uint32_t id, uint64_t *packets, uint64_t *bytes);
 
 // The engine's entries in order of table and effect, each with its rule. fn must not edit.

@@ -371,6 +371,7 @@ struct offload_flow_view {
 	const struct flow_key *key;
 	const struct offload_decision *decision;
 	uint8_t worker;
+	uint8_t dscp; // OFFLOAD_NO_DSCP: not known
 	int8_t asked;
 };
 bool offload_flow_look(const struct offload *o, uint32_t id, struct offload_flow_view *out);

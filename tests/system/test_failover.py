@@ -9,9 +9,11 @@
        vf0      vf1 . . . . . vf0      vf1     what uses the VFs moves: vm0 sends, vm1 is a sink
                 sluiced: uplink, vm0, vm1
 """
+import re
+
 import pytest
 
-from sluice_harness import RpcError, wait_for
+from sluice_harness import Nic, RpcError, wait_for
 
 PACKETS = 'generator,flows=200,seed=5,pps=40000,size=200,skew=1.1,v6=0'
 
@@ -250,3 +252,61 @@ def test_no_standby(switch):
         s.call('nic fail', nic='nic0')
     with pytest.raises(RpcError, match='no NIC named'):
         s.call('nic show', nic='nic7')
+
+
+def guests_config(work):
+    """v has VF 0 of nic0, and of nic1 when that has failed; g has virtio only."""
+    cfg = config(vf0=f'vhost-user,path={work}/v.sock', recover_ms=100)
+    sw = cfg['switches'][0]
+    sw['ports'] = [*sw['ports'][:2],
+                   {'name': 'g', 'vm': 'g',
+                    'attach': {'kind': 'vhost-user', 'path': f'{work}/g.sock'}}]
+    sw['rules'] = [{'match': 'any', 'actions': 'normal'}]
+    return cfg
+
+
+@pytest.mark.slow
+def test_guests_keep_their_connection(sluiced, work, guest):
+    """Two real guests through the loss of a NIC and its return, one on a VF, the other on virtio: a
+    TCP connection goes on with every line, and an echo that is missing was dropped by name."""
+    s = sluiced(guests_config(work), telemetry=True)
+    g = guest('g', [Nic(f'{work}/g.sock', '52:54:00:00:00:01', ('10.0.0.1/24',))])
+    v = guest('v', [Nic(f'{work}/v.sock', '52:54:00:00:00:02', ('10.0.0.2/24',))])
+    for vm in (g, v):
+        vm.start(wait=False)
+    for vm in (g, v):
+        vm.wait_boot()
+    wait_for(lambda: g.ping('10.0.0.2', 1) == 1, 20, 'they reach each other')
+    drops = lost(s.call('stats'))
+
+    # nc would end the connection with its own input.
+    got = v.begin('tail -f /dev/null | nc -l -p 5001 >/tmp/got')
+    wait_for(lambda: ':1389' in v.run('cat /proc/net/tcp /proc/net/tcp6'), 20, 'it listens')
+    sent = g.begin('(n=0; until [ -e /tmp/enough ]; do echo $n; echo $n >>/tmp/sent; n=$((n + 1)); usleep 5000; done) '
+                   '| nc 10.0.0.2 5001')
+    echo = g.begin('ping -i 0.02 10.0.0.2 >/tmp/echo')
+
+    def goes_on():
+        lines = int(v.run('wc -l </tmp/got'))
+        wait_for(lambda: int(v.run('wc -l </tmp/got')) > lines + 20, 30, 'the connection goes on')
+    goes_on()
+    mood(s, 'link_down=wire')
+    wait_for(lambda: nic(s)['state'] == 'failed' and not nic(s)['switching'], 20, 'it is over')
+    assert carried_by(s)['vm0'] == 'nic1/vf0'
+    goes_on()
+    mood(s, 'link_down=none')
+    wait_for(lambda: nic(s)['switches'] == 2 and not nic(s)['switching'], 20, 'and back')
+    assert carried_by(s)['vm0'] == 'nic0/vf0'
+    goes_on()
+    g.run('touch /tmp/enough; killall -INT ping')
+    g.finish(sent)
+    g.finish(echo)
+    v.run('killall tail')
+    v.finish(got)
+    assert v.run('md5sum </tmp/got') == g.run('md5sum </tmp/sent')
+    numbers = [int(n) for n in re.findall(r'seq=(\d+)', g.run('cat /tmp/echo'))]
+    assert len(set(numbers)) == len(numbers), 'each answer came once'
+    # The last one may have been on its way.
+    missing = numbers[-1] + 1 - len(numbers)
+    stats = s.settled()
+    assert stats['conserved'] and missing <= lost(stats) - drops, (missing, stats['packets'])

@@ -178,6 +178,12 @@ static const struct ctl_command commands[] = {
 		.args = {{"nic", CTL_STR, true, true, .complete = "nic",
 				.help = "name of the NIC"}}},
 
+	{.name = "nic restart", .writes = true,
+		.help = "take all rules out, stop a NIC's ports, start them, make the rules anew",
+		.fields = "name role state partner",
+		.args = {{"nic", CTL_STR, true, true, .complete = "nic",
+				.help = "name of a NIC that carries its ports"}}},
+
 	{.name = "offload status",
 		.help = "each NIC: what it can do, entries and queues used, orders, refusals by "
 			"reason",

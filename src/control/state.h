@@ -34,6 +34,7 @@ struct ledger_base;    // ledger.c
 struct extension_book; // extensions.h
 struct failover;       // failover.h
 struct evict;          // evict.h
+struct restart;        // restart.h
 
 struct control_vport {
 	struct config_port cfg;
@@ -98,6 +99,7 @@ struct control {
 	struct mover *mover;            // (mover.c)
 	struct failover *failover;      // (failover/failover.c); NULL: no NIC has a standby
 	struct evict *evict;            // (failover/evict.c)
+	struct restart *restart;        // (failover/restart.c); NULL: none so far
 	struct channels *channels;      // (guest/channels.c)
 	struct mailbox *mailbox;        // (guest/mailbox.c)
 	struct hint_list *hints;        // (hints.c)

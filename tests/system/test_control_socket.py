@@ -251,7 +251,8 @@ ARGUMENTS = {
     'help': ['flow', 'list'],
 }
 SELF = {'help', 'completion bash'}  # answered without a server
-ELSEWHERE = {'nic fail', 'nic recover'}  # need a second NIC: test_failover.py
+# Need a NIC, or two: test_failover.py, test_offload_failures.py.
+ELSEWHERE = {'nic fail', 'nic recover', 'nic restart'}
 
 
 def commands():

@@ -104,6 +104,10 @@ def test_the_standby_stands_still(switch):
         assert 'active' in line or 'standby' in line
     with pytest.raises(RpcError, match='is standby'):
         s.call('nic recover', nic='nic1')
+    with pytest.raises(RpcError, match='only a NIC that carries its ports can be restarted'):
+        s.call('nic restart', nic='nic1')
+    assert s.call('nic restart', nic='nic0')['state'] == 'active'
+    at_rest(s, 'nic0', 'nic1')
     with pytest.raises(RpcError, match='stands by for nic0'):
         s.call('port detach', port='vm1')
         s.call('port attach', port='vm1', kind='vf', nic='nic1', vf=1)
@@ -159,6 +163,8 @@ def test_device_removal(switch):
     assert shown['rules_left'] == 0 and shown['counters_unread'] > 100, shown
     with pytest.raises(RpcError, match='at a restart only'):
         s.call('nic recover', nic='nic0')
+    with pytest.raises(RpcError, match='nic0 is gone'):
+        s.call('nic restart', nic='nic0')
     sent = s.call('stats')['nics'][1]['sent_wire']
     wait_for(lambda: s.call('stats')['nics'][1]['sent_wire'] > sent + 1000, 10, 'traffic goes on')
     # The standby has nobody to go to: it stays, and is taken again when its link is back.

@@ -266,9 +266,34 @@ def test_policy_under_traffic(switch):
     finish(s)
 
 
-def test_port_restart(switch):
-    """A NIC that loses its rules when a port is stopped and started."""
-    s = switch(TO_V0, dev=',stop_flush=1')
+def carried(s):
+    """Packets of each flow that rules of the NIC carried."""
+    return {f['id']: s.call('flow show', flow=f['id'])['packets_by_place']['eswitch']
+            for f in flows(s)}
+
+
+@pytest.mark.parametrize('dev', ['', ',stop_flush=1'], ids=['keeps', 'loses'])
+def test_port_restart(switch, dev):
+    """The ports of a NIC stop and start under traffic: each flow's rule is made anew, and hit."""
+    s = switch(TO_V0, dev=dev)
+    generate(s, 10, 4000)
+    wait_for(lambda: len(flows(s, place='eswitch', state='placed')) == 10, 10, 'placed')
+    ids, made = {f['id'] for f in flows(s)}, shown(s)['insertions']['installed']
+    answer = s.ctl_json('nic', 'restart', 'nic0')
+    assert (answer['state'], answer['link']) == ('active', 'up'), answer
+    wait_for(lambda: len(flows(s, place='eswitch', state='placed')) == 10, 20, 'placed again')
+    assert {f['id'] for f in flows(s)} == ids, 'the same flows'
+    assert shown(s)['insertions']['installed'] >= made + 10, 'by rules that are new'
+    assert s.telemetry('/emunic/info,nic=net_emunic0')['/emunic/info']['rules'] == 10
+    before = carried(s)
+    wait_for(lambda: all(n > before[f] + 20 for f, n in carried(s).items()), 20, 'each is hit')
+    with pytest.raises(RpcError, match='no NIC named "nic9"'):
+        s.call('nic restart', nic='nic9')
+    finish(s)
+
+
+def test_a_port_that_goes_and_comes(switch):
+    s = switch(TO_V0)
     generate(s, 10, 4000)
     wait_for(lambda: len(flows(s, place='eswitch', state='placed')) == 10, 10, 'placed')
     s.call('port detach', port='v0')

@@ -9,6 +9,7 @@
 #include "failover/carry.h"
 #include "failover/evict.h"
 #include "failover/failover.h"
+#include "failover/restart.h"
 #include "failover/watch.h"
 #include "nic/nic.h"
 #include "pending.h"
@@ -145,12 +146,32 @@ switch_step(struct control *c, void *state, bool expired)
 	return true;
 }
 
+static bool
+restart_step(struct control *c, void *state, bool expired)
+{
+	struct switching *s = state;
+	struct sl_err err;
+	int rc;
+
+	sl_err_init(&err);
+	rc = restart_result(c, s->nic, &err);
+	if (rc == -EINPROGRESS && !expired)
+		return false;
+	if (rc == 0 || rc == -EINPROGRESS)
+		ctl_call_reply(s->call, nic_json_full(c, s->nic));
+	else
+		ctl_call_fail(s->call, &err);
+	free(s);
+	return true;
+}
+
 static int
-answer_later(struct control *c, struct ctl_call *call, uint16_t nic, json_t **result)
+answer_later(
+	struct control *c, struct ctl_call *call, uint16_t nic, pending_step step, json_t **result)
 {
 	struct switching *s = calloc(1, sizeof(*s));
 
-	if (s != NULL && pending_add(c, switch_step, s, SWITCH_MS) == 0) {
+	if (s != NULL && pending_add(c, step, s, SWITCH_MS) == 0) {
 		s->call = call;
 		s->nic = nic;
 		return CTL_LATER;
@@ -166,7 +187,7 @@ COMMAND(cmd_nic_fail)
 	int nic = arg_nic(c, args, err);
 	int rc = nic < 0 ? err->code : failover_fail(c, (uint16_t)nic, err);
 
-	return rc != 0 ? rc : answer_later(c, call, (uint16_t)nic, result);
+	return rc != 0 ? rc : answer_later(c, call, (uint16_t)nic, switch_step, result);
 }
 
 COMMAND(cmd_nic_recover)
@@ -175,5 +196,14 @@ COMMAND(cmd_nic_recover)
 	int nic = arg_nic(c, args, err);
 	int rc = nic < 0 ? err->code : failover_recover(c, (uint16_t)nic, err);
 
-	return rc != 0 ? rc : answer_later(c, call, (uint16_t)nic, result);
+	return rc != 0 ? rc : answer_later(c, call, (uint16_t)nic, switch_step, result);
+}
+
+COMMAND(cmd_nic_restart)
+{
+	struct control *c = app;
+	int nic = arg_nic(c, args, err);
+	int rc = nic < 0 ? err->code : restart_begin(c, (uint16_t)nic, err);
+
+	return rc != 0 ? rc : answer_later(c, call, (uint16_t)nic, restart_step, result);
 }

@@ -25,6 +25,7 @@ static const struct ctl_binding bindings[] = {
 	{"nic show", cmd_nic_show},
 	{"nic fail", cmd_nic_fail},
 	{"nic recover", cmd_nic_recover},
+	{"nic restart", cmd_nic_restart},
 	{"offload status", cmd_offload_status},
 	{"offload show", cmd_offload_show},
 	{"offload top", cmd_offload_top},

@@ -37,6 +37,7 @@ COMMAND(cmd_nic_list);
 COMMAND(cmd_nic_show);
 COMMAND(cmd_nic_fail);
 COMMAND(cmd_nic_recover);
+COMMAND(cmd_nic_restart);
 COMMAND(cmd_offload_status);
 COMMAND(cmd_offload_show);
 COMMAND(cmd_offload_top);

@@ -12,6 +12,7 @@
 #include "failover/carry.h"
 #include "failover/evict.h"
 #include "failover/internal.h"
+#include "failover/restart.h"
 #include "nic/nic.h"
 #include "place/ahead.h"
 #include "place/mover.h"
@@ -115,6 +116,7 @@ failover_fini(struct control *c)
 	}
 	free(c->failover);
 	c->failover = NULL;
+	restart_fini(c);
 	evict_free(c->evict);
 	c->evict = NULL;
 }
@@ -295,7 +297,7 @@ run_idle(struct control *c, struct fo_pair *p, uint64_t now)
 	const struct fo_nic *o = fo_nic(c, other);
 	const uint32_t recover_ms = c->cfg->nics[other].recover_ms;
 
-	if (now < p->retry_ns)
+	if (now < p->retry_ns || (restart_drains(c, on) && fo_nic(c, on)->state != FAILOVER_FAILED))
 		return;
 	if (fo_nic(c, on)->state == FAILOVER_FAILED && usable(c, other)) {
 		if (fo_nic(c, on)->by_command && !c->nics[on]->gone && fo_nic(c, on)->up)
@@ -372,6 +374,7 @@ failover_run(struct control *c)
 	bool due;
 	unsigned i, k;
 
+	restart_run(c);
 	if (f == NULL)
 		return;
 	now = sl_now(&c->clock);
@@ -405,7 +408,8 @@ failover_drains(const struct control *c, uint16_t nic)
 {
 	const struct fo_pair *p = pair_of(c, nic);
 
-	return p != NULL && p->phase == FO_DRAIN && p->nic[p->on] == nic;
+	return restart_drains(c, nic) ||
+	       (p != NULL && p->phase == FO_DRAIN && p->nic[p->on] == nic);
 }
 
 uint16_t
@@ -483,8 +487,8 @@ commanded(struct control *c, uint16_t nic, struct sl_err *err)
 		sl_err_set(err, EINVAL, "nic",
 			"%s has no standby (see /nics/N/standby_for), and stands by for none",
 			c->nics[nic]->name);
-	else if (p->phase != FO_IDLE || p->rushing)
-		sl_err_set(err, EBUSY, "nic", "a switch-over of %s and %s is under way",
+	else if (p->phase != FO_IDLE || p->rushing || restart_drains(c, p->nic[p->on]))
+		sl_err_set(err, EBUSY, "nic", "a switch-over or restart of %s and %s is under way",
 			c->nics[p->nic[0]]->name, c->nics[p->nic[1]]->name);
 	else
 		return p;

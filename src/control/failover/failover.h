@@ -55,7 +55,7 @@ void failover_run(struct control *c);
 // A driver says that the device is gone. False: it has no standby.
 bool failover_gone(struct control *c, uint16_t nic, const char *text);
 
-// Everything is on its way out of that NIC, to go to its standby or back.
+// Everything is on its way out of that NIC, to go to its standby or back, or for a restart of it.
 bool failover_drains(const struct control *c, uint16_t nic);
 // The NIC that carries what is attached to that one.
 uint16_t failover_carrier(const struct control *c, uint16_t nic);

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "failover/restart.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "device/ports.h"
+#include "failover/failover.h"
+#include "nic/nic.h"
+#include "orders.h"
+#include "place/ahead.h"
+#include "publish.h"
+
+#define DRAIN_NS (10 * SL_NS_PER_S)
+#define SETTLE_NS (20 * SL_NS_PER_MS) // what is on its way out by its ports
+
+struct restart {
+	struct {
+		bool drains;
+		uint64_t deadline_ns;
+		struct sl_err err; // of the last one
+	} nic[CONFIG_NICS_MAX];
+};
+
+int
+restart_begin(struct control *c, uint16_t nic, struct sl_err *err)
+{
+	struct failover_info info;
+
+	failover_info(c, nic, &info);
+	if (c->nics[nic]->gone)
+		return sl_err_set(err, ENODEV, "nic", "%s is gone: it comes back at a restart only",
+			c->nics[nic]->name);
+	if (info.busy || restart_drains(c, nic))
+		return sl_err_set(err, EBUSY, "nic", "%s is being switched over, or restarted",
+			c->nics[nic]->name);
+	if (info.state != FAILOVER_ACTIVE)
+		return sl_err_set(err, EBUSY, "nic",
+			"%s is %s: only a NIC that carries its ports can be restarted",
+			c->nics[nic]->name, failover_state_name(info.state));
+	if (c->restart == NULL)
+		c->restart = calloc(1, sizeof(*c->restart));
+	if (c->restart == NULL)
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	c->restart->nic[nic].drains = true;
+	c->restart->nic[nic].deadline_ns = sl_now(&c->clock) + DRAIN_NS;
+	sl_err_init(&c->restart->nic[nic].err);
+	offload_nic_drain(c->offload, nic, true);
+	ahead_review(c);
+	return 0;
+}
+
+bool
+restart_drains(const struct control *c, uint16_t nic)
+{
+	return c->restart != NULL && c->restart->nic[nic].drains;
+}
+
+int
+restart_result(const struct control *c, uint16_t nic, struct sl_err *err)
+{
+	if (restart_drains(c, nic))
+		return -EINPROGRESS;
+	*err = c->restart->nic[nic].err;
+	return err->code;
+}
+
+void
+restart_fini(struct control *c)
+{
+	free(c->restart);
+	c->restart = NULL;
+}
+
+static bool
+sent_all(struct dp_port *const *ports, unsigned n)
+{
+	unsigned i, q;
+
+	for (i = 0; i < n; i++) {
+		for (q = 0; q < ports[i]->n_txq; q++) {
+			if (ports[i]->ops->tx_idle != NULL &&
+				!ports[i]->ops->tx_idle(ports[i], (uint16_t)q))
+				return false;
+		}
+	}
+	return true;
+}
+
+static void
+settle(struct control *c, struct dp_port *const *ports, unsigned n)
+{
+	const uint64_t end = sl_now(&c->clock) + SETTLE_NS;
+
+	if (!c->running)
+		return;
+	// Twice: what one worker handed to another before the first is sent by the second.
+	orders_sync(c);
+	orders_sync(c);
+	while (!sent_all(ports, n) && sl_now(&c->clock) < end)
+		orders_nap();
+}
+
+static int
+open_again(struct control *c, const uint16_t *vports, unsigned n, struct sl_err *err)
+{
+	unsigned i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = ports_open_nic(c, &c->vports[vports[i]], &c->vports[vports[i]].port, err);
+	if (rc == 0 && publish(c, false) != 0)
+		rc = sl_err_set(err, ENOMEM, NULL, "out of memory");
+	return rc;
+}
+
+// Workers let go of its ports; they stop, start, and are polled again.
+static int
+stop_and_start(struct control *c, struct nic *nic, struct sl_err *err)
+{
+	struct dp_port *old[DP_VPORTS_MAX];
+	uint16_t vports[DP_VPORTS_MAX];
+	unsigned i, n = 0;
+	int rc;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		struct control_vport *v = &c->vports[i];
+
+		if (!v->used || v->port == NULL || v->port->nic != nic->index)
+			continue;
+		vports[n] = (uint16_t)i;
+		old[n++] = v->port;
+		v->port = NULL;
+	}
+	if (publish(c, false) != 0) {
+		for (i = 0; i < n; i++)
+			c->vports[vports[i]].port = old[i];
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	}
+	settle(c, old, n);
+	for (i = 0; i < n; i++)
+		ports_close_device(c, old[i]);
+	nic_stop(nic, true);
+	rc = nic_start(nic, err);
+	if (rc == 0)
+		rc = open_again(c, vports, n, err);
+	for (i = 0; i < n; i++) {
+		if (c->vports[vports[i]].port != NULL)
+			dp_port_poll_link(c->vports[vports[i]].port);
+	}
+	return rc;
+}
+
+static bool
+is_empty(struct control *c, uint16_t nic)
+{
+	return offload_nic_empty(c->offload, nic) && ahead_entries(c, nic) == 0 &&
+	       nic_executor_pending(c->nics[nic]->executor) == 0;
+}
+
+static void
+finish(struct control *c, uint16_t nic)
+{
+	c->restart->nic[nic].drains = false;
+	offload_nic_drain(c->offload, nic, false);
+	ahead_review(c);
+}
+
+static void
+run(struct control *c, uint16_t nic)
+{
+	struct sl_err *err = &c->restart->nic[nic].err;
+	struct nic *dev = c->nics[nic];
+	struct failover_info info;
+
+	failover_info(c, nic, &info);
+	if (info.state != FAILOVER_ACTIVE) {
+		sl_err_set(err, ENODEV, "nic", "%s failed meanwhile: %s", dev->name, info.why);
+		finish(c, nic);
+	} else if (is_empty(c, nic)) {
+		if (stop_and_start(c, dev, err) == 0)
+			sl_log(c->log, SL_LOG_INFO, "%s was restarted", dev->name);
+		else
+			sl_log(c->log, SL_LOG_ERR, "%s does not start again: %s", dev->name,
+				err->text);
+		finish(c, nic);
+	} else if (sl_now(&c->clock) >= c->restart->nic[nic].deadline_ns) {
+		sl_err_set(err, ETIMEDOUT, "nic",
+			"%s holds rules that its driver does not let go of: nothing was stopped",
+			dev->name);
+		finish(c, nic);
+	}
+}
+
+void
+restart_run(struct control *c)
+{
+	uint16_t i;
+
+	for (i = 0; c->restart != NULL && i < CONFIG_NICS_MAX; i++) {
+		if (c->restart->nic[i].drains)
+			run(c, i);
+	}
+}

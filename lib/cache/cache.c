@@ -22,7 +22,7 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 {
 	struct sl_rng rng = {.state = seed};
 	struct cache_memory mem;
-	size_t nobody_at, entries_at, buckets_at, len;
+	size_t entries_at, apart, buckets_at, len;
 	uint32_t n_buckets;
 	struct cache *c;
 
@@ -31,18 +31,19 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 	size = RTE_ALIGN_CEIL(size, CACHE_WAYS);
 	// 1.75 to 3.5 slots for each entry.
 	n_buckets = rte_align32pow2((size + size / 2 + size / 4) / CACHE_WAYS);
-	nobody_at = RTE_ALIGN_CEIL(sizeof(*c), 128);
-	entries_at = nobody_at + sizeof(struct cache_entry);
-	buckets_at = entries_at + (size_t)size * sizeof(struct cache_entry);
+	entries_at = RTE_ALIGN_CEIL(sizeof(*c), 64);
+	apart = ((size_t)size + 1) * sizeof(struct cache_entry); // nobody's is the last one
+	buckets_at = entries_at + 2 * apart;
 	len = buckets_at + (size_t)n_buckets * sizeof(struct cache_bucket);
 	if (cache_memory_take(&mem, len, socket_id) < 0)
 		return -ENOMEM;
 	c = mem.data;
 	c->mem = mem;
 	c->entries = (struct cache_entry *)((char *)mem.data + entries_at);
-	c->nobody = (struct cache_entry *)((char *)mem.data + nobody_at);
-	c->nobody->key.l3 = CACHE_L3_NOBODY;
-	c->entries[0].key.l3 = CACHE_L3_NOBODY; // slots that were never taken lead there
+	c->apart = (ptrdiff_t)apart;
+	c->nobody = &c->entries[size];
+	c->nobody->rest[CACHE_L3] = CACHE_L3_NOBODY;
+	c->entries[0].rest[CACHE_L3] = CACHE_L3_NOBODY; // slots that were never taken lead there
 	c->wide = lookup_wide_here();
 	c->buckets = (struct cache_bucket *)((char *)mem.data + buckets_at);
 	c->bucket_mask = n_buckets - 1;
@@ -84,7 +85,7 @@ entry_take(struct cache *c)
 	uint32_t idx = c->free_head;
 
 	if (idx != CACHE_NONE)
-		c->free_head = (uint32_t)c->entries[idx].packets;
+		c->free_head = c->entries[idx].packets;
 	else if (c->fresh < c->stats.size)
 		idx = c->fresh++;
 	return idx;
@@ -94,15 +95,19 @@ static void
 leave(struct cache *c, struct cache_bucket *b, unsigned slot)
 {
 	struct cache_entry *e = entry_at(c, b, slot);
-	struct cache_bucket *home = cache_first(c, cache_hash(&c->secret, &e->key));
+	struct cache_bucket *home;
+	struct flow_key key;
 
+	cache_key(e, c->apart, &key);
+	home = cache_first(c, cache_hash(&c->secret, &key));
 	if (c->evict != NULL)
 		c->evict(c->evict_ctx, e);
 	if (home != b)
 		home->moved--;
 	b->used &= (uint8_t) ~(1u << slot);
 	b->sig[slot] = 0;
-	e->key.l3 = CACHE_L3_NOBODY; // it may be a candidate between two stages of a look-up
+	e->rest[CACHE_L3] =
+		CACHE_L3_NOBODY; // it may be a candidate between two stages of a look-up
 	e->packets = c->free_head;
 	c->free_head = b->idx[slot];
 	c->stats.used--;
@@ -141,7 +146,7 @@ static void
 victim_prefetch(const struct cache *c, const struct cache_bucket *b)
 {
 	for (uint32_t m = b->used; m != 0; m &= m - 1)
-		rte_prefetch0(&entry_at(c, b, (unsigned)__builtin_ctz(m))->packets);
+		rte_prefetch0(entry_at(c, b, (unsigned)__builtin_ctz(m)));
 }
 
 // The next bucket in turn that holds something: there is one when the cache is not empty.
@@ -215,6 +220,20 @@ choose(struct cache_bucket *first, struct cache_bucket *second)
 	return second;
 }
 
+static void
+start(const struct cache *c, struct cache_entry *e, const struct flow_key *key, uint32_t tick)
+{
+	struct cache_more *more = cache_more(e, c->apart);
+	uint64_t addrs = cache_addrs(key);
+
+	*e = (struct cache_entry){
+		.src = (uint32_t)addrs, .dst = (uint32_t)(addrs >> 32), .last_tick = tick};
+	memcpy(e->rest, (const char *)key + sizeof(*key) - sizeof(e->rest), sizeof(e->rest));
+	memset(more, 0, sizeof(*more));
+	memcpy(more->src, key->src + sizeof(e->src), sizeof(more->src));
+	memcpy(more->dst, key->dst + sizeof(e->dst), sizeof(more->dst));
+}
+
 struct cache_entry *
 cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_t tick)
 {
@@ -240,9 +259,7 @@ cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_
 	if (b != first)
 		first->moved++;
 	e = entry_at(c, b, slot);
-	memset(e, 0, sizeof(*e));
-	e->key = *key;
-	e->last_tick = tick;
+	start(c, e, key, tick);
 	c->stats.inserts++;
 	c->stats.used++;
 	return e;
@@ -275,9 +292,12 @@ leave_from(struct cache *c, struct cache_bucket *b, uint32_t idx)
 void
 cache_remove(struct cache *c, struct cache_entry *e)
 {
-	uint64_t hash = cache_hash(&c->secret, &e->key);
 	uint32_t idx = (uint32_t)(e - c->entries);
+	struct flow_key key;
+	uint64_t hash;
 
+	cache_key(e, c->apart, &key);
+	hash = cache_hash(&c->secret, &key);
 	if (!leave_from(c, cache_first(c, hash), idx))
 		leave_from(c, cache_second(c, hash), idx);
 }
@@ -344,4 +364,51 @@ void
 cache_stats_get(const struct cache *c, struct cache_stats *out)
 {
 	*out = c->stats;
+}
+
+ptrdiff_t
+cache_apart(const struct cache *c)
+{
+	return c->apart;
+}
+
+void
+cache_carry(struct cache_entry *e, ptrdiff_t apart, bool packets, bool bytes)
+{
+	struct cache_more *more = cache_more(e, apart);
+
+	more->packets_high = (uint16_t)(more->packets_high + packets);
+	more->bytes_high += bytes;
+}
+
+void
+cache_key(const struct cache_entry *e, ptrdiff_t apart, struct flow_key *out)
+{
+	const struct cache_more *more;
+
+	memset(out->src, 0, sizeof(out->src));
+	memset(out->dst, 0, sizeof(out->dst));
+	memcpy(out->src, &e->src, sizeof(e->src));
+	memcpy(out->dst, &e->dst, sizeof(e->dst));
+	memcpy((char *)out + sizeof(*out) - sizeof(e->rest), e->rest, sizeof(e->rest));
+	if (!(out->l3 & CACHE_L3_MORE))
+		return;
+	more = cache_more(e, apart);
+	memcpy(out->src + sizeof(e->src), more->src, sizeof(more->src));
+	memcpy(out->dst + sizeof(e->dst), more->dst, sizeof(more->dst));
+}
+
+void
+cache_read(const struct cache_entry *e, ptrdiff_t apart, struct cache_flow *out)
+{
+	const struct cache_more *more = cache_more(e, apart);
+
+	cache_key(e, apart, &out->key);
+	out->packets = cache_packets(e, apart);
+	out->bytes = cache_bytes(e, apart);
+	out->last_tick = e->last_tick;
+	out->gen = e->gen;
+	out->rate = e->rate;
+	out->flags = more->flags;
+	memcpy(out->value, more->value, sizeof(out->value));
 }

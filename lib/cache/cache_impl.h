@@ -4,6 +4,7 @@
 
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -38,7 +39,8 @@ struct cache_secret {
 struct cache {
 	struct cache_secret secret; // of the hash
 	struct cache_bucket *buckets;
-	struct cache_entry *entries;
+	struct cache_entry *entries; // and behind them, in the same order, their other halves
+	ptrdiff_t apart;
 	uint64_t bucket_mask;
 	struct cache_entry *nobody; // the candidate of those that have none: its key is nobody's
 	bool wide;                  // lookup_wide.h
@@ -130,22 +132,65 @@ cache_candidates(const struct cache_bucket *b, uint16_t sig)
 #endif
 }
 
-// a: that of an entry, which is aligned.
+#define CACHE_L3 (offsetof(struct flow_key, l3) - offsetof(struct flow_key, eth_dst)) // in rest
+static_assert(offsetof(struct flow_key, eth_dst) == 32 && offsetof(struct flow_key, dst) == 16 &&
+		      sizeof(struct flow_key) == 32 + CACHE_KEY_REST,
+	"an entry has a key's addresses apart from its rest");
+
+// The words that an entry has of a key's addresses, as it has them.
+static inline uint64_t
+cache_addrs(const struct flow_key *key)
+{
+	uint32_t src, dst;
+
+	memcpy(&src, key->src, sizeof(src));
+	memcpy(&dst, key->dst, sizeof(dst));
+	return (uint64_t)dst << 32 | src;
+}
+
+static inline uint64_t
+cache_entry_addrs(const struct cache_entry *e)
+{
+	return (uint64_t)e->dst << 32 | e->src;
+}
+
+// Which of FLOW_L3_* have more than that is told by one bit; ARP has it too.
+#define CACHE_L3_MORE 2
+static_assert((FLOW_L3_IPV6 & CACHE_L3_MORE) != 0 && (FLOW_L3_IPV4 & CACHE_L3_MORE) == 0 &&
+		      (FLOW_L3_NONE & CACHE_L3_MORE) == 0,
+	"IPv4 has one word of an address");
+
+// The key but for what IPv6 has more.
 static inline bool
-cache_key_equal(const struct flow_key *a, const struct flow_key *b)
+cache_key_near(const struct cache_entry *e, const struct flow_key *key)
 {
 #ifdef __SSE2__
-	const __m128i *x = (const __m128i *)a;
-	const __m128i *y = (const __m128i *)b;
-	__m128i d[4];
+	const __m128i *x = (const __m128i *)e->rest;
+	const __m128i *y = (const __m128i *)key + 2;
+	__m128i a = _mm_cmpeq_epi8(_mm_load_si128(&x[0]), _mm_loadu_si128(&y[0]));
+	__m128i b = _mm_cmpeq_epi8(_mm_load_si128(&x[1]), _mm_loadu_si128(&y[1]));
 
-	for (unsigned i = 0; i < 4; i++)
-		d[i] = _mm_cmpeq_epi8(_mm_load_si128(&x[i]), _mm_loadu_si128(&y[i]));
-	return _mm_movemask_epi8(_mm_and_si128(
-		       _mm_and_si128(d[0], d[1]), _mm_and_si128(d[2], d[3]))) == 0xffff;
+	return _mm_movemask_epi8(_mm_and_si128(a, b)) == 0xffff &&
+	       cache_entry_addrs(e) == cache_addrs(key);
 #else
-	return memcmp(a, b, sizeof(*a)) == 0;
+	return memcmp(e->rest, (const char *)key + 32, sizeof(e->rest)) == 0 &&
+	       cache_entry_addrs(e) == cache_addrs(key);
 #endif
+}
+
+// The rest of its addresses.
+static inline bool
+cache_key_far(const struct cache_more *more, const struct flow_key *key)
+{
+	return memcmp(more->src, key->src + 4, sizeof(more->src)) == 0 &&
+	       memcmp(more->dst, key->dst + 4, sizeof(more->dst)) == 0;
+}
+
+static inline bool
+cache_key_equal(const struct cache *c, const struct cache_entry *e, const struct flow_key *key)
+{
+	return cache_key_near(e, key) &&
+	       (!(key->l3 & CACHE_L3_MORE) || cache_key_far(cache_more(e, c->apart), key));
 }
 
 // All candidates in the first bucket, then in the second one if entries of the first moved there.

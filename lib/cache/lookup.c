@@ -12,7 +12,7 @@ find_in(const struct cache *c, const struct cache_bucket *b, const struct flow_k
 	for (uint32_t m = cache_candidates(b, sig); m != 0; m &= m - 1) {
 		struct cache_entry *e = &c->entries[b->idx[__builtin_ctz(m)]];
 
-		if (cache_key_equal(&e->key, key))
+		if (cache_key_equal(c, e, key))
 			return e;
 	}
 	return NULL;
@@ -52,73 +52,122 @@ settle(const struct cache *c, const struct flow_key *keys, const uint64_t *hashe
 	return hits;
 }
 
-static void
+// Returns a word in which CACHE_L3_MORE is set when it is in a key's l3.
+static uint32_t
 hash_burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes)
 {
+	uint32_t any = 0;
 	uint16_t i;
 
-	if (c->wide) {
-		lookup_wide_hash(c, keys, n, hashes);
-		return;
-	}
+	if (c->wide)
+		return lookup_wide_hash(c, keys, n, hashes);
 	for (i = 0; i < n; i++) {
 		hashes[i] = cache_hash(&c->secret, &keys[i]);
+		any |= keys[i].l3;
 		rte_prefetch0(cache_first(c, hashes[i]));
 	}
+	return any;
 }
 
-// Reads the buckets, prefetches entries: out[i] is a candidate.
-static void
+// Reads the buckets, prefetches entries: out[i] is a candidate. Returns those whose candidate, if
+// any, is in the second bucket.
+static uint64_t
 find_burst(const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out)
 {
+	uint64_t later = 0;
 	uint16_t i;
 
-	if (c->wide) {
-		lookup_wide_find(c, hashes, n, out);
-		return;
-	}
+	if (c->wide)
+		return lookup_wide_find(c, hashes, n, out);
 	for (i = 0; i < n; i++) {
 		const struct cache_bucket *b = cache_first(c, hashes[i]);
 		uint32_t m = cache_candidates(b, cache_sig(hashes[i]));
 		struct cache_entry *e;
 
 		if (unlikely(m == 0)) {
-			if (b->moved != 0)
+			if (b->moved != 0) {
 				rte_prefetch0(cache_second(c, hashes[i]));
+				later |= 1ULL << i;
+			}
 			out[i] = c->nobody;
 			continue;
 		}
 		e = &c->entries[b->idx[__builtin_ctz(m)]];
 		rte_prefetch0(e);
-		rte_prefetch0(&e->packets);
 		out[i] = e;
+	}
+	return later;
+}
+
+// The same in the second buckets, which are on their way.
+static __attribute__((noinline)) void
+find_later(const struct cache *c, const uint64_t *hashes, uint64_t todo, struct cache_entry **out)
+{
+	for (; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(todo);
+		const struct cache_bucket *b = cache_second(c, hashes[i]);
+		uint32_t m = cache_candidates(b, cache_sig(hashes[i]));
+
+		if (m == 0)
+			continue;
+		out[i] = &c->entries[b->idx[__builtin_ctz(m)]];
+		rte_prefetch0(out[i]);
 	}
 }
 
-// Now out[i] is the entry or NULL.
-static uint64_t
-match_burst(const struct cache *c, const struct flow_key *keys, const uint64_t *hashes, uint16_t n,
-	struct cache_entry **out)
+static __attribute__((noinline)) void
+prefetch_far(const struct cache *c, const struct flow_key *keys, uint16_t n,
+	struct cache_entry *const *e)
 {
-	uint64_t all = n < 64 ? (1ULL << n) - 1 : UINT64_MAX;
-	uint64_t hits = 0, bit;
-	uint16_t i;
+	for (uint16_t i = 0; i < n; i++)
+		if (keys[i].l3 & CACHE_L3_MORE)
+			rte_prefetch0(cache_more(e[i], c->apart));
+}
+
+// Returns the candidates that are not it after all.
+static __attribute__((noinline)) uint64_t
+match_far(const struct cache *c, const struct flow_key *keys, uint16_t n,
+	struct cache_entry *const *e)
+{
+	uint64_t misses = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		if (keys[i].l3 & CACHE_L3_MORE)
+			misses |= (uint64_t)!cache_key_far(cache_more(e[i], c->apart), &keys[i])
+				  << i;
+	return misses;
+}
+
+static uint64_t
+match_near(const struct cache *c, const struct flow_key *keys, uint16_t n,
+	struct cache_entry *const *e)
+{
+	uint64_t misses = 0;
 
 	if (c->wide)
-		hits = all & ~lookup_wide_match(keys, n, out);
-	else
-		for (i = 0, bit = 1; i < n; i++, bit += bit)
-			hits |= cache_key_equal(&out[i]->key, &keys[i]) ? bit : 0;
-	if (unlikely(hits != all))
-		hits |= settle(c, keys, hashes, out, all & ~hits);
-	return hits;
+		return lookup_wide_match(keys, n, e);
+	for (uint16_t i = 0; i < n; i++)
+		misses |= (uint64_t)!cache_key_near(e[i], &keys[i]) << i;
+	return misses;
 }
 
 uint64_t
 cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes,
 	struct cache_entry **out)
 {
-	hash_burst(c, keys, n, hashes);
-	find_burst(c, hashes, n, out);
-	return match_burst(c, keys, hashes, n, out);
+	const uint64_t all = n < 64 ? (1ULL << n) - 1 : UINT64_MAX;
+	const bool far = hash_burst(c, keys, n, hashes) & CACHE_L3_MORE;
+	uint64_t hits, later;
+
+	later = find_burst(c, hashes, n, out);
+	if (unlikely(later != 0))
+		find_later(c, hashes, later, out);
+	if (unlikely(far))
+		prefetch_far(c, keys, n, out);
+	hits = all & ~match_near(c, keys, n, out);
+	if (unlikely(far))
+		hits &= ~match_far(c, keys, n, out);
+	if (unlikely(hits != all))
+		hits |= settle(c, keys, hashes, out, all & ~hits);
+	return hits; // out[i] is the entry or NULL
 }

@@ -39,7 +39,7 @@ add_neighbours(__m256i a, __m256i b)
 }
 
 // As cache_hash, of four keys at a time: what is summed across a register is summed for all four.
-WIDE void
+WIDE uint32_t
 lookup_wide_hash(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes)
 {
 	const __m256i *secret = (const __m256i *)c->secret.add;
@@ -49,6 +49,7 @@ lookup_wide_hash(const struct cache *c, const struct flow_key *keys, uint16_t n,
 	const __m256i mask = _mm256_set1_epi64x((long long)c->bucket_mask);
 	const __m256i base = _mm256_set1_epi64x((long long)(uintptr_t)c->buckets);
 	alignas(32) const struct cache_bucket *at[4];
+	uint32_t any = 0;
 	uint16_t i;
 
 	for (i = 0; i + 4 <= n; i += 4) {
@@ -58,6 +59,7 @@ lookup_wide_hash(const struct cache *c, const struct flow_key *keys, uint16_t n,
 		__m256i h = _mm256_add_epi64(_mm256_permute2x128_si256(x, y, 0x20),
 			_mm256_permute2x128_si256(x, y, 0x31));
 
+		any |= keys[i].l3 | keys[i + 1].l3 | keys[i + 2].l3 | keys[i + 3].l3;
 		h = _mm256_mullo_epi64(_mm256_xor_si256(h, mix0), mix1);
 		h = _mm256_xor_si256(h, _mm256_srli_epi64(h, 32));
 		_mm256_storeu_si256((__m256i *)&hashes[i], h);
@@ -70,20 +72,23 @@ lookup_wide_hash(const struct cache *c, const struct flow_key *keys, uint16_t n,
 	}
 	for (; i < n; i++) {
 		hashes[i] = cache_hash(&c->secret, &keys[i]);
+		any |= keys[i].l3;
 		rte_prefetch1(cache_first(c, hashes[i]));
 	}
+	return any;
 }
 static_assert(sizeof(struct cache_bucket) == 1 << 6, "the shift above");
 
 // A slot that is not taken may be a candidate too: its entry then has a key that is nobody's, or
 // is the right one all the same.
-WIDE void
+WIDE uint64_t
 lookup_wide_find(
 	const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out)
 {
 	struct cache_bucket *const buckets = c->buckets;
 	struct cache_entry *const entries = c->entries;
 	const uint64_t mask = c->bucket_mask;
+	uint64_t later = 0;
 	uint16_t i;
 
 	for (i = 0; i < n; i++) {
@@ -93,16 +98,18 @@ lookup_wide_find(
 		struct cache_entry *e;
 
 		if (unlikely(m == 0)) {
-			if (b->moved != 0)
+			if (b->moved != 0) {
 				rte_prefetch1(cache_second(c, hashes[i]));
+				later |= 1ULL << i;
+			}
 			out[i] = c->nobody;
 			continue;
 		}
 		e = &entries[b->idx[__builtin_ctz(m)]];
 		rte_prefetch1(e);
-		rte_prefetch1(&e->packets);
 		out[i] = e;
 	}
+	return later;
 }
 
 WIDE uint64_t
@@ -113,13 +120,11 @@ lookup_wide_match(const struct flow_key *keys, uint16_t n, struct cache_entry *c
 
 	for (i = 0; i < n; i++) {
 		const __m256i *key = (const __m256i *)&keys[i];
-		const __m256i *have = (const __m256i *)&e[i]->key;
-		__m256i low = _mm256_xor_si256(_mm256_loadu_si256(key), _mm256_load_si256(have));
-		__m256i high =
-			_mm256_xor_si256(_mm256_loadu_si256(key + 1), _mm256_load_si256(have + 1));
-		__m256i both = _mm256_or_si256(low, high);
+		__m256i rest = _mm256_xor_si256(_mm256_loadu_si256(key + 1),
+			_mm256_load_si256((const __m256i *)e[i]->rest));
+		uint64_t addrs = cache_addrs(&keys[i]) ^ cache_entry_addrs(e[i]);
 
-		if (unlikely(!_mm256_testz_si256(both, both)))
+		if (unlikely(!_mm256_testz_si256(rest, rest) || addrs != 0))
 			misses |= 1ULL << i;
 	}
 	return misses;
@@ -133,15 +138,17 @@ lookup_wide_here(void)
 	return false;
 }
 
-void
+uint32_t
 lookup_wide_hash(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes)
 {
+	return 0;
 }
 
-void
+uint64_t
 lookup_wide_find(
 	const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out)
 {
+	return 0;
 }
 
 uint64_t

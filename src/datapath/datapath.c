@@ -75,6 +75,7 @@ worker_parts(struct dp_worker *w, const struct dp_datapath_cfg *cfg)
 	rc = cache_new(cfg->flows, socket, cfg->seed + w->id, report_gone, w, &w->cache);
 	if (rc != 0)
 		return rc;
+	w->cache_apart = cache_apart(w->cache);
 	report_init(w);
 	w->now = rte_rdtsc();
 	tick_start(w);

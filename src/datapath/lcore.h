@@ -140,6 +140,7 @@ struct dp_worker {
 
 	struct dp_tracing *tracing; // datapath/trace.h; NULL: off
 	struct cache *cache;
+	ptrdiff_t cache_apart; // of its entries
 	struct dp_store *store;
 	struct lcore_report *reports;
 	uint32_t n_reports, reports_free;

@@ -3,6 +3,7 @@
 
 #include <rte_ring_elem.h>
 
+#include "classify/entry.h"
 #include "out/ring.h"
 #include "tick.h"
 #include "trace/trace.h"
@@ -26,7 +27,7 @@ set_host(struct dp_worker *w, const struct dp_order *o)
 
 	if (e == NULL)
 		return;
-	prog = (void *)e->value;
+	prog = entry_program(w, e);
 	by_ring = (prog->flags & (DP_PROG_RING | DP_PROG_HOST_RING)) != 0;
 	leaves = by_ring ? host == 0 : prog->txq != o->txq;
 	if (leaves || (prog->flags & DP_PROG_LINGER)) {
@@ -36,20 +37,36 @@ set_host(struct dp_worker *w, const struct dp_order *o)
 		prog->next_flags = host;
 		prog->next_txq = o->txq;
 		prog->flags |= DP_PROG_LINGER;
-		return;
+	} else {
+		prog->flags = (uint8_t)((prog->flags & ~DP_PROG_HOST_RING) | host);
+		prog->txq = o->txq;
 	}
-	prog->flags = (uint8_t)((prog->flags & ~DP_PROG_HOST_RING) | host);
-	prog->txq = o->txq;
+	entry_changed(w, e);
 }
+
+struct dump {
+	const struct dp_worker *w;
+	struct dp_flow_dump *into;
+};
 
 static void
 dump_one(void *ctx, const struct cache_entry *e)
 {
-	struct dp_flow_dump *d = ctx;
+	const struct dump *d = ctx;
+	struct cache_flow *to = &d->into->entries[d->into->n];
 
-	if (e->packets == 0) // a bare entry, see classify/fields.h
-		return;
-	d->entries[d->n++] = *e;
+	cache_read(e, d->w->cache_apart, to);
+	if (to->packets != 0) // or it is a bare entry, see classify/fields.h
+		d->into->n++;
+}
+
+static void
+dump(const struct dp_worker *w, struct dp_flow_dump *into)
+{
+	struct dump d = {.w = w, .into = into};
+
+	into->n = 0;
+	into->more = cache_walk(w->cache, &into->cursor, into->size, dump_one, &d);
 }
 
 static void
@@ -66,9 +83,7 @@ obey(struct dp_worker *w, struct dp_order *o)
 		w->move_done = o->done;
 		return;
 	case DP_ORD_DUMP:
-		o->dump->n = 0;
-		o->dump->more =
-			cache_walk(w->cache, &o->dump->cursor, o->dump->size, dump_one, o->dump);
+		dump(w, o->dump);
 		break;
 	case DP_ORD_SYNC:
 		tick_publish(w);

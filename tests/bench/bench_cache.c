@@ -65,11 +65,12 @@ key_of(uint32_t flow, struct flow_key *key)
 static void
 count(struct bench *b, struct cache_entry **hit, uint64_t hits)
 {
+	const ptrdiff_t apart = cache_apart(b->cache);
+
 	for (uint16_t i = 0; i < BURST; i++) {
 		if (hit[i] == NULL)
 			continue;
-		hit[i]->packets++;
-		hit[i]->bytes += FRAME;
+		cache_count(hit[i], apart, 1, FRAME);
 		hit[i]->last_tick = 1;
 	}
 	b->missed += BURST - (uint64_t)__builtin_popcountll(hits);

@@ -14,6 +14,7 @@
 #include "offload/offload.h"
 #include "place/offload_run.h"
 #include "placement_nic.h"
+#include "classify/entry.h"
 #include "classify/report.h"
 
 #define ORDERS_MAX 1024
@@ -110,7 +111,7 @@ worker_packet(struct sim *s, const struct trace_packet *p)
 	worker_tick(s, s->clock.manual_ns);
 	if (cache_lookup_burst(s->w->cache, &s->t->keys[p->flow], 1, &hash, &e) == 0) {
 		e = cache_insert(s->w->cache, &s->t->keys[p->flow], hash, s->w->tick);
-		memcpy(e->value, &output, sizeof(output));
+		entry_set_program(s->w, e, &output);
 	}
 	report_packet(s->w, e, p->len, NULL, DP_NO_DSCP);
 }

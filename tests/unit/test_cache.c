@@ -28,23 +28,50 @@ struct model {
 	uint8_t seen[UNIVERSE];
 };
 
+// Each third one is of IPv6, and differs from its like in what entries keep apart.
 static void
 key_number(uint32_t n, struct flow_key *key)
 {
+	const bool ipv6 = n % 3 == 2;
+
 	flow_key_init(key, 1, (uint16_t)(n % 3));
-	key->l3 = FLOW_L3_IPV4;
-	memcpy(key->src, &n, sizeof(n));
+	key->l3 = ipv6 ? FLOW_L3_IPV6 : FLOW_L3_IPV4;
+	memcpy((ipv6 ? key->dst + 8 : key->src), &n, sizeof(n));
 	key->dst[0] = (uint8_t)(n % 7);
 	key->proto = 17;
 }
 
 static uint32_t
-number_of(const struct flow_key *key)
+number_of(const struct cache *c, const struct cache_entry *e)
 {
+	struct flow_key key;
 	uint32_t n;
 
-	memcpy(&n, key->src, sizeof(n));
+	cache_key(e, cache_apart(c), &key);
+	memcpy(&n, key.l3 == FLOW_L3_IPV6 ? key.dst + 8 : key.src, sizeof(n));
 	return n;
+}
+
+static bool
+is_key(const struct cache *c, const struct cache_entry *e, const struct flow_key *key)
+{
+	struct cache_flow f;
+
+	cache_read(e, cache_apart(c), &f);
+	return flow_key_equal(&f.key, key);
+}
+
+// As cache_insert leaves it.
+static bool
+is_fresh(const struct cache *c, const struct cache_entry *e, uint32_t tick)
+{
+	static const uint8_t nothing[CACHE_VALUE_SIZE];
+	struct cache_flow f;
+
+	cache_read(e, cache_apart(c), &f);
+	return f.packets == 0 && f.bytes == 0 && f.gen == 0 && f.rate == 0 && f.flags == 0 &&
+	       f.last_tick == tick && e->hint == 0 &&
+	       memcmp(f.value, nothing, sizeof(nothing)) == 0;
 }
 
 // Below 0: the last packet is ahead of the clock.
@@ -58,7 +85,7 @@ static void
 model_left(void *ctx, const struct cache_entry *e)
 {
 	struct model *m = ctx;
-	uint32_t n = number_of(&e->key);
+	uint32_t n = number_of(m->cache, e);
 
 	expect(&m->t, n < UNIVERSE && m->entry[n] == e && m->may_go > 0);
 	expect(&m->t, e->packets == m->packets[n] && e->last_tick == m->tick[n]);
@@ -89,13 +116,12 @@ model_insert(struct model *m)
 		m->refused++;
 		return;
 	}
-	expect(&m->t, e != NULL && flow_key_equal(&e->key, &m->keys[n]));
+	expect(&m->t, is_key(m->cache, e, &m->keys[n]));
 	if (before != NULL) {
 		expect(&m->t, e == before);
 		return;
 	}
-	expect(&m->t, e->packets == 0 && e->bytes == 0 && e->gen == 0 && e->state == 0);
-	expect(&m->t, e->last_tick == m->now && e->value[0] == 0 && e->flags == 0);
+	expect(&m->t, is_fresh(m->cache, e, m->now));
 	m->entry[n] = e;
 	m->tick[n] = m->now;
 	m->packets[n] = 0;
@@ -155,7 +181,7 @@ static void
 model_seen(void *ctx, const struct cache_entry *e)
 {
 	struct model *m = ctx;
-	uint32_t n = number_of(&e->key);
+	uint32_t n = number_of(m->cache, e);
 
 	expect(&m->t, n < UNIVERSE && m->entry[n] == e && m->seen[n] == 0);
 	m->seen[n] = 1;
@@ -185,11 +211,13 @@ check_buckets(struct model *m)
 	for (uint32_t i = 0; i < n_buckets * CACHE_WAYS; i++) {
 		const struct cache_bucket *b = &m->cache->buckets[i / CACHE_WAYS];
 		unsigned slot = i % CACHE_WAYS;
+		struct flow_key key;
 		uint64_t hash;
 
 		if ((b->used & 1u << slot) == 0)
 			continue;
-		hash = cache_hash(&m->cache->secret, &m->cache->entries[b->idx[slot]].key);
+		cache_key(&m->cache->entries[b->idx[slot]], cache_apart(m->cache), &key);
+		hash = cache_hash(&m->cache->secret, &key);
 		expect(&m->t, b->sig[slot] == cache_sig(hash));
 		expect(&m->t,
 			b == cache_first(m->cache, hash) || b == cache_second(m->cache, hash));
@@ -494,6 +522,34 @@ test_one_bucket(void **state)
 	cache_free(c);
 }
 
+// Counters are of 48 and 64 bits, whatever a packet adds.
+static void
+test_counters(void **state)
+{
+	uint64_t packets = 0, bytes = 0;
+	struct cache_entry *e;
+	struct cache_flow f;
+	struct flow_key key;
+	struct trial t = trial_start(23);
+	struct cache *c;
+	(void)state;
+
+	assert_int_equal(cache_new(64, SOCKET_ID_ANY, 9, NULL, NULL, &c), 0);
+	key_number(1, &key);
+	e = cache_insert(c, &key, cache_hash(&c->secret, &key), 0);
+	for (; t.step < 1000; t.step++) {
+		uint32_t p = below(&t, UINT32_MAX), b = below(&t, UINT32_MAX);
+
+		cache_count(e, cache_apart(c), p, b);
+		packets += p;
+		bytes += b;
+		cache_read(e, cache_apart(c), &f);
+		expect(&t, f.packets == packets && f.bytes == bytes);
+		expect(&t, cache_packets(e, cache_apart(c)) == packets);
+	}
+	cache_free(c);
+}
+
 static void
 test_arguments(void **state)
 {
@@ -518,6 +574,7 @@ main(void)
 		cmocka_unit_test(test_budget_adds_up),
 		cmocka_unit_test(test_collisions),
 		cmocka_unit_test(test_one_bucket),
+		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_arguments),
 	};
 

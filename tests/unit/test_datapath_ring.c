@@ -170,9 +170,9 @@ no_buffer(void **state)
 }
 
 static struct dp_program *
-only_program(struct bench *b, struct cache_entry *copy)
+only_program(struct bench *b, struct cache_flow *copy)
 {
-	struct cache_entry entries[256];
+	struct cache_flow entries[256];
 	struct dp_flow_dump dump = {.size = 256, .entries = entries};
 	_Atomic uint32_t done = 0;
 	struct dp_order o = {.type = DP_ORD_DUMP, .dump = &dump, .done = &done};
@@ -192,7 +192,7 @@ static void
 to_ring_and_back(void **state)
 {
 	struct dp_order o = {.type = DP_ORD_SET_HOST, .txq = DP_TXQ_OWN};
-	struct cache_entry copy;
+	struct cache_flow copy;
 	struct bench b;
 	unsigned i, seen = 0;
 

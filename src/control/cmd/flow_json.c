@@ -63,7 +63,7 @@ flow_json(struct control *c, const struct offload_flow_info *fi)
 }
 
 json_t *
-flow_json_cached(struct control *c, const struct cache_entry *e)
+flow_json_cached(struct control *c, const struct cache_flow *e)
 {
 	struct dp_program prog;
 	const bool drop = (memcpy(&prog, e->value, sizeof(prog)), prog.kind == DP_PROG_DROP);

@@ -14,7 +14,7 @@
 // One row: id, port, vm, match, place, queue, state, reason, counters.
 json_t *flow_json(struct control *c, const struct offload_flow_info *fi);
 // A flow that only a worker's cache knows: in software, light.
-json_t *flow_json_cached(struct control *c, const struct cache_entry *e);
+json_t *flow_json_cached(struct control *c, const struct cache_flow *e);
 // Everything: both sides, traits, counters by place.
 // What explains where it is, and no more than fits on a screen.
 json_t *flow_json_explain(struct control *c, const struct offload_flow_info *fi);

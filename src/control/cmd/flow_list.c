@@ -17,7 +17,7 @@
 struct row {
 	uint64_t weight; // what is sorted by
 	uint32_t id;     // of a known flow, UINT32_MAX: cached
-	struct cache_entry entry;
+	struct cache_flow entry;
 };
 
 struct flow_list {
@@ -31,7 +31,7 @@ struct flow_list {
 	_Atomic uint32_t done;
 	struct flow_dump_buffer {
 		struct dp_flow_dump dump;
-		struct cache_entry entries[CHUNK];
+		struct cache_flow entries[CHUNK];
 	} buffer;
 	struct control *c;
 };
@@ -124,7 +124,7 @@ known_flow(void *ctx, const struct offload_flow_info *fi)
 }
 
 static void
-cached_flow(struct flow_list *l, const struct cache_entry *e)
+cached_flow(struct flow_list *l, const struct cache_flow *e)
 {
 	const struct flow_filter *f = &l->filter;
 	struct row row = {.id = UINT32_MAX, .entry = *e};

@@ -3,24 +3,21 @@
 
 #include "act/act.h"
 #include "act/act_out.h"
+#include "classify/entry.h"
 #include "classify/report.h"
 #include "out/output.h"
 
 struct plain_set {
 	uint64_t take; // a bit for each packet
 	bool ticks;    // some of them are the first of their flow in this tick
+	bool one_rule; // each has one, and no more
 	bool one_out;  // all have the output of the first
 	bool one_flow; // all have the entry of the first
 };
 
-static inline const struct dp_program *
-program(const struct cache_entry *e)
-{
-	return (const void *)e->value;
-}
-
 static_assert(
-	offsetof(struct cache_entry, last_tick) == 80 && offsetof(struct cache_entry, gen) == 84,
+	offsetof(struct cache_entry, last_tick) % 8 == 0 &&
+		offsetof(struct cache_entry, gen) == offsetof(struct cache_entry, last_tick) + 4,
 	"looked at as one word");
 
 // All of them, as it mostly is: without a branch for each packet. False: not all can be taken.
@@ -28,9 +25,10 @@ static inline bool
 choose_all(const struct dp_worker *w, const struct dp_burst *b, struct plain_set *set)
 {
 	const uint64_t now = (uint64_t)w->gen << 32 | w->tick;
-	const uint64_t first = act_head(program(b->entries[0]));
+	const uint32_t first = b->entries[0]->hint;
 	const uintptr_t entry = (uintptr_t)b->entries[0];
-	uint64_t heads = 0, times = 0, then;
+	uint32_t hints = 0;
+	uint64_t times = 0, then;
 	uintptr_t others = 0;
 	uint16_t i;
 
@@ -39,14 +37,15 @@ choose_all(const struct dp_worker *w, const struct dp_burst *b, struct plain_set
 
 		memcpy(&then, &e->last_tick, sizeof(then));
 		times |= then ^ now;
-		heads |= act_head(program(e)) ^ first;
+		hints |= e->hint ^ first;
 		others |= (uintptr_t)e ^ entry;
 	}
 	set->take = UINT64_MAX >> (64 - b->n);
 	set->ticks = (uint32_t)times != 0;
-	set->one_out = heads >> ACT_OUT_SHIFT == 0;
+	set->one_rule = ((hints | (first ^ ENTRY_RULED)) & (ENTRY_RULED | ENTRY_RULES)) == 0;
+	set->one_out = (hints & ENTRY_OUT_MASK) == 0;
 	set->one_flow = others == 0;
-	return times >> 32 == 0 && ((heads | (first ^ ACT_PLAIN)) & ACT_PLAIN_MASK) == 0;
+	return times >> 32 == 0 && ((hints | (first ^ ENTRY_PLAIN)) & ENTRY_PLAIN) == 0;
 }
 
 // Which packets can be taken. Touches nothing.
@@ -60,7 +59,7 @@ choose(const struct dp_worker *w, const struct dp_burst *b)
 	for (i = 0; i < b->n; i++) {
 		const struct cache_entry *e = b->entries[i];
 
-		if (e == NULL || e->gen != w->gen || !act_is_plain(program(e)))
+		if (e == NULL || e->gen != w->gen || !(e->hint & ENTRY_PLAIN))
 			continue;
 		ticks |= e->last_tick ^ w->tick;
 		set.take |= 1ULL << i;
@@ -80,34 +79,49 @@ tell(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, const struct rt
 struct counting {
 	struct dp_worker *w;
 	struct dp_count *rules;
+	ptrdiff_t apart;
 	uint32_t tick;
 	uint32_t report_rate;
 };
 
+static __attribute__((noinline)) void
+count_rules(const struct counting *c, const struct cache_entry *e, uint32_t packets, uint32_t bytes)
+{
+	act_count_rules(c->rules, entry_program(c->w, e), packets, bytes);
+}
+
 // As report_packet, of so many packets of a flow; m is one of them.
 static inline __attribute__((always_inline)) void
 count(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m, uint32_t packets,
-	uint32_t bytes, bool ticking)
+	uint32_t bytes, bool ticking, bool one_rule)
 {
-	const struct dp_program *prog = program(e);
+	const uint32_t hint = e->hint;
 	uint32_t rate = e->rate;
+	struct dp_count *rule;
 
-	e->packets += packets;
-	e->bytes += bytes;
+	cache_count(e, c->apart, packets, bytes);
 	if (ticking) {
 		uint32_t last = e->last_tick;
 
 		e->rate = rate = report_decayed(c->w, rate, c->tick - last);
 		e->last_tick = c->tick;
-		if (unlikely((c->tick ^ last) >= REPORT_MAC_TICKS || e->flags != 0) &&
+		if (unlikely((c->tick ^ last) >= REPORT_MAC_TICKS || (hint & ENTRY_TOLD) != 0) &&
 			c->tick != last)
 			tell(c->w, e, c->tick - last, m);
 	}
 	rate += bytes;
 	e->rate = rate = likely(rate >= bytes) ? rate : UINT32_MAX;
-	if (unlikely(rate >= c->report_rate) && e->flags == 0)
+	if (unlikely(rate >= c->report_rate) && !(e->hint & ENTRY_TOLD))
 		report_first(c->w, e, report_dscp(m));
-	act_count_rules(c->rules, prog, packets, bytes);
+	if (!one_rule && !(hint & ENTRY_RULED))
+		return;
+	if (!one_rule && unlikely(hint & ENTRY_RULES)) {
+		count_rules(c, e, packets, bytes);
+		return;
+	}
+	rule = &c->rules[hint & ENTRY_RULE_MASK];
+	lcore_add(&rule->packets, packets);
+	lcore_add(&rule->bytes, bytes);
 }
 
 // Too long for the quick way, or the output is reached by another worker.
@@ -124,6 +138,7 @@ counting(struct dp_worker *w, const struct dp_burst *b)
 {
 	return (struct counting){.w = w,
 		.rules = atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed),
+		.apart = w->cache_apart,
 		.tick = w->tick,
 		.report_rate = w->report_rate};
 }
@@ -139,12 +154,11 @@ take_each(struct dp_worker *w, struct dp_burst *b, uint64_t todo)
 		unsigned i = (unsigned)__builtin_ctzll(todo);
 		struct cache_entry *e = b->entries[i];
 		struct rte_mbuf *m = b->pkts[i];
-		const struct dp_program *prog = program(e);
 
-		count(&c, e, m, 1, m->pkt_len, true);
-		if (unlikely(!act_out_add(w, &out, b->origin, prog->out, m))) {
+		count(&c, e, m, 1, m->pkt_len, true, false);
+		if (unlikely(!act_out_add(w, &out, b->origin, entry_out(e), m))) {
 			act_out_close(w, &out, b->origin);
-			long_way(w, m, b->origin, prog);
+			long_way(w, m, b->origin, entry_program(w, e));
 		}
 	}
 	act_out_close(w, &out, b->origin);
@@ -153,7 +167,8 @@ take_each(struct dp_worker *w, struct dp_burst *b, uint64_t todo)
 // All, and all to one output that can be reached straight away. What is compiled for one flow, or
 // without ticks, is shorter.
 static inline __attribute__((always_inline)) void
-take_all(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf, bool ticking, bool one_flow)
+take_all(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf, bool ticking, bool one_rule,
+	bool one_flow)
 {
 	const struct counting c = counting(w, b);
 	struct rte_mbuf *const *pkts = b->pkts;
@@ -165,30 +180,36 @@ take_all(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf, bool tic
 		const struct rte_mbuf *m = pkts[i];
 
 		if (!one_flow)
-			count(&c, b->entries[i], m, 1, m->pkt_len, ticking);
+			count(&c, b->entries[i], m, 1, m->pkt_len, ticking, one_rule);
 		mem += m->buf_len;
 	}
 	if (one_flow)
-		count(&c, b->entries[0], pkts[0], n, b->bytes, ticking);
+		count(&c, b->entries[0], pkts[0], n, b->bytes, ticking, one_rule);
 	tx_add_burst(w, buf, pkts, b->origin, n, b->bytes, mem);
 }
 
 static __attribute__((noinline)) void
 take_all_ticking(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf)
 {
-	take_all(w, b, buf, true, false);
+	take_all(w, b, buf, true, true, false);
 }
 
 static __attribute__((noinline)) void
 take_all_quick(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf)
 {
-	take_all(w, b, buf, false, false);
+	take_all(w, b, buf, false, true, false);
 }
 
 static __attribute__((noinline)) void
 take_all_of_one(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf)
 {
-	take_all(w, b, buf, true, true);
+	take_all(w, b, buf, true, false, true);
+}
+
+static __attribute__((noinline)) void
+take_all_ruled(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf)
+{
+	take_all(w, b, buf, true, false, false);
 }
 
 static void
@@ -225,11 +246,13 @@ act_plain(struct dp_worker *w, struct dp_burst *b, bool all_hit)
 		take_each(w, b, set.take);
 		return set.take;
 	}
-	o = &w->out[program(b->entries[0])->out];
+	o = &w->out[entry_out(b->entries[0])];
 	if (unlikely(o->own == NULL || b->longest > o->max_len))
 		take_each(w, b, set.take);
 	else if (set.one_flow)
 		take_all_of_one(w, b, o->own);
+	else if (unlikely(!set.one_rule))
+		take_all_ruled(w, b, o->own);
 	else if (set.ticks)
 		take_all_ticking(w, b, o->own);
 	else

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "act/offload.h"
 #include "act/plain.h"
 #include "classify/fields.h"
@@ -153,13 +155,12 @@ stale(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 {
 	struct cache_entry *e = b->entries[k];
 	struct dp_miss *ms = &b->miss[b->n_miss];
-	struct dp_program *prog = (void *)e->value;
 
 	lcore_add(&w->counters.stale, 1);
 	if (likely(decide_again(w, e, &ms->program, &ms->direct))) {
-		*prog = ms->program;
+		entry_set_program(w, e, &ms->program);
 		e->gen = w->gen;
-		set_program(w, b, b->at[k], prog, NULL);
+		set_program(w, b, b->at[k], entry_program(w, e), NULL);
 		return;
 	}
 	// Not to be stored: good for this packet, the entry stays stale.
@@ -168,15 +169,18 @@ stale(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 	set_program(w, b, b->at[k], &ms->program, &ms->direct);
 }
 
+// The flows' other halves are asked of packets that are not plain. Returns whether one has none.
 static bool
-any_missing(const struct dp_burst *b, uint16_t n)
+prefetch_programs(const struct dp_worker *w, const struct dp_burst *b, uint16_t n)
 {
+	bool missing = false;
 	uint16_t k;
 
-	for (k = 0; k < n; k++)
-		if (b->entries[k] == NULL)
-			return true;
-	return false;
+	for (k = 0; k < n; k++) {
+		rte_prefetch0(entry_more(w, b->entries[k])); // of NULL: does nothing
+		missing |= b->entries[k] == NULL;
+	}
+	return missing;
 }
 
 // What the rules say of all keys that the cache does not have, in order. Returns how many.
@@ -193,6 +197,17 @@ ask_rules(struct dp_worker *w, const struct dp_burst *b, uint16_t n, struct rule
 	return asked;
 }
 
+static void
+take_own(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct cache_entry *e)
+{
+	struct dp_program *prog = entry_program(w, e);
+	bool lingers = prog->flags & DP_PROG_LINGER;
+
+	set_program(w, b, i, prog, NULL);
+	if (unlikely(lingers))
+		entry_changed(w, e);
+}
+
 // Each packet but those of done gets the program of its entry, or of a decision.
 static void
 take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l, uint64_t done)
@@ -201,7 +216,7 @@ take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l
 	uint16_t hits = 0, asked = 0, told = 0;
 	uint16_t k;
 
-	if (w->snap->sw[b->sw].fields == 0 && any_missing(b, l->n))
+	if (prefetch_programs(w, b, l->n) && w->snap->sw[b->sw].fields == 0)
 		asked = ask_rules(w, b, l->n, rules);
 	for (k = 0; k < l->n; k++) {
 		struct cache_entry *e = b->entries[k];
@@ -219,7 +234,7 @@ take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l
 		hits++;
 		report_packet(w, e, l->pkts[k]->pkt_len, l->pkts[k], DP_NO_DSCP);
 		if (likely(e->gen == w->gen))
-			set_program(w, b, b->at[k], (void *)e->value, NULL);
+			take_own(w, b, b->at[k], e);
 		else
 			stale(w, b, k);
 	}
@@ -294,7 +309,7 @@ classify_keep(struct dp_worker *w, struct dp_burst *b)
 		e = cache_insert(w->cache, ms->key, ms->hash, w->tick);
 		if (unlikely(e == NULL))
 			continue; // decided anew with its next packet
-		memcpy(e->value, &ms->program, sizeof(ms->program));
+		entry_set_program(w, e, &ms->program);
 		e->gen = w->gen;
 		if (ms->packets == 0)
 			continue;

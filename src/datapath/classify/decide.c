@@ -62,9 +62,13 @@ bool
 decide_again(struct dp_worker *w, struct cache_entry *e, struct dp_program *prog,
 	struct flow_actions *direct)
 {
-	const struct dp_program *old = (const void *)e->value;
+	const struct dp_program *old = entry_program(w, e);
 	uint8_t host = old->flags & DP_PROG_LINGER ? old->next_flags : old->flags;
-	bool keep = decide(w, &e->key, NULL, prog, direct);
+	struct flow_key key;
+	bool keep;
+
+	cache_key(e, w->cache_apart, &key);
+	keep = decide(w, &key, NULL, prog, direct);
 
 	prog->txq = old->flags & DP_PROG_LINGER ? old->next_txq : old->txq;
 	prog->flags |= host & DP_PROG_HOST_RING;

@@ -9,20 +9,19 @@ static uint32_t
 fields_of(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 {
 	struct cache_entry *e = b->entries[k];
-	struct dp_program *prog, fresh;
+	struct dp_program fresh;
 	struct flow_actions direct;
 
 	if (e == NULL)
 		return classify_miss(w, b, &b->bare[k], b->hashes[k], NULL)->program.fields;
-	prog = (void *)e->value;
 	if (unlikely(e->gen != w->gen)) {
 		lcore_add(&w->counters.stale, 1);
 		if (!decide_again(w, e, &fresh, &direct))
 			return fresh.fields; // not to be stored, the entry stays stale
-		*prog = fresh;
+		entry_set_program(w, e, &fresh);
 		e->gen = w->gen;
 	}
-	return prog->fields;
+	return entry_program(w, e)->fields;
 }
 
 // The bare entry is in use, though packets have their own.

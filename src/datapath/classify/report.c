@@ -66,7 +66,9 @@ static bool
 report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_report *r, uint8_t type,
 	uint8_t dscp)
 {
-	const struct dp_program *prog = (const void *)e->value;
+	const struct dp_program *prog = entry_program(w, e);
+	const uint64_t packets = cache_packets(e, w->cache_apart);
+	const uint64_t bytes = cache_bytes(e, w->cache_apart);
 	struct dp_event ev;
 
 	// What a dry run counts is taken back: nobody is told.
@@ -78,14 +80,14 @@ report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_repor
 	ev.path =
 		prog->flags & (DP_PROG_RING | DP_PROG_HOST_RING) ? DP_PATH_RING : DP_PATH_SOFTWARE;
 	ev.dscp = dscp;
-	ev.packets = (uint32_t)(e->packets - r->packets);
-	ev.bytes = e->bytes - r->bytes;
-	ev.key = e->key;
+	ev.packets = (uint32_t)(packets - r->packets);
+	ev.bytes = bytes - r->bytes;
+	cache_key(e, w->cache_apart, &ev.key);
 	if (!event_put(w, &ev))
 		return false;
 	r->rate = e->rate;
-	r->packets = e->packets;
-	r->bytes = e->bytes;
+	r->packets = packets;
+	r->bytes = bytes;
 	return true;
 }
 
@@ -96,7 +98,7 @@ report_first(struct dp_worker *w, struct cache_entry *e, uint8_t dscp)
 	uint32_t slot = w->reports_free;
 
 	if (slot == w->n_reports) {
-		e->flags = REPORT_NO_SLOT;
+		entry_set_flags(w, e, REPORT_NO_SLOT);
 		lcore_add(&w->counters.events_lost, 1);
 		return;
 	}
@@ -107,11 +109,11 @@ report_first(struct dp_worker *w, struct cache_entry *e, uint8_t dscp)
 	if (!report_flow(w, e, r, DP_EV_FLOW, dscp)) {
 		r->tick = w->reports_free;
 		w->reports_free = slot;
-		e->flags = REPORT_NO_SLOT;
+		entry_set_flags(w, e, REPORT_NO_SLOT);
 		return;
 	}
 	r->tick = w->tick;
-	e->flags = (uint16_t)(slot + 1);
+	entry_set_flags(w, e, (uint16_t)(slot + 1));
 }
 
 static void
@@ -121,21 +123,33 @@ report_again(struct dp_worker *w, const struct cache_entry *e, struct lcore_repo
 		r->tick = w->tick;
 }
 
+static void
+mac_of_entry_used(struct dp_worker *w, const struct cache_entry *e)
+{
+	struct flow_key key;
+
+	cache_key(e, w->cache_apart, &key);
+	report_mac_used(w, &key);
+}
+
 void
 report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, uint8_t dscp)
 {
-	const struct dp_program *prog = (const void *)e->value;
 	struct lcore_report *r;
 	uint32_t since;
+	uint16_t flags;
 
 	if (unlikely((w->tick ^ (w->tick - ticks)) >= REPORT_MAC_TICKS) &&
-		(prog->flags & DP_PROG_MAC_DEP))
-		report_mac_used(w, &e->key);
-	if (e->flags == REPORT_NO_SLOT)
-		e->flags = 0;
-	if (e->flags == 0)
+		(e->hint & ENTRY_MAC_DEP))
+		mac_of_entry_used(w, e);
+	if (likely(!(e->hint & ENTRY_TOLD)))
 		return;
-	r = &w->reports[e->flags - 1];
+	flags = entry_more(w, e)->flags;
+	if (flags == REPORT_NO_SLOT) {
+		entry_set_flags(w, e, 0);
+		return;
+	}
+	r = &w->reports[flags - 1];
 	since = w->tick - r->tick;
 	// Below the bar it can wait; what has doubled since it was told cannot.
 	if (e->rate >= w->report_rate ? since >= REPORT_TICKS || e->rate / 2 >= r->rate
@@ -148,14 +162,18 @@ report_gone(void *ctx, const struct cache_entry *e)
 {
 	struct dp_worker *w = ctx;
 	struct lcore_report *r;
+	uint16_t flags;
 
 	w->evicted++;
-	if (e->flags == 0 || e->flags == REPORT_NO_SLOT)
+	if (!(e->hint & ENTRY_TOLD))
 		return;
-	r = &w->reports[e->flags - 1];
+	flags = entry_more(w, e)->flags;
+	if (flags == REPORT_NO_SLOT)
+		return;
+	r = &w->reports[flags - 1];
 	report_flow(w, e, r, DP_EV_FLOW_GONE, DP_NO_DSCP);
 	r->tick = w->reports_free;
-	w->reports_free = e->flags - 1u;
+	w->reports_free = flags - 1u;
 }
 
 void

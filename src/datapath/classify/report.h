@@ -4,6 +4,7 @@
 
 #include <rte_common.h>
 
+#include "classify/entry.h"
 #include "lcore.h"
 
 // What a worker tells control of its flows, and the flows' rate.
@@ -64,13 +65,12 @@ report_packet(struct dp_worker *w, struct cache_entry *e, uint32_t len, const st
 	uint32_t ticks = w->tick - e->last_tick;
 	uint32_t rate;
 
-	e->packets++;
-	e->bytes += len;
+	cache_count(e, w->cache_apart, 1, len);
 	if (unlikely(ticks != 0))
 		report_new_tick(w, e, ticks, m != NULL ? report_dscp(m) : dscp);
 	rate = e->rate + len;
 	e->rate = likely(rate >= len) ? rate : UINT32_MAX;
-	if (unlikely(e->flags == 0 && e->rate >= w->report_rate))
+	if (unlikely(e->rate >= w->report_rate && !(e->hint & ENTRY_TOLD)))
 		report_first(w, e, m != NULL ? report_dscp(m) : dscp);
 }
 

@@ -8,6 +8,7 @@
 
 #include "act/act.h"
 #include "classify/classify.h"
+#include "classify/entry.h"
 #include "extend/extend.h"
 #include "memory.h"
 #include "poll.h"
@@ -86,7 +87,9 @@ trace_output(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf *m,
 struct met {
 	unsigned int n;
 	struct cache_entry *entry[2], was[2];
-	bool hit; // the last one is the decision's
+	struct cache_more more[2];
+	uint64_t packets, bytes; // of the last one
+	bool hit;                // the last one is the decision's
 };
 
 static bool
@@ -97,6 +100,9 @@ meet(struct dp_worker *w, struct met *met, const struct flow_key *key)
 	if (e == NULL)
 		return false;
 	met->was[met->n] = *e;
+	met->more[met->n] = *entry_more(w, e);
+	met->packets = cache_packets(e, w->cache_apart);
+	met->bytes = cache_bytes(e, w->cache_apart);
 	met->entry[met->n++] = e;
 	return true;
 }
@@ -153,19 +159,11 @@ note_counters(struct dp_trace_record *r, const struct dp_vport_counters *before,
 
 // After a dry run: nothing was learned. A stale entry stays stale.
 static void
-forget(const struct met *met)
+forget(const struct dp_worker *w, const struct met *met)
 {
 	for (unsigned int i = 0; i < met->n; i++) {
-		struct cache_entry *e = met->entry[i];
-		const struct cache_entry *was = &met->was[i];
-
-		e->packets = was->packets;
-		e->bytes = was->bytes;
-		e->rate = was->rate;
-		e->last_tick = was->last_tick;
-		e->flags = was->flags;
-		e->gen = was->gen;
-		memcpy(e->value, was->value, sizeof(e->value));
+		*met->entry[i] = met->was[i];
+		*entry_more(w, met->entry[i]) = met->more[i];
 	}
 }
 
@@ -183,8 +181,8 @@ note_origin(const struct dp_worker *w, struct dp_trace_record *r, const struct m
 	else
 		r->from = was->gen == w->gen ? DP_TRACE_HIT : DP_TRACE_STALE;
 	if (met->hit) {
-		r->entry_packets = was->packets;
-		r->entry_bytes = was->bytes;
+		r->entry_packets = met->packets;
+		r->entry_bytes = met->bytes;
 	}
 }
 
@@ -215,7 +213,7 @@ trace_one(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, bool injecte
 		lcore_add(&count->packets, (uint64_t)-1);
 		lcore_add(&count->bytes, -(uint64_t)r->len);
 	}
-	forget(&met);
+	forget(w, &met);
 }
 
 void

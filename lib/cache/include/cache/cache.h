@@ -14,16 +14,22 @@
 //
 // Problem: most packets belong to flows seen before; deciding anew costs hundreds of cycles.
 // Idea: buckets of 8 short signatures in one cache line (found with one vector comparison) lead to
-// entries of two cache lines: the key, and beside it the decision with the flow's counters. A burst
-// is looked up in stages (hash and prefetch the buckets, compare signatures and prefetch the
-// entries, compare keys), so that the misses of 32 packets overlap and the usual hit takes no
-// branch. A key has two buckets (Azar et al., Balanced Allocations, SIAM J. Comput. 1999); it goes
-// to the second one only when the first is crowded, and a look-up goes there only when an entry
-// did. Entries come from one array, so memory follows the flows: 142 to 156 bytes a flow in all.
+// entries. An entry is two cache lines that lie apart: one has all that a packet of IPv4 touches
+// (its key, which has 40 bytes that can differ, the counters and a word on the decision), the other
+// the rest of an IPv6 key and the decision itself. A burst is looked up in stages (hash and
+// prefetch the buckets, compare signatures and prefetch the entries, compare keys), so that the
+// misses of 64 packets overlap and the usual hit takes no branch. A key has two buckets (Azar et
+// al., Balanced Allocations, SIAM J. Comput. 1999); it goes to the second one only when the first
+// is crowded, and a look-up goes there, in a stage of its own, only when an entry did. Entries come
+// from one array, so memory follows the flows: 142 to 156 bytes a flow in all. State of
+// connections, or whatever else is of a few flows, finds room in an array beside: an entry's place
+// is a number.
 //
-// Cost: one bucket line and one key line touched per hit (4 % of the flows: two bucket lines), the
-// decision line by the caller; about 18 cycles (TSC, 2.6 GHz) with the counters while all fits the
-// second-level cache.
+// Cost: a hit touches one bucket line and one entry line (IPv6: and the other half; 4 % of the
+// flows: two bucket lines); about 18 cycles (TSC, 2.6 GHz) with the counters while all fits the
+// second-level cache. With a million flows both lines come from the third level, and how many a
+// core can wait for at a time is what bounds the look-up: a third line (key and counters in two)
+// cost 11 cycles a packet of the whole path, a second bucket without its own stage 6.
 //
 // Full: when all entries are taken, the least recently used of those in the key's two buckets and
 // in one more that takes turns leaves (about 12 are compared); a flow of a single packet counts as
@@ -51,20 +57,41 @@
 #define CACHE_ONCE_TICKS 64u
 #define CACHE_USED_TOKENS 64u
 #define CACHE_NO_BUDGET UINT32_MAX // tokens without end
+#define CACHE_KEY_REST 32          // bytes of a key behind its addresses
 
-// Two cache lines. The caller writes value and the traits; the cache owns key and the rest.
+// What each packet of a flow touches. The caller writes all from last_tick on, and packets and
+// bytes by cache_count; the cache owns the key.
 struct cache_entry {
-	alignas(64) struct flow_key key;
-	alignas(64) uint64_t packets;
-	uint64_t bytes;
+	alignas(64) uint8_t rest[CACHE_KEY_REST]; // of the key, from eth_dst on
+	uint32_t src, dst;  // the first words of its addresses: all there is, but for IPv6
+	uint32_t packets;   // the low half, cache_packets
+	uint32_t bytes;     // the low half, cache_bytes
 	uint32_t last_tick; // of the last packet, in the caller's ticks
 	uint32_t gen;       // of the rules that made the decision; stale: decide again in place
 	uint32_t rate;      // decayed bytes, the caller's
-	uint16_t flags;     // the caller's
-	uint16_t state;     // a slot of connection state, the caller's
+	uint32_t hint;      // the caller's: what it asks of value with every packet
+};
+static_assert(sizeof(struct cache_entry) == 64, "a packet touches one cache line of its flow");
+
+// The other half of an entry: for IPv6, and for what the hint does not tell.
+struct cache_more {
+	alignas(64) uint8_t src[12]; // of the key: the rest of its addresses
+	uint8_t dst[12];
+	uint32_t bytes_high;
+	uint16_t packets_high;
+	uint16_t flags;                  // the caller's
 	uint8_t value[CACHE_VALUE_SIZE]; // the caller's decision (an action program)
 };
-static_assert(sizeof(struct cache_entry) == 128, "a cached flow is two cache lines");
+static_assert(sizeof(struct cache_more) == 64, "one cache line");
+
+// A copy of both, as a plain value.
+struct cache_flow {
+	struct flow_key key;
+	uint64_t packets, bytes;
+	uint32_t last_tick, gen, rate;
+	uint16_t flags;
+	uint8_t value[CACHE_VALUE_SIZE];
+};
 
 struct cache;
 
@@ -119,5 +146,42 @@ typedef void (*cache_walk_fn)(void *ctx, const struct cache_entry *e);
 bool cache_walk(struct cache *c, uint32_t *cursor, uint32_t max, cache_walk_fn fn, void *ctx);
 
 void cache_stats_get(const struct cache *c, struct cache_stats *out);
+
+// How far the other half of an entry is from it, in bytes: the same for all entries of a cache.
+ptrdiff_t cache_apart(const struct cache *c);
+
+static inline struct cache_more *
+cache_more(const struct cache_entry *e, ptrdiff_t apart)
+{
+	return (struct cache_more *)((uintptr_t)e + (uintptr_t)apart);
+}
+
+// What the low halves have lost.
+void cache_carry(struct cache_entry *e, ptrdiff_t apart, bool packets, bool bytes);
+
+static inline void
+cache_count(struct cache_entry *e, ptrdiff_t apart, uint32_t packets, uint32_t bytes)
+{
+	bool p = __builtin_add_overflow(e->packets, packets, &e->packets);
+	bool b = __builtin_add_overflow(e->bytes, bytes, &e->bytes);
+
+	if (__builtin_expect(p | b, 0))
+		cache_carry(e, apart, p, b);
+}
+
+static inline uint64_t
+cache_packets(const struct cache_entry *e, ptrdiff_t apart)
+{
+	return (uint64_t)cache_more(e, apart)->packets_high << 32 | e->packets;
+}
+
+static inline uint64_t
+cache_bytes(const struct cache_entry *e, ptrdiff_t apart)
+{
+	return (uint64_t)cache_more(e, apart)->bytes_high << 32 | e->bytes;
+}
+
+void cache_key(const struct cache_entry *e, ptrdiff_t apart, struct flow_key *out);
+void cache_read(const struct cache_entry *e, ptrdiff_t apart, struct cache_flow *out);
 
 #endif

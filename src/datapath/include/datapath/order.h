@@ -42,7 +42,7 @@ struct dp_live;      // likewise
 struct dp_flow_dump {
 	uint32_t cursor, size, n;
 	bool more;
-	struct cache_entry *entries; // [size], copies
+	struct cache_flow *entries; // [size], copies
 };
 
 struct dp_order {

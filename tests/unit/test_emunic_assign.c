@@ -344,6 +344,58 @@ test_kinds(void **state)
 	end(&w);
 }
 
+// Flows of like rate together: slow ones, and fast ones that are not heavy, in queues of their own.
+static void
+test_rates(void **state)
+{
+	uint32_t bytes[FLOWS];
+	uint16_t queue[2] = {EMU_ASSIGN_NONE, EMU_ASSIGN_NONE};
+	struct world w;
+	uint64_t moves;
+
+	for (unsigned int i = 0; i < 20; i++)
+		bytes[i] = i % 2 ? 1000 + 10 * i : 20 + i; // 8 to 10 Mbit/s, and 160 to 300 kbit/s
+	begin(&w, "queues=0-3,alike=rate,heavy=100000,shared_load=0");
+	run(&w, 100, bytes, 20);
+	recount(&w);
+	for (unsigned int i = 0; i < 20; i++) {
+		uint16_t q = send(&w, i, 0, bytes[i]);
+
+		if (queue[i % 2] == EMU_ASSIGN_NONE)
+			queue[i % 2] = q;
+		assert_int_equal(q, queue[i % 2]);
+	}
+	assert_int_not_equal(queue[0], queue[1]);
+	for (uint16_t i = 0; i < 4; i++) {
+		struct rte_pmd_emunic_queue q = queue_at(&w, i);
+
+		assert_false(q.mixed);
+		if (q.queue == queue[0])
+			assert_int_equal(q.kind.rate_class, 1);
+		if (q.queue == queue[1])
+			assert_int_equal(q.kind.rate_class, 4);
+	}
+	// About a bound (256 kbit/s) nobody moves from class to class.
+	moves = w.a->moves;
+	for (unsigned int i = 0; i < 40; i++) {
+		for (unsigned int k = 0; k < 20; k += 2)
+			bytes[k] = i % 2 ? 30 : 36;
+		run(&w, 10, bytes, 20);
+	}
+	assert_int_equal(w.a->moves, moves);
+	// One that gets slow goes to the slow ones.
+	bytes[1] = 15;
+	run(&w, 200, bytes, 20);
+	assert_int_equal(send(&w, 1, 46, 15), queue[0]);
+	recount(&w);
+	// Without the key they are of one kind.
+	change(&w, "alike=none");
+	run(&w, 200, bytes, 20);
+	for (unsigned int i = 0; i < 20; i++)
+		assert_int_equal(send(&w, i, 0, bytes[i]), send(&w, 0, 0, bytes[0]));
+	end(&w);
+}
+
 // More kinds than queues: mixed, or in the overflow queue until there is one.
 static void
 test_overflow(void **state)
@@ -489,10 +541,11 @@ test_full(void **state)
 }
 
 static const char *const figures[] = {"alike=none", "alike=dscp", "alike=source+dscp+vlan",
-	"alike=destination", "overflow=mix", "overflow=0", "queues=1-4", "queues=2-3", "queues=1-7",
-	"queues=5-7", "heavy=5000,light=2000", "heavy=50000,light=1000", "exclusive_max=1",
-	"exclusive_max=0", "shared_max=1", "shared_max=0", "shared_load=20000", "shared_load=0",
-	"hold=0", "hold=20", "idle=20", "idle=1000", "window=1", "window=10"};
+	"alike=destination", "alike=rate", "alike=rate+dscp", "overflow=mix", "overflow=0",
+	"queues=1-4", "queues=2-3", "queues=1-7", "queues=5-7", "heavy=5000,light=2000",
+	"heavy=50000,light=1000", "exclusive_max=1", "exclusive_max=0", "shared_max=1",
+	"shared_max=0", "shared_load=20000", "shared_load=0", "hold=0", "hold=20", "idle=20",
+	"idle=1000", "window=1", "window=10"};
 
 // Anything may happen at any time; no packet overtakes another of its flow, nothing is lost count
 // of, and the engine comes to rest.
@@ -598,6 +651,7 @@ main(void)
 		cmocka_unit_test(test_hysteresis),
 		cmocka_unit_test(test_peak),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_heavier),
 		cmocka_unit_test(test_load),

@@ -41,6 +41,7 @@ static const struct {
 	{"dscp", RTE_PMD_EMUNIC_ALIKE_DSCP},
 	{"destination", RTE_PMD_EMUNIC_ALIKE_DESTINATION},
 	{"mark", RTE_PMD_EMUNIC_ALIKE_MARK},
+	{"rate", RTE_PMD_EMUNIC_ALIKE_RATE},
 };
 
 void
@@ -152,7 +153,7 @@ set_one(struct emu_assign_conf *conf, const char *key, char *value, char *why, s
 		return read_alike(conf, value)
 			       ? 0
 			       : FAIL("alike=%s: expected none, or some of source, vlan, pcp, "
-				      "dscp, destination, mark, as in source+dscp",
+				      "dscp, destination, mark, rate, as in source+dscp",
 					 given);
 	if (strcmp(key, "overflow") == 0)
 		return read_overflow(conf, value)

@@ -147,7 +147,9 @@ kind_text(uint32_t alike, const struct rte_pmd_emunic_kind *k, char *out, size_t
 	if (alike & RTE_PMD_EMUNIC_ALIKE_DESTINATION)
 		at = put(out, at, len, " to %s", address);
 	if (alike & RTE_PMD_EMUNIC_ALIKE_MARK)
-		put(out, at, len, " mark %u", k->mark);
+		at = put(out, at, len, " mark %u", k->mark);
+	if (alike & RTE_PMD_EMUNIC_ALIKE_RATE)
+		put(out, at, len, " rate class %u", k->rate_class);
 }
 
 static const char *

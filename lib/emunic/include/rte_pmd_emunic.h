@@ -141,10 +141,17 @@ int rte_pmd_emunic_vf_miss_set(uint16_t port_id, uint16_t vf,
 #define RTE_PMD_EMUNIC_ALIKE_DSCP 0x08        // the DSCP of the outer IP header
 #define RTE_PMD_EMUNIC_ALIKE_DESTINATION 0x10 // the IP address that they go to
 #define RTE_PMD_EMUNIC_ALIKE_MARK 0x20        // the MARK that a rule gave them: any class of yours
+// Their rate, in classes: flows of one differ by at most a factor of
+#define RTE_PMD_EMUNIC_ALIKE_RATE 0x40
+#define RTE_PMD_EMUNIC_RATE_STEP 4
+// Class 0 is what has not been measured yet or is below this (bit/s), class n begins at this times
+// RTE_PMD_EMUNIC_RATE_STEP to the power of n - 1. A flow leaves its class when its rate is a
+// quarter beyond its bounds, so that one whose rate is about a bound stays where it is.
+#define RTE_PMD_EMUNIC_RATE_FIRST 64000
 
 // Makes a group, or changes the figures that text names of one that is in use: "key=value,..." of
 //   queues=LIST       its queues, as in 1-3+7; a queue is in one group only
-//   alike=LIST        kinds, as in source+dscp, or none: all light flows may share (none)
+//   alike=LIST        kinds, as in source+dscp+rate, or none: all light flows may share (none)
 //   heavy=KBPS        a flow of this rate and more gets a queue alone (100000),
 //   light=KBPS          and gives it back below this one; 0: half of heavy (0)
 //   hold=MS             after it was so for this time (20)
@@ -185,7 +192,7 @@ struct rte_pmd_emunic_kind {
 	uint8_t pcp;
 	uint8_t dscp;
 	uint8_t ip_version; // of destination: 4, 6, or 0
-	uint8_t reserved;
+	uint8_t rate_class; // of the steps of RTE_PMD_EMUNIC_ALIKE_RATE
 	uint32_t mark;
 	uint8_t destination[16]; // IPv4: the first four bytes
 };

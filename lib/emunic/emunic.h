@@ -354,6 +354,8 @@ int emu_port_close(struct rte_eth_dev *dev);
 void emu_port_attach(struct rte_eth_dev *dev);
 bool emu_is_port(const struct rte_eth_dev *dev);
 void emu_port_link(const struct emu_port *port, struct rte_eth_link *link);
+// Whether the link of the host port at the side is up.
+bool emu_side_link(const struct emu_side *side);
 
 // host.c: what comes to a host port, and the bursts of the application. The packets belong to the
 // callee afterwards. At most EMU_BURST; under the gate.

@@ -136,7 +136,7 @@ check_events(struct emu_nic *nic)
 	nic->link_check_at = rte_get_tsc_cycles() + rte_get_tsc_hz() * LINK_CHECK_MS / 1000;
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		struct emu_side *side = &nic->sides[i];
-		bool up = emu_side_up(side);
+		bool up = emu_side_link(side);
 
 		emu_side_ask(side);
 		if (up == side->link)

@@ -216,6 +216,7 @@ emu_side_hold(struct emu_nic *nic, struct emu_side *side, bool on)
 	struct rte_eth_link link;
 
 	side->held = on;
+	nic->link_check_at = 0; // which raises the event, if the link is another one now
 	if (port == NULL)
 		return;
 	emu_port_link(port, &link);

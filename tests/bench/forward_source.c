@@ -40,6 +40,7 @@
 #include <rte_mbuf.h>
 #include <rte_string_fns.h>
 #include <rte_telemetry.h>
+#include <rte_version.h>
 
 #include "source_traffic.h"
 
@@ -447,12 +448,22 @@ RTE_PMD_REGISTER_VDEV(net_flowsource, source_driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_flowsource,
 	"flows=<1-65536000> order=uniform|zipf size=64|mix pcap=<file> rate=<pps> seed=<number>");
 
+static int
+add_number(struct rte_tel_data *d, const char *name, uint64_t value)
+{
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+	return rte_tel_data_add_dict_uint(d, name, value);
+#else
+	return rte_tel_data_add_dict_u64(d, name, value);
+#endif
+}
+
 // Whoever measures asks any of the programs for the rate of the cycle counter.
 static int
 tell_clock(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	rte_tel_data_start_dict(d);
-	return rte_tel_data_add_dict_u64(d, "tsc_hz", rte_get_tsc_hz());
+	return add_number(d, "tsc_hz", rte_get_tsc_hz());
 }
 
 // The source that "PORT..." names; rest is what follows.
@@ -484,12 +495,11 @@ tell_counts(const char *cmd, const char *params, struct rte_tel_data *d)
 	if (s == NULL)
 		return -EINVAL;
 	rte_tel_data_start_dict(d);
-	rte_tel_data_add_dict_u64(d, "distinct", s->traffic.distinct);
-	rte_tel_data_add_dict_u64(d, "frames", s->traffic.n_capture);
+	add_number(d, "distinct", s->traffic.distinct);
+	add_number(d, "frames", s->traffic.n_capture);
 	for (k = 0; k < KINDS; k++) {
-		rte_tel_data_add_dict_u64(
-			d, names[k][0], atomic_load_explicit(&s->came[k], memory_order_relaxed));
-		rte_tel_data_add_dict_u64(
+		add_number(d, names[k][0], atomic_load_explicit(&s->came[k], memory_order_relaxed));
+		add_number(
 			d, names[k][1], atomic_load_explicit(&s->missed[k], memory_order_relaxed));
 	}
 	return 0;

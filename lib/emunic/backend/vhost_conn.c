@@ -160,7 +160,8 @@ on_device_gone(int vid)
 		c->ready = false;
 		if (c == s->active) {
 			if (!emu_latch_shut(&s->latch, LET_GO_MS))
-				rte_log(RTE_LOG_ERR, RTE_LOGTYPE_PMD,
+				// the driver's own log type: it is the same for the same name
+				rte_log(RTE_LOG_ERR, (uint32_t)rte_log_register("pmd.net.emunic"),
 					"EMUNIC: %s: the firmware held the guest for %d ms\n",
 					s->path, LET_GO_MS);
 			s->active = NULL;

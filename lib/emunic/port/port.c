@@ -74,8 +74,10 @@ port_configure(struct rte_eth_dev *dev)
 {
 	struct emu_port *port = dev->data->dev_private;
 	const struct rte_eth_conf *conf = &dev->data->dev_conf;
-	int ret;
+	int ret = emu_port_check_speeds(port, conf->link_speeds);
 
+	if (ret != 0)
+		return ret;
 	if (conf->intr_conf.rxq) {
 		ret = emu_port_intr_check(port);
 		if (ret != 0)
@@ -126,15 +128,23 @@ set_queue_states(struct rte_eth_dev *dev, bool on)
 	}
 }
 
-// From the first start on, the side is polled. A VF that nobody represents comes up with the PF.
+// A VF that nobody represents follows the first PF: it comes up with it, and has its MTU.
+static bool
+follows(const struct emu_port *port, uint16_t side)
+{
+	return port->index == 0 && port->nic->ports[side] == NULL &&
+	       port->nic->sides[side].wire == NULL;
+}
+
+// From the first start on, the side is polled.
 static void
 arm_sides(struct emu_port *port)
 {
 	struct emu_nic *nic = port->nic;
 
 	port->side->armed = true;
-	for (uint16_t i = 0; port->index == 0 && i < nic->n_sides; i++)
-		if (nic->ports[i] == NULL && nic->sides[i].wire == NULL)
+	for (uint16_t i = 0; i < nic->n_sides; i++)
+		if (follows(port, i))
 			nic->sides[i].armed = true;
 }
 
@@ -244,6 +254,9 @@ port_mtu(struct rte_eth_dev *dev, uint16_t mtu)
 
 	emu_gate_enter(&port->nic->gate);
 	port->side->mtu = mtu;
+	for (uint16_t i = 0; i < port->nic->n_sides; i++)
+		if (follows(port, i))
+			port->nic->sides[i].mtu = mtu;
 	emu_gate_leave(&port->nic->gate);
 	return 0;
 }

@@ -21,6 +21,8 @@ int emu_port_rss_configure(struct emu_port *port, const struct rte_eth_conf *con
 
 // port_link.c
 int emu_port_link_update(struct rte_eth_dev *dev, int wait);
+// Whether the link_speeds of a configuration leave one that the NIC has; else -EINVAL, and it logs.
+int emu_port_check_speeds(const struct emu_port *port, uint32_t speeds);
 int emu_port_link_up(struct rte_eth_dev *dev);
 int emu_port_link_down(struct rte_eth_dev *dev);
 

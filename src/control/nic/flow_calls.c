@@ -28,7 +28,9 @@ classify(const struct nic_job *job, enum rte_flow_error_type type)
 
 	if (job->error == 0)
 		return OFFLOAD_OK;
-	(void)rte_eth_dev_info_get(job->ethdev, &info);
+	// Nothing is known of a port that is gone, its driver neither.
+	if (rte_eth_dev_info_get(job->ethdev, &info) != 0)
+		info.driver_name = NULL;
 	return nic_error_class(info.driver_name, job->error, job->text, type, is_gone(job->ethdev));
 }
 

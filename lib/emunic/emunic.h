@@ -224,7 +224,8 @@ struct emu_side {
 	struct emu_backend_stats told; // of all its backends, as last told
 	bool finished;                 // likewise
 	// Of a VF.
-	uint16_t n_queues; // receive queues that it has at the moment
+	uint16_t n_queues;   // receive queues that it has at the moment
+	struct emu_rss *rss; // as its own driver set it, or NULL: vf_rss of the NIC
 	bool has_reta;
 	uint16_t reta[EMU_VF_RETA];
 	uint64_t queue_packets[EMU_MAX_VF_QUEUES];
@@ -260,7 +261,7 @@ struct emu_nic {
 	struct rte_mempool *pool; // where backends' packets live
 	struct emu_wire wires[EMU_MAX_WIRES];
 	struct emu_mailbox mailbox;
-	struct emu_rss vf_rss; // over the queues of each VF
+	struct emu_rss vf_rss; // over the queues of each VF that has set none
 
 	struct emu_side *sides;
 	struct emu_port *ports[EMU_MAX_PORTS]; // NULL where there is no representor, or no more

@@ -90,9 +90,11 @@ init_sides(struct emu_nic *nic, uint16_t vfs)
 static void
 nic_free(struct emu_nic *nic)
 {
-	for (uint16_t i = 0; nic->sides != NULL && i < nic->n_sides; i++)
+	for (uint16_t i = 0; nic->sides != NULL && i < nic->n_sides; i++) {
 		if (nic->sides[i].backend != NULL)
 			nic->sides[i].backend->ops->close(nic->sides[i].backend);
+		rte_free(nic->sides[i].rss);
+	}
 	for (unsigned int i = 0; i < EMU_MAX_WIRES; i++) {
 		rte_pktmbuf_free(nic->wires[i].held_in);
 		rte_pktmbuf_free(nic->wires[i].held_out);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "port/vf.h"
+#include "port/vf_rss.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -118,6 +119,31 @@ rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *queues
 	emu_gate_enter(&nic->gate);
 	emu_vf_set_reta(&nic->sides[1 + vf], queues, n);
 	emu_gate_leave(&nic->gate);
+	return 0;
+}
+
+EXPORT int
+rte_pmd_emunic_vf_rss_set(uint16_t port_id, uint16_t vf, uint64_t types, const uint8_t *key)
+{
+	struct emu_nic *nic;
+	int ret = find_nic(port_id, &nic);
+
+	if (ret != 0)
+		return ret;
+	return vf < nic->args.vfs ? emu_vf_rss_set(nic, &nic->sides[1 + vf], types, key) : -EINVAL;
+}
+
+EXPORT int
+rte_pmd_emunic_vf_rss_get(uint16_t port_id, uint16_t vf, uint64_t *types, uint8_t *key)
+{
+	struct emu_nic *nic;
+	int ret = find_nic(port_id, &nic);
+
+	if (ret != 0)
+		return ret;
+	if (vf >= nic->args.vfs)
+		return -EINVAL;
+	emu_vf_rss_get(nic, &nic->sides[1 + vf], types, key);
 	return 0;
 }
 

@@ -26,6 +26,7 @@ queue_of(uint32_t i, bool tcp)
 	uint16_t queue;
 
 	send_one(1, flow_packet(i, tcp));
+	emu_firmware_round(nic()); // a burst lets it be while the interrupt thread is in the NIC
 	assert_int_equal(scripts[1].n_out, 1);
 	queue = scripts[1].out[0]->hash.txadapter.txq;
 	clear(&scripts[1]);
@@ -246,6 +247,115 @@ test_mailbox(void **state)
 	unplug();
 }
 
+// A message with data of its own, posted; its answer is the n-th, and is returned.
+static const struct rte_pmd_emunic_mbox_frame *
+ask_nic(unsigned int n, uint8_t type, const void *data, uint16_t len)
+{
+	struct rte_mbuf *m = mail(type, n, len, 0, RTE_PMD_EMUNIC_MBOX_MAGIC);
+
+	memcpy(rte_pktmbuf_mtod_offset(m, void *, sizeof(struct rte_pmd_emunic_mbox_frame)), data,
+		len);
+	clear(&scripts[1]);
+	post(m);
+	wait_answers(n);
+	assert_int_equal(scripts[1].n_out, 1);
+	assert_true(scripts[1].out[0]->pkt_len >= 60);
+	return rte_pktmbuf_mtod(scripts[1].out[0], const void *);
+}
+
+static uint16_t
+result(unsigned int n, uint8_t type, const void *data, uint16_t len)
+{
+	const struct rte_pmd_emunic_mbox_frame *f = ask_nic(n, type, data, len);
+	uint16_t r = rte_be_to_cpu_16(f->result);
+
+	assert_int_equal(f->type, type | RTE_PMD_EMUNIC_MBOX_ANSWER);
+	assert_int_equal(rte_be_to_cpu_32(f->id), n);
+	clear(&scripts[1]);
+	return r;
+}
+
+// The VF's own driver sets types, key and table; the PF hears nothing of it.
+static void
+test_own_rss(void **state)
+{
+	struct __rte_packed {
+		uint64_t types;
+		uint8_t key[RTE_PMD_EMUNIC_RSS_KEY];
+		uint8_t more;
+	} rss = {0}, got = {0};
+	const uint8_t two[] = {2, 2, 2}, far[] = {1, 200};
+	const struct rte_pmd_emunic_mbox_frame *f;
+	struct rte_eth_dev_info info;
+	uint64_t types;
+	uint8_t key[RTE_PMD_EMUNIC_RSS_KEY];
+	struct seen seen = {0};
+	uint16_t before[64];
+	unsigned int n = 0, other = 0;
+
+	plug(0);
+	assert_int_equal(rte_pmd_emunic_set(0, "mbox_rate=0", (char[512]){0}, 512), 0);
+	assert_int_equal(
+		rte_eth_dev_callback_register(0, RTE_ETH_EVENT_VF_MBOX, on_mail, &seen), 0);
+	scripts[1].queues = 4;
+	for (uint32_t i = 0; i < 64; i++)
+		before[i] = queue_of(i, false);
+	// Another key spreads otherwise, and the guest reads what it wrote.
+	assert_int_equal(rte_eth_dev_info_get(0, &info), 0);
+	rss.types = rte_cpu_to_be_64(info.flow_type_rss_offloads);
+	for (unsigned int i = 0; i < sizeof(rss.key); i++)
+		rss.key[i] = 37 * i + 11;
+	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RSS_SET, &rss, 48), 0);
+	for (uint32_t i = 0; i < 64; i++)
+		other += queue_of(i, false) != before[i];
+	assert_true(other > 20);
+	f = ask_nic(++n, RTE_PMD_EMUNIC_MBOX_RSS_GET, "", 0);
+	assert_int_equal(rte_be_to_cpu_16(f->result), 0);
+	assert_int_equal(rte_be_to_cpu_16(f->len), 48);
+	memcpy(&got, f + 1, 48);
+	assert_memory_equal(&got, &rss, 48);
+	clear(&scripts[1]);
+	// Types alone: UDP is spread, TCP is not. The key stays.
+	rss.types = rte_cpu_to_be_64(RTE_ETH_RSS_NONFRAG_IPV4_UDP);
+	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RSS_SET, &rss, 8), 0);
+	other = 0;
+	for (uint32_t i = 0; i < 64; i++) {
+		assert_int_equal(queue_of(i, true), 0);
+		other += queue_of(i, false) != 0;
+	}
+	assert_true(other > 20);
+	assert_int_equal(rte_pmd_emunic_vf_rss_get(0, 0, &types, key), 0);
+	assert_int_equal(types, RTE_ETH_RSS_NONFRAG_IPV4_UDP);
+	assert_memory_equal(key, rss.key, sizeof(key));
+	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RETA_SET, two, sizeof(two)), 0);
+	for (uint32_t i = 0; i < 64; i++)
+		assert_int_equal(queue_of(i, false), 2);
+	// What is wrong changes nothing.
+	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RETA_SET, far, sizeof(far)), EINVAL);
+	for (uint16_t len = 0; len <= 49; len++)
+		if (len != 8 && len != 48)
+			assert_int_equal(
+				result(++n, RTE_PMD_EMUNIC_MBOX_RSS_SET, &rss, len), EINVAL);
+	rss.types = UINT64_MAX;
+	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RSS_SET, &rss, 48), EINVAL);
+	assert_int_equal(result(++n, 0x7f, "", 0), ENOTSUP);
+	assert_int_equal(queue_of(1, false), 2);
+	assert_int_equal(rte_pmd_emunic_vf_rss_get(0, 0, &types, key), 0);
+	assert_int_equal(types, RTE_ETH_RSS_NONFRAG_IPV4_UDP);
+	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RETA_SET, "", 0), 0);
+	// As the host may do, too.
+	assert_int_equal(rte_pmd_emunic_vf_rss_set(0, 0, 0, NULL), 0);
+	assert_int_equal(queue_of(1, false), 0);
+	assert_int_equal(rte_pmd_emunic_vf_rss_set(0, 1, 0, NULL), -EINVAL);
+	assert_int_equal(rte_pmd_emunic_vf_rss_set(0, 0, UINT64_MAX, NULL), -EINVAL);
+	assert_int_equal(rte_pmd_emunic_vf_rss_get(9, 0, &types, key), -ENODEV);
+	assert_int_equal(__atomic_load_n(&seen.n, __ATOMIC_ACQUIRE), 0);
+	balance();
+	assert_int_equal(
+		rte_eth_dev_callback_unregister(0, RTE_ETH_EVENT_VF_MBOX, on_mail, &seen), 0);
+	unplug();
+}
+
 // A guest that floods the mailbox has its burst, and loses the rest by name.
 static void
 test_mailbox_flood(void **state)
@@ -347,6 +457,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_rule),
 		cmocka_unit_test(test_stalls),
 		cmocka_unit_test(test_mailbox),
+		cmocka_unit_test(test_own_rss),
 		cmocka_unit_test(test_mailbox_flood),
 		cmocka_unit_test(test_host_frames_pass),
 	};

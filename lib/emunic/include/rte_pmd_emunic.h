@@ -50,6 +50,14 @@ int rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why
 // has not enabled is passed over. -EINVAL: no such VF, or a figure above these.
 int rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *queues, uint16_t n);
 
+// RSS of a VF: its types (RTE_ETH_RSS_* of the PF's flow_type_rss_offloads; 0: none, all packets go
+// to queue 0), and its key of RTE_PMD_EMUNIC_RSS_KEY bytes, or NULL: that stays. The VF's own
+// driver may do the same (RTE_PMD_EMUNIC_MBOX_RSS_SET). -EINVAL: no such VF, or a type that is not
+// one of these; -ENOMEM.
+#define RTE_PMD_EMUNIC_RSS_KEY 40
+int rte_pmd_emunic_vf_rss_set(uint16_t port_id, uint16_t vf, uint64_t types, const uint8_t *key);
+int rte_pmd_emunic_vf_rss_get(uint16_t port_id, uint16_t vf, uint64_t *types, uint8_t *key);
+
 // A VF's message to its PF is this frame, sent by the VF untagged and not longer than the MTU, all
 // numbers in network byte order, len bytes of data behind it. The NIC takes it out at the VF's
 // edge. The answer is the same frame with the bit RTE_PMD_EMUNIC_MBOX_ANSWER in type and an errno,
@@ -60,6 +68,14 @@ int rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *qu
 #define RTE_PMD_EMUNIC_MBOX_DATA 64
 #define RTE_PMD_EMUNIC_MBOX_ANSWER 0x80
 
+// Messages of these types are for the NIC itself and no event: the VF's own driver sets its RSS. It
+// changes its VF only; an answer of EINVAL changed nothing, one of ENOTSUP says that there is no
+// such type.
+#define RTE_PMD_EMUNIC_MBOX_NIC 0x70      // this one and those above
+#define RTE_PMD_EMUNIC_MBOX_RSS_SET 0x70  // data: 8 bytes of RTE_ETH_RSS_*, and the key or nothing
+#define RTE_PMD_EMUNIC_MBOX_RETA_SET 0x71 // data: a queue in each byte; none: all alike
+#define RTE_PMD_EMUNIC_MBOX_RSS_GET 0x72  // the answer's data are as those of RSS_SET, with the key
+
 struct rte_pmd_emunic_mbox_frame {
 	uint8_t dst[6];
 	uint8_t src[6];
@@ -67,7 +83,7 @@ struct rte_pmd_emunic_mbox_frame {
 	uint16_t result;
 	uint32_t magic;
 	uint8_t version;
-	uint8_t type; // below 0x80; what it means is between guest and application
+	uint8_t type; // below 0x70 what it means is between guest and application
 	uint16_t len;
 	uint32_t id; // the answer has the same
 };

@@ -11,6 +11,7 @@
 
 #include "emunic.h"
 #include "port/vf.h"
+#include "port/vf_rss.h"
 
 static_assert(sizeof(struct rte_pmd_emunic_mbox_frame) == 28, "the frame has no padding");
 
@@ -75,14 +76,18 @@ answer(struct emu_nic *nic, const struct emu_mail *mail)
 	struct emu_side *side = &nic->sides[mail->side];
 	struct rte_mbuf *m = rte_pktmbuf_alloc(nic->pool);
 	struct rte_pmd_emunic_mbox_frame *f;
+	const uint16_t len =
+		RTE_MAX((size_t)RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN, sizeof(*f) + mail->reply);
 
 	nic->mailbox.originated++;
 	if (m == NULL) {
 		nic->drops[EMU_DROP_NO_BUFFER]++;
 		return;
 	}
-	f = (void *)rte_pktmbuf_append(m, RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN);
-	memset(f, 0, RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN);
+	f = (void *)rte_pktmbuf_append(m, len);
+	memset(f, 0, len);
+	f->len = rte_cpu_to_be_16(mail->reply);
+	memcpy(f + 1, mail->event.data, mail->reply);
 	memcpy(f->dst, mail->mac, sizeof(f->dst));
 	if (pf != NULL)
 		memcpy(f->src, pf->filter[0].addr_bytes, sizeof(f->src));
@@ -134,7 +139,9 @@ tell_pf(void *arg)
 		emu_gate_leave(&nic->gate);
 		if (!more)
 			break;
-		if (pf != NULL)
+		if (mail.event.type >= RTE_PMD_EMUNIC_MBOX_NIC)
+			emu_vf_rss_mail(nic, &mail);
+		else if (pf != NULL)
 			rte_eth_dev_callback_process(pf, RTE_ETH_EVENT_VF_MBOX, &mail.event);
 		emu_gate_enter(&nic->gate);
 		answer(nic, &mail);

@@ -15,7 +15,8 @@ struct rte_mbuf;
 // The mailbox from a VF to its PF. A guest sees virtio-net and has no register for it, so a message
 // is a frame of its own (rte_pmd_emunic.h has its layout) that the NIC takes out at the VF's edge:
 // it meets no rule and reaches nobody, and becomes an event RTE_ETH_EVENT_VF_MBOX of the PF, from
-// EAL's interrupt thread. The answer goes back to the VF as a frame of the same kind.
+// EAL's interrupt thread, or is carried out by the NIC itself (port/vf_rss.h). The answer goes back
+// to the VF as a frame of the same kind.
 //
 // A guest is hostile: a VF may send so many messages a second (mbox_rate=) and have so many
 // waiting; what is above that, and what is no whole message, is dropped by name (mbox_flood,
@@ -28,6 +29,7 @@ struct rte_mbuf;
 struct emu_mail {
 	uint16_t side;
 	uint8_t mac[6]; // of its sender
+	uint16_t reply; // bytes of event.data that the answer has
 	struct rte_pmd_emunic_mbox_event event;
 };
 

@@ -18,7 +18,7 @@ emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *
 	}
 	if (queue >= n) { // none was chosen, or one that is not there
 		queue = 0;
-		if (emu_rss_hash(&nic->vf_rss, p, &hash)) {
+		if (emu_rss_hash(side->rss != NULL ? side->rss : &nic->vf_rss, p, &hash)) {
 			queue = hash % n;
 			if (side->has_reta && side->reta[hash % EMU_VF_RETA] < n)
 				queue = side->reta[hash % EMU_VF_RETA];

@@ -6,10 +6,11 @@
 
 // The receive queues of a VF: as many as its guest has enabled (a vhost-user backend's queue
 // pairs). A transfer rule chooses one by QUEUE behind REPRESENTED_PORT or PORT_ID; every other
-// packet goes to one by RSS over addresses and ports with the NIC's default key, through the VF's
-// redirection table (rte_pmd_emunic_vf_reta_set), by default over all queues alike; what is not IP
-// to queue 0. A queue that the guest has not enabled counts as none: such packets are spread. The
-// choice travels to the backend in the mbuf (hash.txadapter.txq). Thread safety: under the gate.
+// packet goes to one by RSS, over addresses and ports with the NIC's default key or as the VF's own
+// driver has set it (port/vf_rss.h), through the VF's redirection table, by default over all queues
+// alike; what RSS does not cover goes to queue 0. A queue that the guest has not enabled counts as
+// none: such packets are spread. The choice travels to the backend in the mbuf
+// (hash.txadapter.txq). Thread safety: under the gate.
 
 // Puts the queue into p->vf_queue, which has what a rule chose.
 void emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p);

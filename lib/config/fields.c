@@ -45,6 +45,7 @@ static const struct field datapath_fields[] = {
 
 static const char *const share_words[] = {
 	"vm", "rate-limit", "priority", "qos-class", "none", NULL};
+static const char *const class_targets[] = {"queues", "engine", NULL};
 static const char *const scale_words[] = {"greater", "fast", "slow", NULL};
 static const char *const hint_words[] = {"any", "raise", "lower", NULL};
 #define BPS(member) AT(config_policy, member), .min = 0, .max = UINT64_C(1) << 50, .scaled = true
@@ -114,6 +115,11 @@ static const struct field policy_fields[] = {
 		.help = "one rule in the NIC spreads them all over `queues` by RSS, new flows too, and "
 			"the host has no work for each; for what a NIC can tell: `port` (or a `vm`'s "
 			"own), `match`, `dscp`"},
+	{"class_target", FIELD_ENUM, AT(config_policy, class_target), .words = class_targets,
+		.dflt = "\"queues\"",
+		.help = "of a class_rule: queues, by RSS; engine: the NIC's assignment engine gives "
+			"heavy flows a queue alone and puts light ones of a kind (share) together "
+			"(by RSS where it has none)"},
 	{.key = NULL},
 };
 

@@ -181,6 +181,8 @@ check_ranges(struct walk *w, const struct config_policy *p)
 static void
 check_class_rule(struct walk *w, const struct config_policy *p)
 {
+	if (!p->class_rule && p->class_target != CONFIG_CLASS_QUEUES)
+		walk_fault(w, "/class_target", "is where a class_rule leads: needs that");
 	if (!p->class_rule)
 		return;
 	if (p->queues_text[0] == '\0')

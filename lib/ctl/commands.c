@@ -146,7 +146,7 @@ static const struct ctl_command commands[] = {
 
 	{.name = "queue list",
 		.help = "each NIC queue: free, default, shared or exclusive, by whom, how loaded",
-		.fields = "nic port kind queue use owner flows packets bytes dropped rate_bps",
+		.fields = "nic port kind queue use engine owner flows packets bytes dropped rate_bps",
 		.args = {{"nic", CTL_STR, .complete = "nic", .help = "only this NIC"},
 			{"kind", CTL_STR, .complete = "rx|tx|vf", .help = "only this kind"},
 			{"use", CTL_STR,

@@ -296,6 +296,28 @@ translate_jump(uint16_t in_port, uint32_t group, struct translate_rule *out)
 	action(&b, RTE_FLOW_ACTION_TYPE_END, NULL);
 }
 
+static void
+begin_class(struct builder *b, uint32_t level)
+{
+	memset(b->r, 0, sizeof(*b->r));
+	b->r->attr.ingress = 1;
+	b->r->attr.priority = 1 + level;
+	put_pattern(b);
+}
+
+void
+translate_class_group(
+	const struct flow_match *match, uint32_t level, uint16_t index, struct translate_rule *out)
+{
+	struct builder b = {.m = match, .r = out};
+
+	begin_class(&b, level);
+	out->queue.index = index;
+	action(&b, RTE_FLOW_ACTION_TYPE_COUNT, &out->count);
+	action(&b, RTE_FLOW_ACTION_TYPE_QUEUE, &out->queue);
+	action(&b, RTE_FLOW_ACTION_TYPE_END, NULL);
+}
+
 void
 translate_class(const struct flow_match *match, uint32_t level, uint16_t first, uint16_t n,
 	struct translate_rule *out)
@@ -303,10 +325,7 @@ translate_class(const struct flow_match *match, uint32_t level, uint16_t first, 
 	struct builder b = {.m = match, .r = out};
 	uint16_t i;
 
-	memset(out, 0, sizeof(*out));
-	out->attr.ingress = 1;
-	out->attr.priority = 1 + level;
-	put_pattern(&b);
+	begin_class(&b, level);
 	for (i = 0; i < n && i < TRANSLATE_QUEUES; i++)
 		out->queues[i] = (uint16_t)(first + i);
 	out->rss = (struct rte_flow_action_rss){.queue = out->queues, .queue_num = i};

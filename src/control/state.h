@@ -25,6 +25,7 @@
 struct mac_learner;    // macs.h
 struct ahead;          // ahead.h
 struct misses;         // place/misses.h
+struct class_groups;   // place/class_engine.h
 struct placements;     // placements.h
 struct mover;          // mover.h
 struct mailbox;        // mailbox.h
@@ -95,6 +96,7 @@ struct control {
 	struct offload *offload;
 	struct ahead *ahead;            // (place/ahead.c)
 	struct misses *misses;          // (place/misses.c)
+	struct class_groups *groups;    // (place/class_engine.c); NULL: none yet
 	struct placements *placements;  // (placements.c)
 	struct mover *mover;            // (mover.c)
 	struct failover *failover;      // (failover/failover.c); NULL: no NIC has a standby

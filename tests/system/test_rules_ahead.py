@@ -236,6 +236,60 @@ def test_what_a_policy_above_may_match_is_not_taken(switch):
     assert any(r['queues'] == '0-0' for r in class_rules(s)), class_rules(s)
 
 
+ENGINE = {**WEB, 'match': 'tcp', 'class_target': 'engine', 'heavy_bps': '2M', 'light_bps': '1M'}
+
+
+def queues_of(s):
+    return {q['queue']: q for q in s.call('queue list', kind='rx')['items'] if q['port'] == 'pf'}
+
+
+def test_a_class_rule_by_the_nics_engine(switch):
+    """The NIC gives the heavy flow of the class a queue alone, with no order for it."""
+    s = switch([{'name': 'all', 'match': 'any', 'actions': 'output=w'}],
+               offload={'rules_ahead': 0, 'policy': [ENGINE], 'min_bps': '1k'})
+    wait_for(lambda: {(r['by'], r['state']) for r in class_rules(s)} == {('engine', 'in')}, 10,
+             'the group has its rules')
+    [group] = s.call('offload show', nic='nic0')['engine']
+    assert group['figures'] == 'queues=2-3,alike=destination,heavy=2000,light=1000,shared_max=1', group
+    generate(s, flows=30, pps=3000, skew=2)
+
+    def alone():
+        return sorted(queues_of(s)[q]['engine'] for q in (2, 3)) == ['alone', 'shared']
+    wait_for(alone, 20, 'one queue has a heavy flow alone, one is shared')
+    [heavy] = [q for q in (2, 3) if queues_of(s)[q]['engine'] == 'alone']
+    assert queues_of(s)[heavy]['use'] == 'group' and queues_of(s)[heavy]['flows'] == 1
+    top = s.call('flow list', limit=1, sort='rate')['items'][0]
+    told = s.call('flow explain', flow=top['id'])
+    assert f"queue {heavy}, alone" in str(told) and 'class rule web' in str(told), told
+    s.swap('sink')
+    s.settled()
+    # Other figures while it runs; then by RSS, and then not at all.
+    for policy, by, figures in (([{**ENGINE, 'heavy_bps': '5M'}], 'engine', 'heavy=5000'),
+                                ([{**ENGINE, 'class_target': 'queues'}], 'rss', None),
+                                ([ENGINE], 'engine', 'heavy=2000'), ([], None, None)):
+        s.write_config({**s.config, 'offload': {**s.config['offload'], 'policy': policy}})
+        s.call('config reload')
+        wait_for(lambda b=by: {(r['by'], r['state']) for r in class_rules(s)} ==
+                 ({(b, 'in')} if b else set()), 10, f'class rules by {by}')
+        wait_for(lambda f=figures: [str(f) in g['figures'] for g in s.call(
+            'offload show', nic='nic0')['engine']] == ([True] if f else []), 10, f'{figures}')
+    wait_for(lambda: {q['use'] for q in queues_of(s).values()} == {'default', 'free'}, 10,
+             'the queues are free')
+
+
+def test_two_class_rules_cannot_share_a_queue_of_the_engine(switch):
+    """The second spreads by RSS, and says why."""
+    other = {**ENGINE, 'name': 'other', 'match': 'udp', 'queues': '3'}
+    s = switch([{'name': 'all', 'match': 'any', 'actions': 'output=w'}],
+               offload={'rules_ahead': 0, 'policy': [ENGINE, other]})
+
+    def by():
+        return {r['policy']: r for r in class_rules(s) if r['state'] == 'in'}
+    wait_for(lambda: {n: r['by'] for n, r in by().items()} == {'web': 'engine', 'other': 'rss'},
+             10, 'one has the engine')
+    assert 'queue' in by()['other']['reason'], by()
+
+
 def test_a_class_rule_by_dscp_serves(switch):
     """Rules do not read the DSCP, so that keys have none: what the packets say counts."""
     web = {**WEB, 'match': 'udp', 'dscp': '0'}
@@ -259,7 +313,9 @@ def test_a_class_rule_by_dscp_serves(switch):
 def test_class_rules_that_no_nic_can_say(switch):
     s = switch()
     for more, words in (({'min_bps': '1M'}, 'a NIC tells flows by'),
-                        ({'queues': ''}, 'needs queues')):
+                        ({'queues': ''}, 'needs queues'),
+                        ({'class_target': 'gpu'}, '"engine"'),
+                        ({'class_rule': False, 'class_target': 'engine'}, 'needs that')):
         s.write_config({**s.config, 'offload': {'policy': [{**WEB, **more}]}})
         with pytest.raises(RpcError, match=words):
             s.call('config reload')

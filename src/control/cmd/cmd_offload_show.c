@@ -8,6 +8,7 @@
 #include "cmd/commands.h"
 #include "nic/errors.h"
 #include "offload/shape.h"
+#include "place/class_engine.h"
 
 #define WAITS_MAX 64 // kinds of what is waited for
 
@@ -250,5 +251,7 @@ COMMAND(cmd_offload_show)
 		"insertions", insertions_json(c, nic, &st), "shapes", s.list, "queues",
 		queues_json(c, nic), "waiting", waits_json(c, nic->index), "errors",
 		errors_json(nic->driver));
+	if (nic_engine_for(nic->driver) != NULL)
+		json_object_set_new(*result, "engine", class_groups_json(c, nic->index));
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "device/queue_stats.h"
+#include "place/class_engine.h"
 
 struct queue_ctx {
 	struct control *c;
@@ -47,7 +48,9 @@ list_queue(void *ctx, const struct offload_queue *q)
 	const struct nic *nic = l->c->nics[q->id.nic];
 	const char *use = offload_queue_state_name(q->state);
 	struct queue_count n = {0};
+	struct nic_group_queue e;
 	char port[16];
+	json_t *o;
 
 	if ((l->nic >= 0 && q->id.nic != l->nic) ||
 		(l->kind != NULL && strcmp(l->kind, kinds[q->id.kind]) != 0) ||
@@ -60,12 +63,16 @@ list_queue(void *ctx, const struct offload_queue *q)
 		n = q->id.kind == OFFLOAD_TX ? st->tx[q->id.index] : st->rx[q->id.index];
 	}
 	port_label(q->id.port, port, sizeof(port));
-	json_array_append_new(l->items,
-		json_pack("{ss ss ss si ss ss si sI sI sI si}", "nic", nic->name, "port", port,
-			"kind", kinds[q->id.kind], "queue", (int)q->id.index, "use", use, "owner",
-			q->vm == OFFLOAD_NONE ? "-" : vm_name(l->c, q->vm), "flows", (int)q->flows,
-			"packets", (json_int_t)n.packets, "bytes", (json_int_t)n.bytes, "dropped",
-			(json_int_t)n.errors, "worker", (int)q->worker));
+	o = json_pack("{ss ss ss si ss ss si sI sI sI si}", "nic", nic->name, "port", port, "kind",
+		kinds[q->id.kind], "queue", (int)q->id.index, "use", use, "owner",
+		q->vm == OFFLOAD_NONE ? "-" : vm_name(l->c, q->vm), "flows", (int)q->flows,
+		"packets", (json_int_t)n.packets, "bytes", (json_int_t)n.bytes, "dropped",
+		(json_int_t)n.errors, "worker", (int)q->worker);
+	if (q->state == OFFLOAD_Q_GROUP && class_group_queue(l->c, &q->id, &e)) {
+		json_object_set_new(o, "engine", json_string(class_group_use(e.use)));
+		json_object_set_new(o, "flows", json_integer(e.flows));
+	}
+	json_array_append_new(l->items, o);
 }
 
 COMMAND(cmd_queue_list)

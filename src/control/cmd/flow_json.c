@@ -9,6 +9,7 @@
 #include "cmd/answer.h"
 #include "datapath/program.h"
 #include "failover/failover.h"
+#include "place/class_engine.h"
 #include "offload/explain.h"
 #include "offload/policy.h"
 #include "switch/rule_book.h"
@@ -86,6 +87,7 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 	const struct offload_side_info *s = &fi->side[side];
 	const struct offload_end *end = side == OFFLOAD_IN ? &fi->decision.in : &fi->decision.out;
 	uint64_t now = sl_now(&c->clock);
+	struct nic_group_queue engine;
 	struct offload_rival rival;
 	char reason[240], moved[256], id[16];
 	json_t *o;
@@ -106,6 +108,12 @@ side_json(struct control *c, const struct offload_flow_info *fi, enum offload_si
 		"reason", reason, "since_s", (double)(now - s->since_ns) / (double)SL_NS_PER_S);
 	json_object_set_new(
 		o, "decided_by", json_string(s->reason == OFFLOAD_R_SERVED ? "nic" : "sluice"));
+	if (s->reason == OFFLOAD_R_SERVED && fi->decision.served == OFFLOAD_SERVED_QUEUES &&
+		class_group_flow(c, &fi->key, &engine)) {
+		snprintf(moved, sizeof(moved), "queue %u, %s", engine.queue,
+			class_group_use(engine.use));
+		json_object_set_new(o, "engine", json_string(moved));
+	}
 	if (s->driver_errno != 0 || s->driver_text[0] != '\0')
 		json_object_set_new(o, "driver",
 			json_pack("{ss ss}", "errno",

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "failover/failover.h"
 #include "place/ahead_internal.h"
+#include "place/class_engine.h"
 #include "place/class_rules.h"
 #include "place/misses.h"
 #include "place/mover.h"
@@ -51,6 +52,7 @@ ahead_free(struct control *c)
 			rules_set_put(c->ahead->sets[i]);
 	}
 	ahead_list_free(&c->ahead->list);
+	class_groups_free(c->groups);
 	free(c->ahead);
 	c->ahead = NULL;
 }
@@ -393,13 +395,15 @@ static void
 group_queues(struct control *c)
 {
 	uint64_t now = sl_now(&c->clock), groups;
+	bool changed;
 	uint16_t i;
 
 	if (now < c->ahead->groups_ns || !c->running)
 		return;
 	c->ahead->groups_ns = now + GROUPS_NS;
+	changed = class_groups_run(c);
 	groups = class_rules_queues(c, leads_there);
-	if (groups == c->ahead->groups || publish(c, false) != 0)
+	if (groups == c->ahead->groups ? !changed : publish(c, false) != 0)
 		return;
 	c->ahead->groups = groups;
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
@@ -482,6 +486,7 @@ ahead_nic_gone(struct control *c, uint16_t nic)
 	if (n->cap > 0)
 		memset(n->live, 0, n->cap * sizeof(*n->live));
 	memset(n->serving, 0, sizeof(n->serving));
+	class_groups_nic_gone(c, nic);
 	n->phase = AHEAD_IDLE;
 	n->outstanding = n->n_notes = 0;
 	n->stale = n->counting = false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "place/ahead_internal.h"
+#include "place/class_engine.h"
 
 // A rule at one port of a NIC, over the steps that it became.
 struct at_port {
@@ -213,6 +214,7 @@ ahead_class_json(struct control *c, uint16_t nic)
 	const struct ahead_nic *n = &c->ahead->nic[nic];
 	json_t *list = json_array();
 	char queues[24];
+	json_t *o;
 	uint32_t i;
 
 	for (i = 0; i < n->cap; i++) {
@@ -223,13 +225,25 @@ ahead_class_json(struct control *c, uint16_t nic)
 			continue;
 		snprintf(queues, sizeof(queues), "%u-%u", l->first_queue,
 			l->first_queue + l->n_queues - 1u);
-		json_array_append_new(
-			list, json_pack("{ss ss ss ss sI}", "policy",
-				      cover ? "(what a policy rule above may match)"
-					    : c->cfg->policies[l->act.port].name,
-				      "port", c->vports[l->vport].cfg.name, "queues", queues,
-				      "state", l->state == AHEAD_IN && l->kept ? "in" : "pending",
-				      "packets", (json_int_t)l->packets));
+		o = json_pack("{ss ss ss ss ss sI}", "policy",
+			cover ? "(what a policy rule above may match)"
+			      : c->cfg->policies[l->act.port].name,
+			"port", c->vports[l->vport].cfg.name, "queues", queues, "by",
+			l->act.kind == AHEAD_GROUP ? "engine" : "rss", "state",
+			l->state == AHEAD_IN && l->kept ? "in" : "pending", "packets",
+			(json_int_t)l->packets);
+		if (!cover && l->act.kind != AHEAD_GROUP) {
+			const struct config_policy *p = &c->cfg->policies[l->act.port];
+			const char *why = class_group_why(c, p, l->vport);
+
+			if (p->class_target == CONFIG_CLASS_ENGINE)
+				json_object_set_new(o, "reason",
+					json_string(
+						why[0] != '\0'
+							? why
+							: "the driver does not take such a rule"));
+		}
+		json_array_append_new(list, o);
 	}
 	return list;
 }

@@ -6,6 +6,7 @@
 
 #include "failover/failover.h"
 #include "place/ahead_internal.h"
+#include "place/class_engine.h"
 #include "place/class_rules.h"
 #include "place/misses.h"
 #include "switch/rule_book.h"
@@ -38,7 +39,11 @@ void
 ahead_rule_of(const struct control *c, uint16_t nic, const struct ahead_live *l,
 	struct translate_rule *out)
 {
-	if (l->group) {
+	if (l->act.kind == AHEAD_GROUP) {
+		translate_class_group(&l->match, l->level,
+			(uint16_t)(nic_engine_for(c->nics[nic]->driver)->index + l->first_queue),
+			out);
+	} else if (l->group) {
 		translate_class(&l->match, l->level, l->first_queue, l->n_queues, out);
 	} else if (l->act.kind == AHEAD_JUMP) {
 		translate_jump(ethdev_of(c, nic, l->port), ahead_group(l->port), out);
@@ -58,7 +63,9 @@ is_refused(void *ctx, const struct flow_match *match, const struct ahead_act *ac
 
 	if (p->n->n_refused == 0)
 		return 0;
-	if (p->group)
+	if (p->group && act->kind == AHEAD_GROUP)
+		translate_class_group(match, 0, 0, &rule);
+	else if (p->group)
 		translate_class(match, 0, 0, 1, &rule);
 	else if (act->kind == AHEAD_JUMP)
 		translate_jump(p->from, 1, &rule);
@@ -372,6 +379,21 @@ group_queues(const struct control *c, uint16_t vport, const struct ahead_rule *r
 	return first;
 }
 
+// By the NIC's engine where it has one, and takes such a rule; else by RSS.
+static void
+by_engine(struct planning *p, uint16_t vport, struct ahead_rule *r)
+{
+	struct ahead_act act = r->act;
+	uint16_t group;
+
+	if (act.kind != AHEAD_PORT ||
+		!class_group_of(p->c, &p->c->cfg->policies[act.port], vport, &group))
+		return;
+	act.kind = AHEAD_GROUP;
+	if (is_refused(p, &r->match, &act) == 0)
+		r->act = act;
+}
+
 static int
 plan_classes(struct planning *p, uint16_t vport)
 {
@@ -394,6 +416,7 @@ plan_classes(struct planning *p, uint16_t vport)
 		// Other queues are another rule.
 		plan.rules[i].act.vlan = first;
 		plan.rules[i].act.vlan_op = (uint8_t)k;
+		by_engine(p, vport, &plan.rules[i]);
 		rc = want(p, vport, &plan.rules[i], NULL);
 	}
 	p->group = false;

@@ -57,8 +57,8 @@ told_by_host(const struct config_policy *p)
 	       p->max_limit_bps != 0 || p->min_age_ms != 0 || p->max_age_ms != 0;
 }
 
-static bool
-is_group(const struct control *c, uint16_t vport, uint16_t first, uint16_t n)
+bool
+class_rule_has_queues(const struct control *c, uint16_t vport, uint16_t first, uint16_t n)
 {
 	const struct dp_port *port = c->vports[vport].port;
 	struct offload_queue_id q = {
@@ -128,7 +128,7 @@ class_rule_steps(const struct control *c, uint16_t vport, struct ahead_step *ste
 		m.mask.vlan[0] = FLOW_VLAN_PRESENT; // tagged frames are for the default queues
 		m.key.vlan[0] = m.key.vlan[1] = m.mask.vlan[1] = 0;
 		if (class_rule_queues(c, p, vport, &first, &k) && !told_by_host(p) &&
-			is_group(c, vport, first, k))
+			class_rule_has_queues(c, vport, first, k))
 			act = (struct ahead_act){.kind = AHEAD_PORT, .port = i};
 		n = by_dscp(steps, n, max, p, &m, &act);
 	}

@@ -23,6 +23,8 @@
 // makes no rule there.
 bool class_rule_queues(const struct control *c, const struct config_policy *p, uint16_t vport,
 	uint16_t *first, uint16_t *n);
+// Do the queues belong to groups by now?
+bool class_rule_has_queues(const struct control *c, uint16_t vport, uint16_t first, uint16_t n);
 // The steps of a port, in the order of the policy: AHEAD_PORT with .act.port the index of the
 // policy rule, AHEAD_HOST for the default queues. Returns how many, at most max.
 uint32_t class_rule_steps(

@@ -187,6 +187,7 @@ enum config_scale { // as enum offload_scale
 	CONFIG_SCALE_SLOW
 };
 enum config_hint { CONFIG_HINT_ANY, CONFIG_HINT_RAISE, CONFIG_HINT_LOWER };
+enum config_class_target { CONFIG_CLASS_QUEUES, CONFIG_CLASS_ENGINE, CONFIG_CLASS_VF };
 #define CONFIG_ANY_LEVEL 255
 #define CONFIG_DSCP_MAX 96
 
@@ -215,6 +216,7 @@ struct config_policy { // a rule of the placement policy, in the order of the fi
 	uint64_t heavy_bps, light_bps, least_bps; // 0: as for all
 	bool hints, strict_order, own_queues;
 	bool class_rule; // the NIC spreads them over the queues
+	enum config_class_target class_target;
 	char raise_text[CONFIG_DSCP_MAX], lower_text[CONFIG_DSCP_MAX];
 	uint64_t dscp_raise, dscp_lower; // code points that are a hint
 	char queues_text[16];

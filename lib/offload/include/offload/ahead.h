@@ -40,7 +40,8 @@ enum ahead_kind {
 	AHEAD_HOST, // to the port's representor: the host decides
 	AHEAD_DROP,
 	AHEAD_PORT, // out by .port of the same NIC, after the VLAN operation
-	AHEAD_JUMP  // on to the port's own table
+	AHEAD_JUMP, // on to the port's own table
+	AHEAD_GROUP // of a class rule: to a group of the NIC's assignment engine
 };
 enum ahead_vlan { AHEAD_VLAN_KEEP, AHEAD_VLAN_PUSH, AHEAD_VLAN_POP, AHEAD_VLAN_SET };
 

@@ -79,6 +79,9 @@ void translate_jump(uint16_t in_port, uint32_t group, struct translate_rule *out
 // n queues from first on (at most TRANSLATE_QUEUES). Single flows' rules come before all levels.
 void translate_class(const struct flow_match *match, uint32_t level, uint16_t first, uint16_t n,
 	struct translate_rule *out);
+// The same to one queue, by a number that the driver knows: a group of its assignment engine.
+void translate_class_group(
+	const struct flow_match *match, uint32_t level, uint16_t index, struct translate_rule *out);
 // As translate_shape, but what masks and ranges there are counts too. Never 0.
 uint32_t translate_ahead_shape(const struct translate_rule *rule);
 // A name for the shape of a rule (which items and actions), to remember what a driver refuses.

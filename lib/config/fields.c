@@ -45,7 +45,7 @@ static const struct field datapath_fields[] = {
 
 static const char *const share_words[] = {
 	"vm", "rate-limit", "priority", "qos-class", "none", NULL};
-static const char *const class_targets[] = {"queues", "engine", NULL};
+static const char *const class_targets[] = {"queues", "engine", "vf", NULL};
 static const char *const scale_words[] = {"greater", "fast", "slow", NULL};
 static const char *const hint_words[] = {"any", "raise", "lower", NULL};
 #define BPS(member) AT(config_policy, member), .min = 0, .max = UINT64_C(1) << 50, .scaled = true
@@ -119,7 +119,8 @@ static const struct field policy_fields[] = {
 		.dflt = "\"queues\"",
 		.help = "of a class_rule: queues, by RSS; engine: the NIC's assignment engine gives "
 			"heavy flows a queue alone and puts light ones of a kind (share) together "
-			"(by RSS where it has none)"},
+			"(by RSS where it has none); vf: where the switch's rules send them to a VF of "
+			"`vm`, the NIC does so with no host"},
 	{.key = NULL},
 };
 

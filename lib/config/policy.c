@@ -179,13 +179,28 @@ check_ranges(struct walk *w, const struct config_policy *p)
 }
 
 static void
+check_class_vf(struct walk *w, const struct config_policy *p)
+{
+	if (p->vm_name[0] == '\0')
+		walk_fault(w, "/class_target", "needs vm: to whose VF?");
+	if (p->queues_text[0] != '\0')
+		walk_fault(w, "/queues", "have no meaning with \"class_target\": \"vf\"");
+	if (p->strict_order ||
+		(p->n_places > 0 && strcmp(place_words[p->places[0]], "eswitch") != 0))
+		walk_fault(w, "/class_target",
+			"a VF is reached by the eswitch, and the rule keeps flows out of it");
+}
+
+static void
 check_class_rule(struct walk *w, const struct config_policy *p)
 {
 	if (!p->class_rule && p->class_target != CONFIG_CLASS_QUEUES)
 		walk_fault(w, "/class_target", "is where a class_rule leads: needs that");
 	if (!p->class_rule)
 		return;
-	if (p->queues_text[0] == '\0')
+	if (p->class_target == CONFIG_CLASS_VF)
+		check_class_vf(w, p);
+	else if (p->queues_text[0] == '\0')
 		walk_fault(w, "/class_rule", "needs queues: which ones?");
 	if (p->cls >= 0 || p->priority != CONFIG_ANY_LEVEL || p->hint != CONFIG_HINT_ANY ||
 		p->min_bps > 0 || p->max_bps > 0 || p->min_limit_bps > 0 || p->max_limit_bps > 0 ||

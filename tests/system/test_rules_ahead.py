@@ -290,6 +290,43 @@ def test_two_class_rules_cannot_share_a_queue_of_the_engine(switch):
     assert 'queue' in by()['other']['reason'], by()
 
 
+def test_a_class_rule_to_a_vf(switch):
+    """A class of flows goes to the VM's VF with no host, where the switch's rules say so; what is
+    not of the class, or may be of a policy rule above, comes by the host."""
+    vf = {'name': 'fast', 'vm': 'vm0', 'match': 'tcp', 'class_rule': True, 'class_target': 'vf'}
+    s = switch(offload={'rules_ahead': 0, 'policy': [vf], 'eswitch_min_bps': '1G'})
+
+    def fast():
+        return next(r for r in class_rules(s) if r['policy'] == 'fast')
+    wait_for(lambda: fast()['state'] == 'in', 10, 'it is in')
+    assert at(s, 'to-v0')['state'] in ('whole', 'partly') and fast()['by'] == 'vf'
+    assert at(s, 'to-v1')['state'] == 'not' and 'class rule' in at(s, 'to-v1')['reason']
+    generate(s, flows=60)
+    wait_for(lambda: fast()['packets'] > 500 and s.port('v0')['tx_packets'] > 0 and
+             s.port('v1')['tx_packets'] > 100, 20, 'the class by the NIC, others by the host')
+    s.swap('sink')
+    s.settled()
+    flows = s.call('flow list', limit=0)['items']
+    assert not any(f['to'] == 'v0' and ' tcp ' in f['match'] and f['packets'] > 0 and
+                   f['place'] == 'eswitch' for f in flows)
+    assert s.port('v1')['hw_tx_packets'] == 0 < s.port('v0')['hw_tx_packets']
+    for name, port in ('to-v0', 'v0'), ('to-v1', 'v1'), ('to-w', 'w'):
+        wait_for(lambda n=name, p=port: rule(s, n)['packets'] == sent(s, p), 10, f'{port} counts')
+    above = {'name': 'slow', 'match': 'tcp', 'max_bps': '1k'}
+    s.write_config({**s.config, 'offload': {**s.config['offload'], 'policy': [above, vf]}})
+    s.call('config reload')
+    wait_for(lambda: fast()['state'] == 'in' and fast()['entries'] > 0, 10, 'behind its cover')
+    before, host = fast()['packets'], s.port('v0')['tx_packets']
+    generate(s, flows=60)
+    wait_for(lambda: s.port('v0')['tx_packets'] > host + 500, 20, 'all come by the host')
+    s.swap('sink')
+    s.settled()
+    assert fast()['packets'] == before
+    s.write_config({**s.config, 'offload': {**s.config['offload'], 'policy': []}})
+    s.call('config reload')
+    wait_for(lambda: at(s, 'to-v0')['entries'] == 0, 10, 'it is taken out')
+
+
 def test_a_class_rule_by_dscp_serves(switch):
     """Rules do not read the DSCP, so that keys have none: what the packets say counts."""
     web = {**WEB, 'match': 'udp', 'dscp': '0'}
@@ -315,6 +352,10 @@ def test_class_rules_that_no_nic_can_say(switch):
     for more, words in (({'min_bps': '1M'}, 'a NIC tells flows by'),
                         ({'queues': ''}, 'needs queues'),
                         ({'class_target': 'gpu'}, '"engine"'),
+                        ({'class_target': 'vf'}, 'to whose VF'),
+                        ({'class_target': 'vf', 'vm': 'vm0'}, 'have no meaning'),
+                        ({'class_target': 'vf', 'vm': 'vm0', 'queues': '', 'strict_order': True},
+                         'keeps flows out'),
                         ({'class_rule': False, 'class_target': 'engine'}, 'needs that')):
         s.write_config({**s.config, 'offload': {'policy': [{**WEB, **more}]}})
         with pytest.raises(RpcError, match=words):

@@ -5,6 +5,7 @@
 
 #include "place/ahead_internal.h"
 #include "place/class_engine.h"
+#include "place/class_vf.h"
 
 // A rule at one port of a NIC, over the steps that it became.
 struct at_port {
@@ -208,6 +209,39 @@ ahead_rule_words(struct control *c, uint16_t sw, uint32_t rule)
 	return json_string(text);
 }
 
+// Of a class rule to a VF, over the rules that it became.
+static json_t *
+vf_json(const struct control *c, const struct ahead_nic *n, const struct config_policy *p)
+{
+	uint64_t packets = 0;
+	int entries = 0;
+	bool pending = false;
+	json_t *o;
+	uint32_t i;
+
+	for (i = 0; i < n->cap; i++) {
+		const struct ahead_live *l = &n->live[i];
+
+		if (!l->used || l->group || l->act.kind != AHEAD_PORT ||
+			!class_vf_has(c, p, l->vport, l->out_vport, &l->match))
+			continue;
+		entries++;
+		pending = pending || l->state != AHEAD_IN || !l->kept;
+		packets += l->packets;
+	}
+	o = json_pack("{ss ss ss ss ss si sI}", "policy", p->name, "port", p->port_name, "queues",
+		"-", "by", "vf", "state",
+		entries == 0 ? "not"
+		: pending    ? "pending"
+			     : "in",
+		"entries", entries, "packets", (json_int_t)packets);
+	if (entries == 0)
+		json_object_set_new(o, "reason",
+			json_string("no rule of the switch sends such packets to a VF of the VM on "
+				    "this NIC, or it is not whole in the NIC (rule show)"));
+	return o;
+}
+
 json_t *
 ahead_class_json(struct control *c, uint16_t nic)
 {
@@ -244,6 +278,10 @@ ahead_class_json(struct control *c, uint16_t nic)
 							: "the driver does not take such a rule"));
 		}
 		json_array_append_new(list, o);
+	}
+	for (i = 0; i < c->cfg->n_policies; i++) {
+		if (c->cfg->policies[i].class_target == CONFIG_CLASS_VF)
+			json_array_append_new(list, vf_json(c, n, &c->cfg->policies[i]));
 	}
 	return list;
 }

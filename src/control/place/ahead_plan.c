@@ -8,6 +8,7 @@
 #include "place/ahead_internal.h"
 #include "place/class_engine.h"
 #include "place/class_rules.h"
+#include "place/class_vf.h"
 #include "place/misses.h"
 #include "switch/rule_book.h"
 
@@ -123,20 +124,6 @@ new_live(struct ahead_nic *n)
 	return &n->live[i];
 }
 
-static uint16_t
-vport_at(const struct control *c, uint16_t nic, uint16_t port)
-{
-	uint16_t v;
-
-	for (v = 0; v < DP_VPORTS_MAX; v++) {
-		const struct dp_port *p = c->vports[v].used ? c->vports[v].port : NULL;
-
-		if (p != NULL && p->nic == nic && p->nic_port == port)
-			return v;
-	}
-	return DP_NONE;
-}
-
 static int
 want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 	const struct ahead_chain *chain)
@@ -169,8 +156,9 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 	l->sw = v->cfg.sw;
 	l->first_queue = r->act.vlan;
 	l->n_queues = r->act.vlan_op;
-	l->out_vport = !p->group && r->act.kind == AHEAD_PORT ? vport_at(p->c, p->nic, r->act.port)
-							      : DP_NONE;
+	l->out_vport = !p->group && r->act.kind == AHEAD_PORT
+			       ? ahead_vport_at(p->c, p->nic, r->act.port)
+			       : DP_NONE;
 	l->kept = true;
 	return 0;
 }
@@ -230,6 +218,8 @@ steps_into(struct planning *p, uint16_t vport, uint32_t share, struct ahead_plan
 	struct ahead_standing *grown;
 	int rc = ahead_steps(c, vport, list);
 
+	if (rc == 0 && c->cfg->offload.rules_ahead == 0)
+		rc = class_vf_filter(c, vport, list);
 	if (rc != 0)
 		return rc;
 	*plan = (struct ahead_plan){.rules = p->rules, .room = share};
@@ -311,6 +301,8 @@ budget_of(const struct control *c, uint16_t nic)
 	if (!c->cfg->offload.enabled || !c->nics[nic]->eswitch || c->nics[nic]->gone ||
 		failover_drains(c, nic))
 		return 0;
+	if (budget == 0 && class_vf_any(c))
+		budget = CLASS_VF_ENTRIES;
 	if (limit != 0 && budget > limit / 2)
 		budget = limit / 2;
 	return budget;

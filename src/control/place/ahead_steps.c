@@ -41,6 +41,8 @@ ahead_why_text(enum ahead_why why)
 		[AHEAD_WHY_STORM] = "multicast is counted for the port's storm limit",
 		[AHEAD_WHY_EXTENSION] = "an extension of the switch looks at its packets",
 		[AHEAD_WHY_POLICY] = "a policy rule keeps such flows out of embedded switches",
+		[AHEAD_WHY_NO_CLASS] =
+			"no class rule sends its packets to a VF, and rules_ahead is 0",
 		[AHEAD_WHY_GOTO] = "it changes the packet before it goes to another table",
 		[AHEAD_WHY_DROP] =
 			("its packets would go out where they came in, or to a port that "
@@ -125,9 +127,8 @@ add_chain(struct walk *w, const struct ahead_chain *chain)
 
 // ---- matches
 
-// What matches both; false: nothing does.
-static bool
-both(const struct flow_match *a, const struct flow_match *b, struct flow_match *out)
+bool
+ahead_both(const struct flow_match *a, const struct flow_match *b, struct flow_match *out)
 {
 	const uint8_t *ka = (const uint8_t *)&a->key, *ma = (const uint8_t *)&a->mask;
 	const uint8_t *kb = (const uint8_t *)&b->key, *mb = (const uint8_t *)&b->mask;
@@ -170,6 +171,20 @@ tagged(const struct flow_match *m, struct flow_match *out)
 	out->mask.vlan[0] |= FLOW_VLAN_PRESENT;
 	out->key.vlan[0] |= FLOW_VLAN_PRESENT;
 	return true;
+}
+
+uint16_t
+ahead_vport_at(const struct control *c, uint16_t nic, uint16_t port)
+{
+	uint16_t v;
+
+	for (v = 0; v < DP_VPORTS_MAX; v++) {
+		const struct dp_port *p = c->vports[v].used ? c->vports[v].port : NULL;
+
+		if (p != NULL && p->nic == nic && p->nic_port == port)
+			return v;
+	}
+	return DP_NONE;
 }
 
 // ---- what is done with a step's packets
@@ -286,7 +301,7 @@ mac_guards(const struct config_port *p, const struct flow_match *m, struct guard
 		flow_match_init(&own);
 		memcpy(own.key.eth_src, p->macs[i], 6);
 		memset(own.mask.eth_src, 0xff, 6);
-		if (both(m, &own, &one))
+		if (ahead_both(m, &own, &one))
 			add_guard(g, &one);
 	}
 	if (!p->mac_check)
@@ -309,7 +324,7 @@ ip_guards(const struct config_port *p, const struct flow_match *m, struct guards
 			own.mask.src[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
 		flow_match_normalise(&own);
 		if (memcmp(own.key.src, zero, 16) != 0 && ahead_only_family(&one, p->ips[i].l3) &&
-			both(&one, &own, &one))
+			ahead_both(&one, &own, &one))
 			add_guard(g, &one);
 	}
 }
@@ -458,7 +473,7 @@ follow_table(struct walk *w, uint16_t table, const struct flow_match *under,
 		const struct entry *e = &w->entries[i];
 		struct flow_match m;
 
-		if (!both(under, &e->e->match, &m))
+		if (!ahead_both(under, &e->e->match, &m))
 			continue;
 		next.n = chain->n;
 		next.rule[next.n++] = e->id;

@@ -26,8 +26,9 @@ enum ahead_why {
 	AHEAD_WHY_STORM,     // multicast under a storm limit
 	AHEAD_WHY_EXTENSION,
 	AHEAD_WHY_POLICY,
-	AHEAD_WHY_GOTO, // actions before a goto
-	AHEAD_WHY_DROP, // dropped for another reason than the rule
+	AHEAD_WHY_NO_CLASS, // only what class rules send to a VF is ahead of traffic
+	AHEAD_WHY_GOTO,     // actions before a goto
+	AHEAD_WHY_DROP,     // dropped for another reason than the rule
 	AHEAD_WHYS
 };
 
@@ -49,6 +50,10 @@ struct ahead_list {
 // Of the snapshot in force. 0 or -ENOMEM. out is emptied first; ahead_list_free in the end.
 int ahead_steps(const struct control *c, uint16_t vport, struct ahead_list *out);
 void ahead_list_free(struct ahead_list *l);
+// What matches both; false: nothing does.
+bool ahead_both(const struct flow_match *a, const struct flow_match *b, struct flow_match *out);
+// The vport that a NIC's port carries, DP_NONE: none.
+uint16_t ahead_vport_at(const struct control *c, uint16_t nic, uint16_t port);
 const char *ahead_why_text(enum ahead_why why);
 
 #endif

@@ -49,8 +49,8 @@ class_rule_queues(const struct control *c, const struct config_policy *p, uint16
 
 // ---- steps
 
-static bool
-told_by_host(const struct config_policy *p)
+bool
+class_rule_told_by_host(const struct config_policy *p)
 {
 	return p->cls >= 0 || p->priority != CONFIG_ANY_LEVEL || p->hint != CONFIG_HINT_ANY ||
 	       p->min_bps != 0 || p->max_bps != 0 || p->min_limit_bps != 0 ||
@@ -82,10 +82,9 @@ add(struct ahead_step *steps, uint32_t n, uint32_t max, const struct flow_match 
 	return n + 1;
 }
 
-// One step for each code point: 64 of them are all, which is no condition.
-static uint32_t
-by_dscp(struct ahead_step *steps, uint32_t n, uint32_t max, const struct config_policy *p,
-	struct flow_match *m, const struct ahead_act *act)
+uint32_t
+class_rule_by_dscp(struct ahead_step *steps, uint32_t n, uint32_t max,
+	const struct config_policy *p, struct flow_match *m, const struct ahead_act *act)
 {
 	uint8_t i;
 
@@ -127,10 +126,10 @@ class_rule_steps(const struct control *c, uint16_t vport, struct ahead_step *ste
 		m.mask.vport = m.mask.switch_id = 0;
 		m.mask.vlan[0] = FLOW_VLAN_PRESENT; // tagged frames are for the default queues
 		m.key.vlan[0] = m.key.vlan[1] = m.mask.vlan[1] = 0;
-		if (class_rule_queues(c, p, vport, &first, &k) && !told_by_host(p) &&
+		if (class_rule_queues(c, p, vport, &first, &k) && !class_rule_told_by_host(p) &&
 			class_rule_has_queues(c, vport, first, k))
 			act = (struct ahead_act){.kind = AHEAD_PORT, .port = i};
-		n = by_dscp(steps, n, max, p, &m, &act);
+		n = class_rule_by_dscp(steps, n, max, p, &m, &act);
 	}
 	return n < max ? n : max;
 }
@@ -155,8 +154,8 @@ is_wanted(const struct control *c, const struct offload_queue *q)
 			continue;
 		for (i = 0; i < c->cfg->n_policies; i++) {
 			if (class_rule_queues(c, &c->cfg->policies[i], v, &first, &n) &&
-				!told_by_host(&c->cfg->policies[i]) && q->id.index >= first &&
-				q->id.index < first + n)
+				!class_rule_told_by_host(&c->cfg->policies[i]) &&
+				q->id.index >= first && q->id.index < first + n)
 				return true;
 		}
 	}

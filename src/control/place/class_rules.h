@@ -25,6 +25,12 @@ bool class_rule_queues(const struct control *c, const struct config_policy *p, u
 	uint16_t *first, uint16_t *n);
 // Do the queues belong to groups by now?
 bool class_rule_has_queues(const struct control *c, uint16_t vport, uint16_t first, uint16_t n);
+// Does it ask for what no NIC can tell?
+bool class_rule_told_by_host(const struct config_policy *p);
+// Adds what m is within the rule's DSCP, at n of at most max: one step for each code point (64 of
+// them are all, which is no condition). Returns how many there are then, or would be. *m changes.
+uint32_t class_rule_by_dscp(struct ahead_step *steps, uint32_t n, uint32_t max,
+	const struct config_policy *p, struct flow_match *m, const struct ahead_act *act);
 // The steps of a port, in the order of the policy: AHEAD_PORT with .act.port the index of the
 // policy rule, AHEAD_HOST for the default queues. Returns how many, at most max.
 uint32_t class_rule_steps(

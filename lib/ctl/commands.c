@@ -53,12 +53,14 @@ static const struct ctl_command commands[] = {
 				.help = "name of the vport"}}},
 
 	{.name = "vm list",
-		.help = "the VMs, their vports, flows by place and packet memory",
-		.fields = "name ports flows queues entries held_bytes"},
+		.help = "the VMs, their vports, flows by place, packets of host and NICs, memory",
+		.fields = "name ports flows queues entries rx_packets tx_packets dropped "
+			  "rx_bytes tx_bytes held_bytes"},
 	{.name = "vm show",
-		.help = "one VM: vports, queues and NIC entries that it holds, hints, packet "
-			"memory",
-		.fields = "name ports flows queues entries held_bytes",
+		.help = "one VM: vports, queues, NIC entries, hints, packets of host and NICs, drops",
+		.fields = "name ports flows queues entries rx_packets rx_bytes tx_packets tx_bytes "
+			  "dropped held_bytes from to",
+		.lines = "flows from to",
 		.args = {{"vm", CTL_STR, true, true, .complete = "vm",
 				.help = "name of the VM"}}},
 	{.name = "vm hint", .writes = true,

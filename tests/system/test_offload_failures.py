@@ -207,6 +207,33 @@ def test_limits_of_vms(switch):
     finish(s)
 
 
+def test_counters_of_vms(switch):
+    """Of host and NIC in sum, and drops by name: as the ports say."""
+    s = switch(HASH[:2] + [{'name': 'rest', 'match': 'any', 'actions': 'drop'}], dev=',capacity=8')
+    generate(s, 40, 8000)
+    wait_for(lambda: flows(s, place='eswitch', state='placed'), 10, 'placed')
+    wait_for(lambda: s.call('vm show', vm='vm-v0')['to']['hardware_packets'] > 200, 20, 'carried')
+    finish(s)
+
+    def agree():
+        for name in ('v0', 'v1', 'w'):
+            vm, port = s.call('vm show', vm=f'vm-{name}'), s.port(name)
+            for way, kind in (('from', 'rx'), ('to', 'tx')):
+                for unit in ('packets', 'bytes'):
+                    host, hw = port[f'{kind}_{unit}'], port[f'hw_{kind}_{unit}']
+                    if (vm[way][f'software_{unit}'], vm[way][f'hardware_{unit}'],
+                            vm[way][unit], vm[f'{kind}_{unit}']) != (host, hw, host + hw,
+                                                                     host + hw):
+                        return False
+            if vm['dropped'] != port['dropped'] or vm['drops'] != port['drops']:
+                return False
+        return True
+    wait_for(agree, 5, 'they agree')
+    listed = {v['name']: v for v in s.call('vm list')['items']}
+    assert listed['vm-v0']['tx_packets'] == s.call('vm show', vm='vm-v0')['to']['packets'] > 200
+    assert 'hardware packets' in s.ctl('vm', 'show', 'vm-v0')
+
+
 def rings(s):
     return {p: len(flows(s, place=p)) for p in ('exclusive-queue', 'shared-queue', 'ring')}
 

@@ -7,6 +7,7 @@
 #include "cmd/commands.h"
 #include "datapath/worker.h"
 #include "flow/text.h"
+#include "ledger.h"
 #include "offload/vm.h"
 #include "place/hints.h"
 
@@ -79,9 +80,59 @@ held_bytes(const struct control *c, uint16_t vport)
 	return qos_account_held(accounts, c->n_workers).bytes;
 }
 
-static json_t *
-vm_json(struct control *c, uint16_t vm, const struct vm_count *n)
+// What its vports carried, by the host and by NICs alone.
+struct vm_carried {
+	struct {
+		uint64_t packets, bytes, hw_packets, hw_bytes;
+	} from, to;
+	struct ledger_line line; // its drops
+};
+
+static void
+add_port(struct vm_carried *v, const struct control *c, const struct ledger *l, unsigned vport)
 {
+	const struct control_eswitch *hw = &c->eswitch[vport];
+	unsigned i;
+
+	v->from.packets += l->vport[vport].received;
+	v->from.bytes += l->received_bytes[vport];
+	v->from.hw_packets += hw->rx_packets;
+	v->from.hw_bytes += hw->rx_bytes;
+	v->to.packets += l->delivered[vport];
+	v->to.bytes += l->delivered_bytes[vport];
+	v->to.hw_packets += hw->tx_packets;
+	v->to.hw_bytes += hw->tx_bytes;
+	v->line.dropped += l->vport[vport].dropped;
+	for (i = 0; i < DP_DROP_COUNT; i++)
+		v->line.drops[i] += l->vport[vport].drops[i];
+}
+
+static struct vm_carried
+carried_of(const struct control *c, const struct ledger *l, uint16_t vm)
+{
+	struct vm_carried v = {0};
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (c->vports[i].used && c->vports[i].cfg.vm == vm)
+			add_port(&v, c, l, i);
+	}
+	return v;
+}
+
+static json_t *
+way_json(uint64_t packets, uint64_t bytes, uint64_t hw_packets, uint64_t hw_bytes)
+{
+	return json_pack("{sI sI sI sI sI sI}", "packets", (json_int_t)(packets + hw_packets),
+		"bytes", (json_int_t)(bytes + hw_bytes), "software_packets", (json_int_t)packets,
+		"software_bytes", (json_int_t)bytes, "hardware_packets", (json_int_t)hw_packets,
+		"hardware_bytes", (json_int_t)hw_bytes);
+}
+
+static json_t *
+vm_json(struct control *c, uint16_t vm, const struct vm_count *n, const struct ledger *l)
+{
+	const struct vm_carried v = carried_of(c, l, vm);
 	json_t *ports = json_array(), *flows = json_object();
 	int64_t held = 0;
 	unsigned i;
@@ -94,9 +145,23 @@ vm_json(struct control *c, uint16_t vm, const struct vm_count *n)
 	}
 	for (i = 0; i < OFFLOAD_PATHS; i++)
 		json_object_set_new(flows, offload_path_name(i), json_integer(n->flows[i]));
-	return json_pack("{ss so so si si sI}", "name", c->cfg->vms[vm].name, "ports", ports,
-		"flows", flows, "queues", (int)n->queues, "entries", (int)n->entries, "held_bytes",
-		(json_int_t)held);
+	return json_pack("{ss so so si si sI sI sI sI sI sI}", "name", c->cfg->vms[vm].name,
+		"ports", ports, "flows", flows, "queues", (int)n->queues, "entries",
+		(int)n->entries, "rx_packets", (json_int_t)(v.from.packets + v.from.hw_packets),
+		"rx_bytes", (json_int_t)(v.from.bytes + v.from.hw_bytes), "tx_packets",
+		(json_int_t)(v.to.packets + v.to.hw_packets), "tx_bytes",
+		(json_int_t)(v.to.bytes + v.to.hw_bytes), "dropped", (json_int_t)v.line.dropped,
+		"held_bytes", (json_int_t)held);
+}
+
+static struct ledger *
+read_ledger(struct control *c)
+{
+	struct ledger *l = malloc(sizeof(*l));
+
+	if (l != NULL)
+		ledger_read(c, l, NULL);
+	return l;
 }
 
 // What it has of the hardware, beside what it is guaranteed and the most that it may have.
@@ -127,15 +192,19 @@ COMMAND(cmd_vm_list)
 {
 	struct control *c = app;
 	struct vm_count *n = count_vms(c);
+	struct ledger *l = n != NULL ? read_ledger(c) : NULL;
 	json_t *items;
 	uint16_t i;
 
-	if (n == NULL)
+	if (l == NULL) {
+		free(n);
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	}
 	items = json_array();
 	for (i = 0; i < c->cfg->n_vms; i++)
-		json_array_append_new(items, vm_json(c, i, &n[i]));
+		json_array_append_new(items, vm_json(c, i, &n[i], l));
 	free(n);
+	free(l);
 	*result = json_items(items, 0);
 	return 0;
 }
@@ -154,14 +223,26 @@ COMMAND(cmd_vm_show)
 {
 	struct control *c = app;
 	int vm = vm_arg(c, args, err);
+	struct vm_carried v;
 	struct vm_count *n;
+	struct ledger *l;
 
 	if (vm < 0)
 		return vm;
 	n = count_vms(c);
-	if (n == NULL)
+	l = n != NULL ? read_ledger(c) : NULL;
+	if (l == NULL) {
+		free(n);
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");
-	*result = vm_json(c, (uint16_t)vm, &n[vm]);
+	}
+	*result = vm_json(c, (uint16_t)vm, &n[vm], l);
+	v = carried_of(c, l, (uint16_t)vm);
+	json_object_set_new(*result, "from",
+		way_json(v.from.packets, v.from.bytes, v.from.hw_packets, v.from.hw_bytes));
+	json_object_set_new(
+		*result, "to", way_json(v.to.packets, v.to.bytes, v.to.hw_packets, v.to.hw_bytes));
+	json_object_set_new(*result, "drops", ledger_drops(&v.line));
+	free(l);
 	free(n);
 	json_object_set_new(*result, "hardware", limits_json(c, (uint16_t)vm));
 	json_object_set_new(*result, "hints", hints_json(c, (uint16_t)vm));

@@ -35,8 +35,10 @@ struct model {
 	struct offload_cfg cfg;
 	struct offload *o;
 	struct offload_nic_cfg nic[NICS];
-	bool present[NICS], gone[NICS];
+	bool present[NICS], gone[NICS], drained[NICS];
+	uint16_t carrier[NICS]; // NIC that has what is attached to that one
 	unsigned capacity[NICS], in_nic[NICS];
+	unsigned ahead[NICS]; // entries that rules ahead of traffic have
 	struct rule rule[IDS];
 	struct offload_place tx[IDS]; // what SET_HOST said of side OUT
 	uint32_t gen;
@@ -75,6 +77,14 @@ random_key(struct model *m, uint16_t *from)
 	return w_key(*from, n);
 }
 
+// Ends are where their NIC's things are by now.
+static inline void
+carried(const struct model *m, struct offload_end *end)
+{
+	if (end->nic < NICS)
+		end->nic = m->carrier[end->nic];
+}
+
 static inline struct offload_decision
 random_decision(struct model *m, uint16_t from)
 {
@@ -86,6 +96,13 @@ random_decision(struct model *m, uint16_t from)
 		to = vports[below(m, 9)];
 	while (to == from);
 	d = w_decision(from, to);
+	carried(m, &d.in);
+	carried(m, &d.out);
+	if (below(m, 12) == 0) {
+		d.served = 1 + below(m, 2);
+		snprintf(d.served_by, sizeof(d.served_by), "a rule");
+	}
+	d.table = (uint8_t)(below(m, 3) ? 0 : 1 + below(m, 3)); // of its VM
 	d.gen = m->gen;
 	d.depends = below(m, 20) == 0;
 	d.fragments = below(m, 20) == 0;
@@ -264,6 +281,7 @@ forget_nic(struct model *m, uint16_t nic)
 
 	m->gone[nic] = true;
 	m->in_nic[nic] = 0;
+	m->ahead[nic] = 0;
 	for (id = 0; id < IDS; id++) {
 		if ((m->rule[id].have || m->rule[id].open) && m->rule[id].nic == nic)
 			m->rule[id] = (struct rule){0};
@@ -281,7 +299,7 @@ op_nic(struct model *m)
 	if (!m->present[nic]) {
 		assert_int_equal(offload_nic_add(m->o, nic, &m->nic[nic]), 0);
 		m->present[nic] = true;
-		m->gone[nic] = false;
+		m->gone[nic] = m->drained[nic] = false;
 	} else if (m->gone[nic]) {
 		offload_done(m->o, id, OFFLOAD_OUT, OFFLOAD_OK, 0, NULL, 0, 0);
 		offload_nic_del(m->o, nic);
@@ -290,6 +308,71 @@ op_nic(struct model *m)
 		offload_nic_gone(m->o, nic);
 		forget_nic(m, nic);
 	}
+}
+
+// A NIC stands by from here on: what it had is forgotten.
+static inline void
+op_standby(struct model *m)
+{
+	uint16_t nic = (uint16_t)below(m, NICS);
+
+	if (!m->present[nic] || m->gone[nic])
+		return;
+	offload_nic_standby(m->o, nic);
+	forget_nic(m, nic);
+}
+
+static inline void
+names_none_left(void *ctx, const struct offload_flow_info *info)
+{
+	const struct model *m = ctx;
+
+	if ((info->decision.in.nic < NICS && m->gone[info->decision.in.nic]) ||
+		(info->decision.out.nic < NICS && m->gone[info->decision.out.nic]))
+		wrong(m, "f%u has an end on the NIC that was left", info->id);
+}
+
+// One fails, and the other, which stands by or has failed before, takes over all that it carries.
+static inline void
+op_move(struct model *m)
+{
+	static const uint16_t ports[OFFLOAD_NIC_PORTS_MAX] = {0, 1, 2};
+	uint16_t from = (uint16_t)below(m, NICS), to = !from, i;
+
+	if (!m->present[from] || !m->present[to] || !m->gone[to])
+		return;
+	offload_nic_move(m->o, from, to, ports);
+	forget_nic(m, from);
+	m->gone[to] = m->drained[to] = false;
+	for (i = 0; i < NICS; i++) {
+		if (m->carrier[i] == from)
+			m->carrier[i] = to;
+	}
+	offload_flow_each(m->o, names_none_left, m);
+}
+
+// A planned switch-over, or a restart, begins; or is called off.
+static inline void
+op_drain(struct model *m)
+{
+	uint16_t nic = (uint16_t)below(m, NICS);
+
+	if (!m->present[nic] || m->gone[nic])
+		return;
+	m->drained[nic] = !m->drained[nic];
+	offload_nic_drain(m->o, nic, m->drained[nic]);
+}
+
+// Rules ahead of traffic come and go: the table has room for fewer flows, or more.
+static inline void
+op_ahead(struct model *m)
+{
+	uint16_t nic = (uint16_t)below(m, NICS);
+
+	if (!m->present[nic] || m->gone[nic] || m->drained[nic])
+		return;
+	m->ahead[nic] = below(m, 3) ? 0 : below(m, m->capacity[nic]);
+	offload_nic_reserve(m->o, nic, m->ahead[nic]);
 }
 
 static inline void

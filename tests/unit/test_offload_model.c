@@ -17,7 +17,8 @@ answer_one(struct model *m, uint32_t id)
 		outcome = below(m, 50) == 0  ? OFFLOAD_GONE
 			  : below(m, 4) == 0 ? OFFLOAD_UNSUPPORTED
 					     : OFFLOAD_TRANSIENT;
-	if (install && outcome == OFFLOAD_OK && m->in_nic[r->nic] >= m->capacity[r->nic])
+	if (install && outcome == OFFLOAD_OK &&
+		m->in_nic[r->nic] + m->ahead[r->nic] >= m->capacity[r->nic])
 		outcome = OFFLOAD_FULL;
 	r->open = false;
 	if (outcome == OFFLOAD_OK) {
@@ -71,6 +72,8 @@ take_order(struct model *m, const struct offload_order *order)
 		r->key = info.key;
 		if (r->nic >= NICS || !m->present[r->nic] || m->gone[r->nic])
 			wrong(m, "f%u is installed in a NIC that is gone", order->flow);
+		if (m->drained[r->nic])
+			wrong(m, "f%u is installed in a NIC that is drained", order->flow);
 	}
 	r->open = true;
 	r->open_type = order->type;
@@ -81,9 +84,10 @@ op_tick(struct model *m)
 {
 	struct offload_order out[64];
 	uint32_t max = m->quiet || below(m, 4) ? 64 : below(m, 6);
+	const bool rush = offload_nic_rush(m->o, 0) > 0 || offload_nic_rush(m->o, 1) > 0;
 	uint32_t n = offload_tick(m->o, out, max), i;
 
-	if (n > max || n > m->cfg.orders_per_tick)
+	if (n > max || (n > m->cfg.orders_per_tick && !rush))
 		wrong(m, "%u orders", n);
 	for (i = 0; i < n; i++)
 		take_order(m, &out[i]);
@@ -276,7 +280,8 @@ check_books(struct model *m)
 			wrong(m, "NIC %u has %u entries, its account says %u", i, b.entries[i],
 				ns.entries);
 		if (m->nic[i].rule_limit && ns.entries > m->nic[i].rule_limit)
-			wrong(m, "NIC %u has more entries than it may", i);
+			wrong(m, "NIC %u has %u entries and may have %u (%u ahead, limit %u)", i,
+				ns.entries, m->nic[i].rule_limit, m->ahead[i], ns.limit);
 	}
 	offload_stats_get(m->o, &st);
 	for (i = 0; i < OFFLOAD_PATHS; i++)
@@ -314,6 +319,7 @@ model_init(struct model *m, uint64_t seed)
 				.tx_default = 2};
 		assert_int_equal(offload_nic_add(m->o, (uint16_t)i, c), 0);
 		m->present[i] = true;
+		m->carrier[i] = (uint16_t)i;
 	}
 	for (i = 0; i < IDS; i++)
 		m->tx[i].queue.nic = OFFLOAD_NONE;
@@ -352,6 +358,14 @@ random_step(struct model *m)
 		op_stray(m);
 	else if (op < 942)
 		op_dscp(m);
+	else if (op < 944)
+		op_move(m);
+	else if (op < 945)
+		op_standby(m);
+	else if (op < 947)
+		op_drain(m);
+	else if (op < 950)
+		op_ahead(m);
 	else
 		m->clock.manual_ns += (op == 999 ? 5000 : below(m, 60)) * SL_NS_PER_MS;
 }
@@ -378,6 +392,16 @@ check_shadow(void *ctx, const struct offload_flow_info *info)
 	if (r->open || r->have != (in->state == OFFLOAD_ST_PLACED))
 		wrong(m, "f%u is %s, and its NIC has %d rules (%d under way)", info->id,
 			offload_state_name(in->state), r->have, r->open);
+	if (!r->have)
+		return;
+	if (r->nic != info->decision.in.nic)
+		wrong(m, "f%u comes in by NIC %u, and NIC %u has its rule", info->id,
+			info->decision.in.nic, r->nic);
+	if (info->decision.served == OFFLOAD_SERVED_ESWITCH)
+		wrong(m, "f%u has an entry, and a rule for all of its kind carries it", info->id);
+	if (r->place.table != 0 && r->place.table != info->decision.table)
+		wrong(m, "f%u is in table %u, its VM has %u", info->id, r->place.table,
+			info->decision.table);
 }
 
 static void
@@ -403,6 +427,11 @@ check_quiet(struct model *m)
 				m->vm_entries[vm], m->vm_queues[vm], l->max_entries, l->max_queues);
 	}
 	offload_flow_each(m->o, check_shadow, m);
+	for (i = 0; i < NICS; i++) {
+		if (m->drained[i] && m->present[i] && !m->gone[i] &&
+			(m->in_nic[i] > 0 || !offload_nic_empty(m->o, (uint16_t)i)))
+			wrong(m, "NIC %u is drained, and has %u rules", i, m->in_nic[i]);
+	}
 	m->quiet = false;
 }
 

@@ -157,8 +157,8 @@ offload_shape_take(struct offload *o, struct of_flow *f, struct of_side *s)
 		return;
 	s->shape = (uint8_t)(sh - n->shapes + 1);
 	sh->used++;
-	// A size that is configured holds, also where rules ahead of traffic have taken a part of it
-	// from flows that were there.
+	// A size that is configured holds, also where rules ahead of traffic have taken a part of
+	// it from flows that were there.
 	s->beyond = n->limit_known && n->cfg_limit == 0 && n->entries > n->limit;
 	sh->trying |= s->beyond;
 	s->trial = sh->refused;

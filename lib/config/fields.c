@@ -26,6 +26,21 @@ static const struct field log_fields[] = {
 	{.key = NULL},
 };
 
+static const struct field balance_fields[] = {
+	{"enabled", FIELD_BOOL, AT(config, balance.enabled), .dflt = "true",
+		.help = "receive queues move between workers when the load is uneven"},
+	{"interval_ms", FIELD_UINT, AT(config, balance.interval_ms), .min = 100, .max = 3600000,
+		.dflt = "10000", .help = "the load of so long is looked at, then the next; a queue that "
+			"moved stays for four of them"},
+	{"load_pct", FIELD_UINT, AT(config, balance.load_pct), .min = 1, .max = 100, .dflt = "70",
+		.help = "nothing moves before a worker is busy for so much of the interval"},
+	{"gain_pct", FIELD_UINT, AT(config, balance.gain_pct), .min = 1, .max = 99, .dflt = "15",
+		.help = "nothing moves unless the load of the busiest worker falls by so much of itself"},
+	{.key = NULL},
+};
+static const struct object_type balance_type = {"balance",
+	"How receive queues are dealt out to workers again.", .fields = balance_fields};
+
 static const struct field datapath_fields[] = {
 	{"flows", FIELD_UINT, AT(config, flows), .min = 1024, .max = 16777216, .scaled = true,
 		.dflt = "131072", .help = "flow cache entries of each worker"},
@@ -40,6 +55,8 @@ static const struct field datapath_fields[] = {
 		.dflt = "16384", .help = "packet buffers of each pool"},
 	{"sleep_after", FIELD_UINT, AT(config, sleep_after), .min = 0, .max = 1000000,
 		.dflt = "64", .help = "empty polls before a worker naps, 0: never"},
+	{"balance", FIELD_OBJECT, .offset = 0, .object = &balance_type,
+		.help = "queues move between workers"},
 	{.key = NULL},
 };
 

@@ -238,7 +238,7 @@ decide_in(struct offload *o, struct of_flow *f, struct view *view)
 		return on_host(OFFLOAD_SOFTWARE, view->why);
 	if (d->served == OFFLOAD_SERVED_QUEUES && !pinned(f))
 		return on_host(v.host, OFFLOAD_R_SERVED);
-	reason = queue_reason(o, f);
+	reason = offload_on_hold(o, f) ? OFFLOAD_R_WORKER : queue_reason(o, f);
 	if (reason != OFFLOAD_R_NONE)
 		return on_host(v.host, reason);
 	v.path = pinned(f) ? OFFLOAD_SHARED_QUEUE : queue_path(o, f, view->level);
@@ -274,6 +274,8 @@ decide_out(struct offload *o, struct of_flow *f, struct view *view)
 		return on_host(v.host, OFFLOAD_R_HINT);
 	if (view->level == LIGHT && !f->side[OFFLOAD_OUT].hold[OF_HOLD_PLACE].account)
 		return on_host(v.host, OFFLOAD_R_LIGHT);
+	if (offload_on_hold(o, f))
+		return on_host(v.host, OFFLOAD_R_WORKER);
 	v.path = queue_path(o, f, view->level);
 	if (v.path == OFFLOAD_SOFTWARE ||
 		!offload_policy_allows(offload_policy_known(o, f), v.path))

@@ -102,6 +102,7 @@ offload_flow_report(struct offload *o, const struct flow_key *key, uint8_t worke
 			return UINT32_MAX;
 	} else {
 		change_worker(o, f, worker);
+		f->unsure = f->unsure && f->worker != worker;
 		if ((int32_t)(d->gen - f->d.gen) >= 0)
 			redecide(o, f, d);
 	}

@@ -186,6 +186,8 @@ plain(enum offload_reason reason)
 		return "what it had was lent, and is guaranteed to another VM that wants it";
 	case OFFLOAD_R_STALE:
 		return "the rules changed, its placement is being replaced";
+	case OFFLOAD_R_WORKER:
+		return "its receive queue changes its worker, and no queue is given meanwhile";
 	default:
 		return "?";
 	}

@@ -119,8 +119,9 @@ struct of_flow {
 	int8_t asked;    // as it was given
 	uint16_t policy; // index of its rule, OF_NO_POLICY: none
 	bool heavy;
-	bool gone; // its worker forgot it
-	bool kept; // in the list of flows that hold something
+	bool gone;   // its worker forgot it
+	bool unsure; // whether `worker` is still its worker
+	bool kept;   // in the list of flows that hold something
 	uint8_t dirty;
 	uint8_t paths_ever;
 	uint8_t dscp;
@@ -246,6 +247,9 @@ struct offload {
 	struct of_vm *vm;          // [OFFLOAD_NONE]
 	uint16_t *limited;         // VMs with limits
 	uint16_t n_limited;
+	bool holds; // flows of these two
+	uint16_t hold_vport;
+	uint8_t hold_worker;
 	struct offload_stats stats;
 };
 
@@ -253,6 +257,14 @@ static inline struct of_flow *
 offload_flow_of(struct of_side *s)
 {
 	return (struct of_flow *)((char *)(s - s->idx) - offsetof(struct of_flow, side));
+}
+
+// No queue of the host for it at present (hold.c).
+static inline bool
+offload_on_hold(const struct offload *o, const struct of_flow *f)
+{
+	return f->unsure ||
+	       (o->holds && f->worker == o->hold_worker && f->key.vport == o->hold_vport);
 }
 
 static inline bool

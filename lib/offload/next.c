@@ -169,6 +169,9 @@ next_on_host(const struct offload *o, uint32_t id, enum offload_side side,
 	case OFFLOAD_R_STALE:
 		snprintf(buf, len, "the next round");
 		break;
+	case OFFLOAD_R_WORKER:
+		snprintf(buf, len, "judged again when its worker reports it");
+		break;
 	case OFFLOAD_R_LIGHT:
 		snprintf(buf, len, "judged again when more packets come");
 		break;

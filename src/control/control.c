@@ -18,7 +18,9 @@
 #include "guest/channels.h"
 #include "guest/mailbox.h"
 #include "place/hints.h"
+#include "work/balance.h"
 #include "work/load.h"
+#include "work/move.h"
 #include "ledger.h"
 #include "loop.h"
 #include "switch/extensions.h"
@@ -55,6 +57,8 @@ static void
 stop_basics(struct control *c)
 {
 	loads_free(c->loads);
+	queue_moves_free(c->moves);
+	balancer_free(c->balancer);
 	hints_fini(c);
 	ledger_fini(c);
 	ahead_free(c);
@@ -72,9 +76,11 @@ start_basics(struct control *c, struct sl_err *err)
 	c->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	c->loads = loads_new();
-	if (c->stop_fd >= 0 && c->wake_fd >= 0 && c->loads != NULL && macs_new(c) == 0 &&
-		placements_new(c) == 0 && ahead_new(c) == 0 && misses_new(c) == 0 &&
-		mover_new(&c->mover) == 0)
+	c->moves = queue_moves_new();
+	c->balancer = balancer_new();
+	if (c->stop_fd >= 0 && c->wake_fd >= 0 && c->loads != NULL && c->moves != NULL &&
+		c->balancer != NULL && macs_new(c) == 0 && placements_new(c) == 0 &&
+		ahead_new(c) == 0 && misses_new(c) == 0 && mover_new(&c->mover) == 0)
 		return 0;
 	stop_basics(c);
 	return sl_err_set(err, ENOMEM, NULL, "out of memory or of file descriptors");

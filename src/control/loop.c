@@ -17,7 +17,9 @@
 #include "pending.h"
 #include "publish.h"
 #include "switch/extensions.h"
+#include "work/balance.h"
 #include "work/load.h"
+#include "work/move.h"
 
 #define MESSAGES_AT_ONCE 64
 #define LINK_POLL_NS (200 * SL_NS_PER_MS)
@@ -90,6 +92,8 @@ loop_tick(struct control *c)
 	failover_run(c);
 	misses_run(c);
 	offload_run_tick(c);
+	queue_moves_run(c);
+	balancer_tick(c);
 	loads_tick(c);
 	pending_run(c);
 }

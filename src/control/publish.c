@@ -11,6 +11,7 @@
 #include "switch/macs.h"
 #include "place/placements.h"
 #include "switch/rule_book.h"
+#include "work/move.h"
 
 // The snapshot and all that only it owns, in one piece of memory each.
 struct published {
@@ -180,9 +181,7 @@ add_assigned(void *ctx, const struct offload_queue *q)
 		struct dp_port *port = a->c->vports[v].used ? a->c->vports[v].port : NULL;
 
 		if (port != NULL && port->nic == q->id.nic && port->nic_port == q->id.port)
-			a->rc = add_rxq(a->p,
-				group ? (uint16_t)((port->index + q->id.index) % a->c->n_workers)
-				      : q->worker,
+			a->rc = add_rxq(a->p, group ? port->rxq_worker[q->id.index] : q->worker,
 				port, q->id.index, DP_RXQ_ASSIGNED);
 	}
 }
@@ -204,9 +203,8 @@ add_left(void *ctx, const struct offload_queue *q)
 		if (q->id.index >= a->c->nics[port->nic]->ports[port->nic_port].rx_default)
 			a->rc = add_rxq(a->p, q->worker, port, q->id.index, DP_RXQ_ASSIGNED);
 		else
-			a->rc = add_rxq(a->p,
-				(uint16_t)((port->index + q->id.index) % a->c->n_workers), port,
-				q->id.index, DP_RXQ_DEFAULT);
+			a->rc = add_rxq(a->p, port->rxq_worker[q->id.index], port, q->id.index,
+				DP_RXQ_DEFAULT);
 	}
 }
 
@@ -225,12 +223,11 @@ fill_plans(struct control *c, struct published *p)
 			continue;
 		n = port->nic == DP_NONE ? port->n_rxq
 					 : c->nics[port->nic]->ports[port->nic_port].rx_default;
-		// A queue keeps its worker as long as the attachment lives: while a snapshot is
+		// A queue changes its worker by a takeover only (work/move.h): while a snapshot is
 		// being taken up some workers still follow the one before, and no queue may have
 		// two.
 		for (q = 0; q < n && rc == 0; q++)
-			rc = add_rxq(p, (uint16_t)((port->index + q) % c->n_workers), port, q,
-				DP_RXQ_DEFAULT);
+			rc = add_rxq(p, port->rxq_worker[q], port, q, DP_RXQ_DEFAULT);
 	}
 	if (rc != 0)
 		return rc;
@@ -269,6 +266,7 @@ publish(struct control *c, bool decisions)
 		published_free(p);
 		return rc;
 	}
+	p->s.takeover = queue_moves_takeover(c);
 	p->s.lanes = placements_lanes(c->placements);
 	p->s.idle_ticks = (uint32_t)((uint64_t)c->cfg->idle_ms * SL_NS_PER_MS / DP_TICK_NS) + 1;
 	if (c->cfg->insert_budget != 0)

@@ -36,6 +36,8 @@ struct extension_book; // extensions.h
 struct failover;       // failover.h
 struct evict;          // evict.h
 struct restart;        // restart.h
+struct queue_moves;    // work/move.h
+struct balancer;       // work/balance.h
 
 struct control_vport {
 	struct config_port cfg;
@@ -106,6 +108,8 @@ struct control {
 	struct mailbox *mailbox;        // (guest/mailbox.c)
 	struct hint_list *hints;        // (hints.c)
 	struct loads *loads;            // (work/load.c)
+	struct queue_moves *moves;      // (work/move.c)
+	struct balancer *balancer;      // (work/balance.c)
 	bool counting[CONFIG_NICS_MAX]; // a count job is with the NIC's executor (offload_run.c)
 	uint64_t next_count_ns, next_mac_publish_ns, next_link_ns;
 

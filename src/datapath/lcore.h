@@ -65,6 +65,16 @@ struct lcore_handover {
 	uint64_t put; // all that ever went into the ring
 };
 
+// A queue that another worker takes over (takeover.h): what has to be gone before.
+struct lcore_leave {
+	struct dp_takeover *job;         // NULL: there is nothing to look for
+	uint64_t number;                 // of the last one
+	uint64_t handed[DP_WORKERS_MAX]; // to each of the others, up to then
+	uint64_t sent[DP_VPORTS_MAX];    // by its outputs, up to then
+	uint16_t vport, queue;           // the next to be seen empty
+	uint8_t step;
+};
+
 // A decision that is not in the cache. It enters it after the burst was handled, so that no entry
 // that the burst uses leaves meanwhile.
 struct dp_miss {
@@ -132,8 +142,11 @@ struct dp_worker {
 	bool timed;         // `now` was read
 	uint64_t next_tick; // cycles
 	uint32_t expire_credit;
-	uint32_t expire_per_tick; // buckets
-	uint64_t empty;           // loops in a row that found nothing
+	uint32_t expire_per_tick;    // buckets
+	uint64_t empty;              // loops in a row that found nothing
+	uint16_t skip;               // of the plan: not polled yet, DP_NONE: none
+	struct dp_takeover *awaited; // for that one
+	struct lcore_leave leave;
 	uint8_t move_mode;
 	uint16_t move_at; // first assigned queue of the next loop's held read
 	_Atomic uint32_t *move_done;

@@ -15,6 +15,7 @@
 #include "extend/extend.h"
 #include "lap.h"
 #include "port/tagged.h"
+#include "takeover.h"
 #include "trace/trace.h"
 
 static void
@@ -126,9 +127,10 @@ handle(struct dp_worker *w, struct dp_burst *b)
 }
 
 static void
-handle_received(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **pkts, uint16_t n)
+handle_received(struct dp_worker *w, const struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct dp_port_worker *pw = p->worker[w->id];
+	const struct dp_port *p = q->port;
+	struct dp_rxq_count *count = &p->worker[w->id]->rxq[q->queue];
 	uint16_t origin = lcore_origin(p->vport);
 	struct dp_vport_counters *from = &w->vports[origin];
 	struct dp_burst *b = &w->burst;
@@ -143,8 +145,8 @@ handle_received(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **
 		take_flags(b);
 	lcore_add(&from->received, n);
 	lcore_add(&from->received_bytes, b->bytes);
-	lcore_add(&pw->rx_packets, n);
-	lcore_add(&pw->rx_bytes, b->bytes);
+	lcore_add(&count->packets, n);
+	lcore_add(&count->bytes, b->bytes);
 	if (unlikely(w->snap->vport[origin] != NULL && w->snap->vport[origin]->tags != NULL)) {
 		n = tagged_take(w, w->snap->vport[origin]->tags, pkts, n, origin);
 		if (n > 0)
@@ -175,25 +177,40 @@ back_off(struct dp_worker *w, struct lcore_rxq *state, uint16_t n)
 	state->next = w->now + state->wait;
 }
 
+// What a burst of a timed loop took, with its receive call.
+static void
+count_timed(const struct dp_worker *w, const struct dp_rxq *q, uint64_t since, uint16_t n)
+{
+	struct dp_rxq_count *count = &q->port->worker[w->id]->rxq[q->queue];
+
+	lcore_add(&count->timed_packets, n);
+	lcore_add(&count->timed_cycles, rte_rdtsc() - since);
+}
+
 static uint32_t
 poll_each(struct dp_worker *w, const struct dp_worker_plan *plan)
 {
 	struct rte_mbuf *pkts[DP_BURST];
-	bool rest = plan->n_rxq > POLL_ALWAYS;
+	bool rest = plan->n_rxq > POLL_ALWAYS, timed = w->lap != 0;
+	uint64_t since = 0;
 	uint32_t all = 0;
 	uint16_t i, n;
 
 	for (i = 0; i < plan->n_rxq; i++) {
 		struct lcore_rxq *state = i < LCORE_RXQ_MAX ? &w->rxq[i] : NULL;
 
-		if (rest && state != NULL && state->next > w->now)
+		if ((rest && state != NULL && state->next > w->now) || unlikely(i == w->skip))
 			continue;
+		if (unlikely(timed))
+			since = rte_rdtsc();
 		n = receive(&plan->rxq[i], pkts);
 		if (rest && state != NULL)
 			back_off(w, state, n);
 		if (n == 0)
 			continue;
-		handle_received(w, plan->rxq[i].port, pkts, n);
+		handle_received(w, &plan->rxq[i], pkts, n);
+		if (unlikely(timed))
+			count_timed(w, &plan->rxq[i], since, n);
 		all += n;
 	}
 	return all;
@@ -211,7 +228,7 @@ empty_queue(struct dp_worker *w, const struct dp_rxq *q)
 		n = receive(q, pkts);
 		if (n == 0)
 			break;
-		handle_received(w, q->port, pkts, n);
+		handle_received(w, q, pkts, n);
 		all += n;
 	}
 	return all;
@@ -228,19 +245,19 @@ poll_moving(struct dp_worker *w, const struct dp_worker_plan *plan, enum dp_rxq_
 
 	for (i = 0; i < plan->n_rxq && held < LCORE_HELD; i++) {
 		at = (uint16_t)((w->move_at + i) % plan->n_rxq);
-		if (plan->rxq[at].kind != first)
+		if (plan->rxq[at].kind != first || at == w->skip)
 			continue;
 		n[held] = receive(&plan->rxq[at], w->held + (size_t)held * DP_BURST);
 		queue[held++] = at;
 	}
 	w->move_at = plan->n_rxq != 0 ? (uint16_t)((w->move_at + i) % plan->n_rxq) : 0;
 	for (i = 0; i < plan->n_rxq; i++)
-		if (plan->rxq[i].kind != first)
+		if (plan->rxq[i].kind != first && i != w->skip)
 			all += empty_queue(w, &plan->rxq[i]);
 	for (i = 0; i < held; i++) {
 		if (n[i] == 0)
 			continue;
-		handle_received(w, plan->rxq[queue[i]].port, w->held + (size_t)i * DP_BURST, n[i]);
+		handle_received(w, &plan->rxq[queue[i]], w->held + (size_t)i * DP_BURST, n[i]);
 		all += n[i];
 	}
 	return all;
@@ -251,6 +268,8 @@ poll_queues(struct dp_worker *w)
 {
 	const struct dp_worker_plan *plan = &w->snap->plan[w->id];
 
+	if (unlikely(w->awaited != NULL))
+		takeover_look(w);
 	switch (w->move_mode) {
 	case DP_MOVE_IN:
 		return poll_moving(w, plan, DP_RXQ_ASSIGNED);

@@ -12,6 +12,7 @@
 #include "obey.h"
 #include "poll.h"
 #include "out/ring.h"
+#include "takeover.h"
 #include "tick.h"
 #include "out/tx.h"
 
@@ -52,6 +53,7 @@ adopt(struct dp_worker *w, const struct dp_snapshot *s)
 	w->move_at = 0;
 	memset(w->rxq, 0, sizeof(w->rxq));
 	adopt_outputs(w, s);
+	takeover_adopt(w, s);
 }
 
 // The number is stored after the pointer and read before it: a number that is new promises a
@@ -105,6 +107,8 @@ one_loop(struct dp_worker *w)
 	lap(w, DP_STAGE_TRANSMIT);
 	lcore_free_flush(w);
 	tick_loop(w);
+	if (unlikely(w->leave.job != NULL))
+		takeover_leave(w);
 	obey_loop_end(w);
 	lap_end(w);
 	return found != 0;

@@ -49,6 +49,7 @@ struct fake { // the device: what it will give, what it was given
 	struct fake_queue tx[BENCH_QUEUES];
 	bool down;
 	bool tx_busy[BENCH_QUEUES]; // still sends what it took on that queue
+	bool tx_tells;              // it has not sent what the test has not taken out
 	unsigned room;              // packets that tx takes at most until it is set again
 	void (*arrive)(void *ctx);  // called before each receive: packets may come at any time
 	void *ctx;
@@ -107,7 +108,9 @@ fake_link(const struct dp_port *p)
 static inline bool
 fake_tx_idle(const struct dp_port *p, uint16_t queue)
 {
-	return !((const struct fake *)p->priv)->tx_busy[queue];
+	const struct fake *f = p->priv;
+
+	return !f->tx_busy[queue] && (!f->tx_tells || f->tx[queue].n == 0);
 }
 
 static inline void
@@ -145,6 +148,7 @@ fake_port(uint16_t index, uint16_t vport, uint16_t queues, uint16_t n_workers)
 	static const struct qos_class_cfg classes[3] = {{.level = 0, .weight = 1, .depth = 64},
 		{.level = 1, .weight = 3, .depth = 64}, {.level = 1, .weight = 1, .depth = 64}};
 	struct dp_port *p = dp_zalloc(sizeof(*p), 0);
+	uint16_t q;
 
 	assert_non_null(p);
 	p->ops = &ops;
@@ -159,6 +163,8 @@ fake_port(uint16_t index, uint16_t vport, uint16_t queues, uint16_t n_workers)
 	assert_non_null(p->priv);
 	((struct fake *)p->priv)->room = UINT32_MAX;
 	assert_int_equal(dp_port_attach(p, n_workers, classes, 3, 0), 0);
+	for (q = 0; q < queues; q++)
+		p->rxq_worker[q] = (uint8_t)(q % n_workers);
 	return p;
 }
 
@@ -178,8 +184,9 @@ struct bench {
 	struct dp_rxq rxq[2][DP_WORKERS_MAX][BENCH_VPORTS * BENCH_QUEUES];
 	struct dp_meter meters[BENCH_RULES];
 	const struct dp_lane *_Atomic lanes[DP_LANES_MAX];
-	const struct ext_chain *ext; // of the switch
-	uint16_t assigned_from;      // receive queues from this one on are assigned to lanes
+	const struct ext_chain *ext;  // of the switch
+	struct dp_takeover *takeover; // of the next snapshot
+	uint16_t assigned_from;       // receive queues from this one on are assigned to lanes
 	struct dp_snapshot *snap;
 	struct dp_snapshot old[2]; // published in turn
 	unsigned turn;
@@ -224,6 +231,7 @@ bench_publish(struct bench *b)
 	s->idle_ticks = b->snap != NULL ? b->snap->idle_ticks : 0;
 	s->insert_tokens = b->snap != NULL ? b->snap->insert_tokens : 0;
 	s->lanes = b->lanes;
+	s->takeover = b->takeover;
 	for (i = 0; i < BENCH_VPORTS; i++) {
 		if (b->vport[i].id == DP_NONE)
 			continue;
@@ -242,7 +250,7 @@ bench_publish(struct bench *b)
 		const struct dp_port *p = b->vport[i].id != DP_NONE ? b->vport[i].port : NULL;
 
 		for (q = 0; p != NULL && q < p->n_rxq; q++) {
-			w = q % b->n_workers;
+			w = p->rxq_worker[q];
 			b->rxq[turn][w][s->plan[w].n_rxq++] = (struct dp_rxq){
 				.port = b->vport[i].port,
 				.queue = q,

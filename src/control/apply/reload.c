@@ -159,6 +159,8 @@ apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, 
 		reload_note(r, "placement policy", "changed");
 	if (rc == 0 && !same_limits(c->cfg, next))
 		reload_note(r, "limits of VMs", "changed");
+	if (rc == 0 && memcmp(&c->cfg->balance, &next->balance, sizeof(next->balance)) != 0)
+		reload_note(r, "balance of queues", "changed");
 	if (rc == 0 && c->cfg->log_level != next->log_level)
 		reload_note(r, "log level:", sl_log_level_name(next->log_level));
 	if (rc == 0)

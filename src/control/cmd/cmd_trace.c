@@ -67,7 +67,7 @@ choose(struct control *c, const struct control_vport *v, const struct trace_pack
 			return fi.worker;
 		}
 	}
-	return port != NULL ? (uint16_t)(port->index % c->n_workers) : 0;
+	return port != NULL ? port->rxq_worker[0] : 0;
 }
 
 static int

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <stdlib.h>
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "work/load.h"
+#include "work/queues.h"
 
 static uint64_t
 load(const _Atomic uint64_t *p)
@@ -71,23 +73,50 @@ stages_json(const struct control *c, uint16_t w)
 	return stages;
 }
 
+// Of the last second, where it is known.
+static const struct queue_load *
+load_of(const struct queue_load *loads, int n, const struct dp_rxq *q, uint16_t w)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (loads[i].port == q->port && loads[i].queue == q->queue && loads[i].worker == w)
+			return &loads[i];
+	return NULL;
+}
+
+static json_t *
+queue_json(
+	const struct control *c, const struct dp_rxq *q, uint16_t w, const struct queue_load *now)
+{
+	const struct dp_rxq_count *count = &q->port->worker[w]->rxq[q->queue];
+
+	return json_pack("{ss si ss sb sf sf sf sI}", "port", port_name(c, q->port->vport), "queue",
+		(int)q->queue, "kind", q->kind == DP_RXQ_ASSIGNED ? "assigned" : "default",
+		"pinned", (int)q->port->rxq_pinned[q->queue], "load_pct",
+		rounded(now != NULL ? 100 * now->load : 0, 10), "packets_per_s",
+		rounded(now != NULL ? now->packets_per_s : 0, 1), "cycles_per_packet",
+		rounded(now != NULL ? now->cycles_per_packet : 0, 10), "packets",
+		(json_int_t)load(&count->packets)); // that this worker took from it
+}
+
 static json_t *
 queues_json(const struct control *c, uint16_t w)
 {
 	const struct dp_worker_plan *plan = &c->snapshot->plan[w];
+	const struct queue_reading *before, *last;
 	json_t *queues = json_array();
+	struct queue_load *now = NULL;
+	double busy[DP_WORKERS_MAX];
+	int n = 0;
 	uint16_t i;
 
-	for (i = 0; i < plan->n_rxq; i++) {
-		const struct dp_rxq *q = &plan->rxq[i];
-
+	if (loads_readings(c, &before, &last))
+		n = queue_loads(before, last, &now, busy);
+	for (i = 0; i < plan->n_rxq; i++)
 		json_array_append_new(
-			queues, json_pack("{ss si ss sI}", "port", port_name(c, q->port->vport),
-					"queue", (int)q->queue, "kind",
-					q->kind == DP_RXQ_ASSIGNED ? "assigned" : "default",
-					"port_packets", // that this worker took from the port
-					(json_int_t)load(&q->port->worker[w]->rx_packets)));
-	}
+			queues, queue_json(c, &plan->rxq[i], w, load_of(now, n, &plan->rxq[i], w)));
+	free(now);
 	return queues;
 }
 

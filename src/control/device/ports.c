@@ -12,6 +12,8 @@
 #include "failover/carry.h"
 #include "ledger.h"
 #include "orders.h"
+#include "work/load.h"
+#include "work/move.h"
 
 #define ETHDEV_DESC 512
 #define ETHDEV_MBUFS_MIN 4096
@@ -193,18 +195,28 @@ int
 ports_open_nic(struct control *c, struct control_vport *v, struct dp_port **out, struct sl_err *err)
 {
 	int rc = open_nic_port(c, &v->cfg.attach, out, err);
+	uint16_t q;
 
 	if (rc != 0)
 		return rc;
 	rc = attach_worker_parts(c, v, *out, err);
-	if (rc != 0)
+	if (rc != 0) {
 		dp_port_free(*out);
-	return rc;
+		return rc;
+	}
+	// Its flows stay with their workers.
+	for (q = 0; v->port != NULL && q < (*out)->n_rxq && q < v->port->n_rxq; q++) {
+		(*out)->rxq_worker[q] = v->port->rxq_worker[q];
+		(*out)->rxq_pinned[q] = v->port->rxq_pinned[q];
+	}
+	return 0;
 }
 
 void
 ports_close_device(struct control *c, struct dp_port *port)
 {
+	queue_moves_port_gone(c, port);
+	loads_port_gone(c, port);
 	orders_drain_port(c, port);
 	c->ports[port->index] = NULL;
 	dp_port_free(port);

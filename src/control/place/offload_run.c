@@ -209,6 +209,12 @@ flow_event(struct control *c, const struct dp_event *ev)
 	bool known, moved;
 
 	known = offload_find(c->offload, &ev->key, &id) == 0;
+	if (ev->type == DP_EV_FLOW_GONE && known && offload_flow_get(c->offload, id, &fi) &&
+		fi.worker != ev->worker) {
+		// Its queue went to another worker, and the one before has forgotten it by now.
+		offload_flow_left(c->offload, id, ev->path, ev->packets, ev->bytes);
+		return;
+	}
 	if (ev->type == DP_EV_FLOW_GONE) {
 		offload_flow_gone(c->offload, &ev->key, ev->packets, ev->bytes);
 		if (known && offload_flow_get(c->offload, id, &fi) &&

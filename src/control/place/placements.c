@@ -35,6 +35,7 @@ struct placements {
 	_Atomic uint32_t host_done; // SET_HOST orders that workers carried out
 	uint32_t host_sent;
 	uint32_t lane_version;
+	bool rings[DP_VPORTS_MAX]; // a flow from it was ever sent by a ring on the brain's order
 	struct retired *retired;
 	uint32_t n_retired, cap_retired;
 };
@@ -393,6 +394,8 @@ placements_set_host(
 	h->untold = false;
 	o.flags = h->ring != 0 ? DP_PROG_HOST_RING : 0;
 	o.txq = h->txq;
+	if (h->ring != 0 && key->vport < DP_VPORTS_MAX)
+		c->placements->rings[key->vport] = true;
 	orders_put(c, order->worker, &o);
 	c->placements->host_sent++;
 	for (side = 0; side < 2; side++) {
@@ -434,6 +437,12 @@ placements_retell_host(
 	h->untold = false;
 	orders_put(c, worker, &o);
 	c->placements->host_sent++;
+}
+
+bool
+placements_used_rings(const struct control *c, uint16_t vport)
+{
+	return c->placements->rings[vport];
 }
 
 bool

@@ -95,6 +95,8 @@ void placements_forget_host(struct control *c, uint32_t flow);
 void placements_untold_host(struct control *c, uint32_t flow);
 void placements_retell_host(
 	struct control *c, uint32_t flow, uint16_t worker, const struct flow_key *key);
+// Whether a flow from the vport was ever sent by a ring on the brain's order.
+bool placements_used_rings(const struct control *c, uint16_t vport);
 // All that placements_set_host has sent is in force: only then the brain judges again.
 bool placements_host_settled(const struct control *c);
 

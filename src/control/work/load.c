@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "state.h"
+#include "work/queues.h"
 
 struct reading {
 	uint64_t at_ns; // 0: none
@@ -15,6 +16,7 @@ struct reading {
 struct loads {
 	uint64_t next_ns;
 	struct reading before[DP_WORKERS_MAX], last[DP_WORKERS_MAX];
+	struct queue_reading *queues_before, *queues_last;
 };
 
 struct loads *
@@ -26,6 +28,10 @@ loads_new(void)
 void
 loads_free(struct loads *l)
 {
+	if (l != NULL) {
+		queue_reading_free(l->queues_before);
+		queue_reading_free(l->queues_last);
+	}
 	free(l);
 }
 
@@ -66,6 +72,33 @@ loads_tick(struct control *c)
 		l->before[w] = l->last[w];
 		read_worker(c, w, now, &l->last[w]);
 	}
+	queue_reading_free(l->queues_before);
+	l->queues_before = l->queues_last;
+	l->queues_last = queue_reading_take(c);
+}
+
+// Readings name ports, which may be looked into: without them until the next ones.
+void
+loads_port_gone(struct control *c, const struct dp_port *port)
+{
+	struct loads *l = c->loads;
+
+	if (l == NULL)
+		return;
+	if (queue_reading_has(l->queues_before, port) || queue_reading_has(l->queues_last, port)) {
+		queue_reading_free(l->queues_before);
+		queue_reading_free(l->queues_last);
+		l->queues_before = l->queues_last = NULL;
+	}
+}
+
+bool
+loads_readings(const struct control *c, const struct queue_reading **before,
+	const struct queue_reading **last)
+{
+	*before = c->loads->queues_before;
+	*last = c->loads->queues_last;
+	return *before != NULL && *last != NULL;
 }
 
 void

@@ -12,7 +12,9 @@
 // second and keeps two readings. Thread safety: owner thread only (control).
 
 struct control;
+struct dp_port;
 struct loads;
+struct queue_reading; // work/queues.h
 
 struct worker_load {
 	bool known;                    // two readings were made
@@ -27,6 +29,11 @@ struct loads *loads_new(void); // NULL: out of memory
 void loads_free(struct loads *l);
 // Reads the counters when a second has passed.
 void loads_tick(struct control *c);
+// The last two readings of the queues; false: there are none yet.
+bool loads_readings(const struct control *c, const struct queue_reading **before,
+	const struct queue_reading **last);
+// The port is about to be closed.
+void loads_port_gone(struct control *c, const struct dp_port *port);
 void loads_get(const struct control *c, uint16_t worker, struct worker_load *out);
 
 #endif

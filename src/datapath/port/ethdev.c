@@ -12,7 +12,6 @@
 
 struct ethdev_port {
 	_Atomic bool up;
-	uint16_t tx_desc; // of each transmit queue
 };
 
 static uint16_t
@@ -33,10 +32,8 @@ ethdev_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 static bool
 ethdev_tx_idle(const struct dp_port *p, uint16_t queue)
 {
-	const struct ethdev_port *e = p->priv;
-
-	return e->tx_desc == 0 || rte_eth_tx_descriptor_status(p->ethdev, queue,
-					  (uint16_t)(e->tx_desc - 1)) != RTE_ETH_TX_DESC_FULL;
+	return p->tx_desc == 0 || rte_eth_tx_descriptor_status(p->ethdev, queue,
+					  (uint16_t)(p->tx_desc - 1)) != RTE_ETH_TX_DESC_FULL;
 }
 
 static bool
@@ -122,7 +119,7 @@ dp_port_ethdev(uint16_t ethdev, uint16_t n_rxq, uint16_t n_txq, struct dp_port *
 		return -ENOMEM;
 	}
 	if (rte_eth_tx_queue_info_get(ethdev, 0, &txq) == 0)
-		((struct ethdev_port *)p->priv)->tx_desc = txq.nb_desc;
+		p->tx_desc = txq.nb_desc;
 	p->ops = &ethdev_ops;
 	p->rx_device_flags = true;
 	p->vport = DP_NONE;

@@ -15,7 +15,10 @@ port_worker_new(struct dp_port *p, int socket_id)
 	if (pw == NULL)
 		return NULL;
 	pw->txbuf = dp_zalloc(sizeof(*pw->txbuf) * p->n_txq, socket_id);
-	if (pw->txbuf == NULL) {
+	pw->rxq = dp_zalloc(sizeof(*pw->rxq) * RTE_MAX(p->n_rxq, 1), socket_id);
+	if (pw->txbuf == NULL || pw->rxq == NULL) {
+		dp_free_mem(pw->txbuf);
+		dp_free_mem(pw->rxq);
 		dp_free_mem(pw);
 		return NULL;
 	}
@@ -32,8 +35,10 @@ port_workers_free(struct dp_port *p)
 	uint16_t w;
 
 	for (w = 0; w < DP_WORKERS_MAX; w++) {
-		if (p->worker[w] != NULL)
+		if (p->worker[w] != NULL) {
 			dp_free_mem(p->worker[w]->txbuf);
+			dp_free_mem(p->worker[w]->rxq);
+		}
 		dp_free_mem(p->worker[w]);
 		p->worker[w] = NULL;
 	}
@@ -47,7 +52,7 @@ dp_port_attach(struct dp_port *p, uint16_t n_workers, const struct qos_class_cfg
 	int rc;
 
 	if (n_workers == 0 || n_workers > DP_WORKERS_MAX || p->n_txq == 0 ||
-		p->n_txq > DP_QUEUES_MAX)
+		p->n_txq > DP_QUEUES_MAX || p->n_rxq > DP_QUEUES_MAX)
 		return -EINVAL;
 	for (w = 0; w < n_workers; w++) {
 		p->worker[w] = port_worker_new(p, socket_id);
@@ -61,6 +66,9 @@ dp_port_attach(struct dp_port *p, uint16_t n_workers, const struct qos_class_cfg
 		p->txq_of_worker[w] = DP_NONE;
 	for (q = 0; q < p->n_txq; q++)
 		p->txq_owner[q] = (uint8_t)(q % n_workers);
+	// Dealt out in turn, from another one at each port.
+	for (q = 0; q < p->n_rxq; q++)
+		p->rxq_worker[q] = (uint8_t)((p->index + q) % n_workers);
 	rc = qos_sched_new(classes, n_classes, socket_id, &p->sched);
 	if (rc != 0) {
 		port_workers_free(p);

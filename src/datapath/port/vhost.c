@@ -96,11 +96,16 @@ vhost_counters(const struct dp_port *p, struct dp_port_counters *out)
 	memset(out, 0, sizeof(*out));
 	for (w = 0; w < DP_WORKERS_MAX; w++) {
 		const struct dp_port_worker *pw = p->worker[w];
+		uint16_t q;
 
 		if (pw == NULL)
 			continue;
-		out->rx_packets += atomic_load_explicit(&pw->rx_packets, memory_order_relaxed);
-		out->rx_bytes += atomic_load_explicit(&pw->rx_bytes, memory_order_relaxed);
+		for (q = 0; q < p->n_rxq; q++) {
+			out->rx_packets +=
+				atomic_load_explicit(&pw->rxq[q].packets, memory_order_relaxed);
+			out->rx_bytes +=
+				atomic_load_explicit(&pw->rxq[q].bytes, memory_order_relaxed);
+		}
 		out->tx_packets += atomic_load_explicit(&pw->tx_packets, memory_order_relaxed);
 		out->tx_bytes += atomic_load_explicit(&pw->tx_bytes, memory_order_relaxed);
 	}

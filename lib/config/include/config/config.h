@@ -171,6 +171,13 @@ struct config_offload {
 	uint32_t rules_ahead;     // entries of each NIC for rules ahead of traffic, 0: none
 };
 
+struct config_balance { // of receive queues among workers
+	bool enabled;
+	uint32_t interval_ms;
+	uint16_t load_pct; // of the busiest worker: nothing moves below it
+	uint16_t gain_pct; // by which its load has to fall
+};
+
 #define CONFIG_POLICIES_MAX 64
 #define CONFIG_PLACES 5 // numbers as enum offload_path: software, ring, shared, exclusive, eswitch
 
@@ -237,6 +244,7 @@ struct config {
 	uint32_t insert_budget; // flows a second that a full cache takes; 0: all
 	uint32_t mbufs;         // packet buffers of each pool
 	uint32_t sleep_after;   // empty polls before a worker naps, 0: never
+	struct config_balance balance;
 	struct config_offload offload;
 	uint8_t n_classes; // class 0 is the default; there is always one
 	struct config_class classes[CONFIG_CLASSES_MAX];

@@ -141,6 +141,7 @@ enum offload_reason {
 	OFFLOAD_R_DEAD, // the driver took a rule of this shape, and it did nothing; remembered
 	OFFLOAD_R_THROUGH_VM, // its packets come by its VM's own port: no queue of the NIC has them
 	OFFLOAD_R_LENT,       // what it had was lent, and is guaranteed to another VM
+	OFFLOAD_R_WORKER, // its receive queue goes, or went, to another worker: see offload_hold
 	OFFLOAD_REASONS
 };
 
@@ -294,6 +295,15 @@ void offload_flow_left(
 // flow stays until it is idle.
 void offload_flow_gone(
 	struct offload *o, const struct flow_key *key, uint32_t packets, uint64_t bytes);
+// A default receive queue of the vport is about to go from this worker to another one. As long as
+// that holds, flows of the two are placed on no queue of the host, and those that are leave them,
+// so that all their packets come by the default queue. One at a time; entries of the embedded
+// switch stay. The second one ends it: until a worker reports one of those flows, nobody knows
+// whose it is, and it is not placed on a queue.
+void offload_hold(struct offload *o, uint16_t vport, uint8_t worker);
+void offload_hold_end(struct offload *o);
+// Flows that are held and still have a queue of the host, or are on their way to or from one.
+uint32_t offload_held(const struct offload *o);
 // New rules or ports: a flow's decision as it is now. Contradicted placements are removed first.
 void offload_flow_redecide(struct offload *o, uint32_t id, const struct offload_decision *d);
 // The DSCP of a packet of the flow, as its worker says.

@@ -52,13 +52,20 @@ struct dp_txbuf { // packets of this poll for one transmit queue; empty at the e
 	struct dp_txrun run[DP_TXBUF];
 };
 
+// What one worker took from one receive queue.
+struct dp_rxq_count {
+	_Atomic uint64_t packets;
+	_Atomic uint64_t bytes;
+	_Atomic uint64_t timed_packets; // of the loops that were timed (lap.h), up to what was
+	_Atomic uint64_t timed_cycles;  // gathered for transmission
+};
+
 // What one worker keeps of one port; its own cache lines.
 struct dp_port_worker {
-	alignas(64) _Atomic uint64_t rx_packets;
-	_Atomic uint64_t rx_bytes;
-	_Atomic uint64_t tx_packets;
+	alignas(64) _Atomic uint64_t tx_packets;
 	_Atomic uint64_t tx_bytes;
-	struct dp_txbuf *txbuf; // [n_txq]
+	struct dp_txbuf *txbuf;   // [n_txq]
+	struct dp_rxq_count *rxq; // [n_rxq]
 };
 
 struct dp_port {
@@ -78,6 +85,11 @@ struct dp_port {
 	char name[64];
 	uint16_t ethdev; // DPDK port id, for ethdev ports
 	void *priv;
+	uint16_t tx_desc; // descriptors of each transmit queue, 0: not known
+	// Receive: who polls each queue, as control has dealt them out (a snapshot says from when
+	// on). Control's alone.
+	uint8_t rxq_worker[DP_QUEUES_MAX];
+	bool rxq_pinned[DP_QUEUES_MAX]; // balancing leaves it there
 	// Transmit: each queue has one owner worker. A worker without a queue of its own goes
 	// through the owner.
 	uint8_t txq_owner[DP_QUEUES_MAX];
@@ -109,7 +121,7 @@ struct dp_vhost_cfg {
 // replaced, a live one refused.
 int dp_port_vhost(const struct dp_vhost_cfg *cfg, struct dp_port **out, struct sl_err *err);
 
-// Gives the port its per-worker parts, its transmit owners and its rings. Before it is published.
+// Gives the port its per-worker parts, its queues' owners and its rings. Before it is published.
 int dp_port_attach(struct dp_port *p, uint16_t n_workers, const struct qos_class_cfg *classes,
 	uint8_t n_classes, int socket_id);
 // Closes the device side and frees all. Packets still in rings have been dropped by name before.

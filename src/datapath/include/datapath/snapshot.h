@@ -96,6 +96,29 @@ struct dp_rxq {
 	uint8_t kind; // enum dp_rxq_kind
 };
 
+// A receive queue on its way from one worker to another, so that no packet of a flow is overtaken.
+//
+// The snapshot that has it is the first in which `to` has the queue in its plan, and `from` has
+// not. `to` leaves the queue alone until `from` said that nothing that it took from it is on its
+// way any more: not with a worker that it was handed to, not in a ring (where `rings` asks for
+// that), not in a transmit queue of its own, as far as the device tells. Nobody polls the queue
+// meanwhile: some loops. Control may call it off as long as it waits. Thread safety: state: each of
+// the three.
+enum dp_takeover_state { DP_TAKEOVER_WAITS, DP_TAKEOVER_LEFT, DP_TAKEOVER_OFF };
+
+struct dp_takeover {
+	uint64_t number; // of all
+	const struct dp_port *port;
+	uint16_t queue;
+	uint8_t from, to;
+	bool rings;
+	_Atomic uint32_t state;    // enum dp_takeover_state
+	_Atomic uint32_t asked;    // `from` handed packets through others: they shall look too
+	_Atomic uint32_t answered; // so many of them have sent what they had
+	_Atomic uint64_t begun;    // cycles: `from` does not poll it any more; 0: not yet
+	_Atomic uint64_t ended;    // `to` polls it; 0: not yet
+};
+
 struct dp_worker_plan {
 	uint16_t n_rxq;
 	const struct dp_rxq *rxq;
@@ -109,8 +132,9 @@ struct dp_snapshot {
 	struct dp_switch sw[DP_SWITCHES_MAX];
 	const struct dp_lane *_Atomic *lanes; // [DP_LANES_MAX], NULL: not live
 	struct dp_worker_plan plan[DP_WORKERS_MAX];
-	uint32_t idle_ticks;    // software flows idle for longer leave the cache
-	uint32_t insert_tokens; // of a full cache and a tick (cache_budget); 0: no limit
+	struct dp_takeover *takeover; // NULL: none is under way
+	uint32_t idle_ticks;          // software flows idle for longer leave the cache
+	uint32_t insert_tokens;       // of a full cache and a tick (cache_budget); 0: no limit
 	uint32_t report_rate; // decayed bytes from which on a flow is reported: dp_report_rate(bps)
 };
 

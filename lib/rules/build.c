@@ -7,11 +7,11 @@
 
 #define SAMPLE 512      // entries that bits are chosen by
 #define CANDIDATES 32   // bits that are tried in each step
-#define LEAF_MAX 16     // entries that need no node
-#define PER_CHILD 6u    // entries of a child that a node has bits for
+#define LEAF_MAX 24     // entries that need no node: comparing 8 costs less than a step
+#define PER_CHILD 3u    // entries of a child that a node has bits for
 #define CELLS 4096      // places in the children, while bits are chosen
 #define GAIN_MIN 0.95   // what a bit has to bring: cost, and copies at their price
-#define PRICE_DEAR 0.7  // of copies: exponent
+#define PRICE_DEAR 0.4  // of copies: exponent
 #define PRICE_CHEAP 0.1 // where there are few entries beside the others of their table
 
 // A bit of the key.
@@ -278,7 +278,7 @@ choose(struct rules_node *node, const struct rule *const *list, uint32_t n, uint
 	spread_all(c);
 	find_candidates(c, false);
 	add_bits(c, node, max);
-	if (node->bits == 0 && n > LEAF_MAX)
+	if (node->bits == 0)
 		choose_for_some(c, node, max);
 	free(c);
 	return node->bits > 0;
@@ -438,7 +438,7 @@ rules_tree_build(struct rules_mem *m, const struct rule *const *list, uint32_t n
 	*out = 0;
 	if (n == 0)
 		return true;
-	if (n <= RULES_LANES || !choose(&plan, list, n, copies)) {
+	if (n <= LEAF_MAX || !choose(&plan, list, n, copies)) {
 		*out = rules_leaf_new(m, list, n);
 		return *out != 0;
 	}

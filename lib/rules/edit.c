@@ -75,7 +75,7 @@ leaf_add(struct rules_mem *m, rules_ref *ref, const struct rule *rule)
 		free(list); // it was done by an edit that then ran out of memory elsewhere
 		return true;
 	}
-	if (n % RULES_LANES == 0)
+	if (n % RULES_ROWS == 0)
 		ok = rules_tree_build(m, list, n + 1, COPIES_SPLIT, &made);
 	else
 		made = rules_leaf_new(m, list, n + 1);

@@ -5,6 +5,8 @@
 #include "impl.h"
 #include "tree.h"
 
+#define FEW 2 // actions
+
 void
 rules_set_ref(struct rules_set *s)
 {
@@ -29,6 +31,12 @@ rules_set_fields(const struct rules_set *s)
 static inline void
 append(struct rules_result *out, const struct flow_actions *actions)
 {
+	// All that there is of nearly all results: copied without asking how many there are.
+	if (out->actions.n == 0 && actions->n <= FEW) {
+		out->actions.n = actions->n;
+		memcpy(out->actions.list, actions->list, FEW * sizeof(actions->list[0]));
+		return;
+	}
 	for (unsigned i = 0; i < actions->n; i++) {
 		if (out->actions.n == FLOW_ACTIONS_MAX)
 			out->too_long = true;
@@ -200,23 +208,51 @@ burst_table(const struct rules_set *s, int t, struct burst *b, const struct flow
 	return next;
 }
 
+// The first table, which all keys are in. Returns which tables some go on in.
+static uint64_t
+burst_begin(const struct rules_set *s, struct burst *b, const struct flow_key *const *keys,
+	struct rules_result *out)
+{
+	const struct rules_table *t = s->tables[0];
+	const struct rule *rule[RULES_BURST];
+	uint64_t next = 0;
+
+	if (t == NULL || t->sure == NULL)
+		memset(rule, 0, sizeof(rule));
+	else
+		s->find->first(t->sure, keys, b->n, rule);
+	for (uint16_t i = 0; i < b->n; i++) {
+		int to = -1;
+
+		clear(&out[i]);
+		if (t != NULL)
+			to = take(t, rule[i], &out[i]);
+		else
+			out[i].no_rule = true;
+		b->table[i] = to;
+		b->depth[i] = 1;
+		if (__builtin_expect(to >= 0, 0))
+			next |= 1ULL << to;
+	}
+	return next;
+}
+
 void
 rules_lookup_burst(const struct rules_set *s, const struct flow_key *const *keys, uint16_t n,
 	struct rules_result *out)
 {
 	for (uint16_t from = 0; from < n; from += RULES_BURST) {
-		struct burst b = {.n = n - from < RULES_BURST ? n - from : RULES_BURST};
-		uint64_t todo = 1;
+		struct burst b;
+		uint64_t todo;
 
-		for (uint16_t i = from; i < from + b.n; i++) {
-			if (s->fields == 0)
-				clear(&out[i]);
-			else
+		b.n = n - from < RULES_BURST ? n - from : RULES_BURST;
+		if (s->fields != 0) {
+			for (uint16_t i = from; i < from + b.n; i++)
 				rules_lookup(s, keys[i], &out[i]);
-		}
-		if (s->fields != 0)
 			continue;
-		for (; todo != 0; todo &= todo - 1) {
+		}
+		for (todo = burst_begin(s, &b, keys + from, out + from); todo != 0;
+			todo &= todo - 1) {
 			int t = __builtin_ctzll(todo);
 
 			todo |= burst_table(s, t, &b, keys + from, out + from);

@@ -390,7 +390,7 @@ rules_commit(struct rules *r)
 	}
 	atomic_init(&s->refs, 1);
 	s->mem = r->mem;
-	s->find = rules_find_best();
+	s->find = rules_find_form(0);
 	s->rules = r->count;
 	for (unsigned i = 0; i < RULES_TABLES; i++) {
 		const struct rules_table *t = r->tables[i].frozen;

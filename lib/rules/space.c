@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <stdlib.h>
+#include <string.h>
 
 #include "tree.h"
 
 #define KINDS RULES_GROUPS
 #define KIND_ANY 0
 #define ADDRESS_BITS 16 // that an entry has to fix of an address
+#define ADDRESS_LESS 12 // where that leaves much fewer that fix none
 #define COPIES_MAX (64 * RULES_ONE)
 #define SMALL 32 // part of all entries that is worth a tree of its own
 
 // Which addresses an entry fixes: source 1, destination 2, MACs 4.
 static uint32_t
-kind_of(const struct rule *rule)
+kind_of(const struct rule *rule, int bits)
 {
 	const uint64_t *m = rule->mask;
 	uint32_t kind = 0;
 
-	if (__builtin_popcountll(m[0]) + __builtin_popcountll(m[1]) >= ADDRESS_BITS)
+	if (__builtin_popcountll(m[0]) + __builtin_popcountll(m[1]) >= bits)
 		kind |= 1;
-	if (__builtin_popcountll(m[2]) + __builtin_popcountll(m[3]) >= ADDRESS_BITS)
+	if (__builtin_popcountll(m[2]) + __builtin_popcountll(m[3]) >= bits)
 		kind |= 2;
-	if (__builtin_popcountll(m[4]) >= ADDRESS_BITS)
+	if (__builtin_popcountll(m[4]) >= bits)
 		kind |= 4;
 	return kind;
 }
@@ -33,16 +35,19 @@ better(uint32_t kind, uint32_t than)
 	return a > b || (a == b && kind > than);
 }
 
-// The group for entries of a kind: the one that fixes most of the same addresses and no other.
-// There is always one for those that fix none.
+// The group for an entry: the one that fixes most of the same addresses and no other, and whose
+// index looks at no bit that the entry does not fix. There is always one: KIND_ANY, which has no
+// index.
 static struct rules_group *
-group_for(struct rules_space *s, uint32_t kind)
+group_for(struct rules_space *s, const struct rule *rule)
 {
+	uint32_t kind = kind_of(rule, s->address_bits);
 	struct rules_group *g = NULL;
 
 	for (uint32_t i = 0; i < s->groups; i++)
 		if ((s->group[i].kind & ~kind) == 0 &&
-			(g == NULL || better(s->group[i].kind, g->kind)))
+			(g == NULL || better(s->group[i].kind, g->kind)) &&
+			(s->group[i].index == NULL || rules_index_fits(s->group[i].index, rule)))
 			g = &s->group[i];
 	return g;
 }
@@ -67,16 +72,27 @@ belongs(const struct rule *rule, bool loose)
 }
 
 static void
+count_kinds(struct rule *const *list, uint32_t n, bool loose, int bits, uint32_t *of_kind)
+{
+	memset(of_kind, 0, KINDS * sizeof(of_kind[0]));
+	for (uint32_t i = 0; i < n; i++)
+		of_kind[kind_of(list[i], bits)] += belongs(list[i], loose);
+}
+
+static void
 make_groups(struct rules_space *s, struct rule *const *list, uint32_t n, bool loose)
 {
-	uint32_t of_kind[KINDS] = {0};
+	uint32_t of_kind[KINDS], less[KINDS];
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (!belongs(list[i], loose))
-			continue;
-		of_kind[kind_of(list[i])]++;
-		s->n++;
+	s->address_bits = ADDRESS_BITS;
+	count_kinds(list, n, loose, ADDRESS_BITS, of_kind);
+	count_kinds(list, n, loose, ADDRESS_LESS, less);
+	if (3 * less[KIND_ANY] <= 2 * of_kind[KIND_ANY]) {
+		s->address_bits = ADDRESS_LESS;
+		memcpy(of_kind, less, sizeof(of_kind));
 	}
+	for (uint32_t kind = 0; kind < KINDS; kind++)
+		s->n += of_kind[kind];
 	for (uint32_t kind = 0; kind < KINDS; kind++) {
 		if (kind != KIND_ANY && of_kind[kind] <= s->n / SMALL)
 			continue;
@@ -95,27 +111,45 @@ copies_for(uint32_t n, uint32_t all)
 }
 
 static bool
+build_group(struct rules_mem *m, struct rules_space *s, struct rules_group *g,
+	const struct rule *const *list, uint32_t n)
+{
+	uint32_t copies = copies_for(n, s->n);
+	struct rules_index plan;
+
+	if (n == 0)
+		return true;
+	g->best = list[0]->order;
+	for (uint32_t i = 0; i < n; i++)
+		g->mean += list[i]->order / n;
+	if (g->kind == KIND_ANY || !rules_index_plan(list, n, &plan))
+		return rules_tree_build(m, list, n, copies, &g->root);
+	for (unsigned i = 0; i < plan.words; i++)
+		s->words |= 1u << plan.word[i];
+	return rules_index_build(m, &plan, list, n, copies, &g->index);
+}
+
+// Groups are for what no other has, before any has an index.
+static bool
 build_groups(struct rules_mem *m, struct rules_space *s, struct rule *const *list, uint32_t n,
 	bool loose)
 {
 	const struct rule **part = malloc((n + 1) * sizeof(part[0]));
-	bool ok = part != NULL;
+	uint8_t *of = malloc(n + 1);
+	bool ok = part != NULL && of != NULL;
 
+	for (uint32_t i = 0; ok && i < n; i++)
+		of[i] = (uint8_t)(group_for(s, list[i]) - s->group);
 	for (uint32_t g = 0; g < s->groups && ok; g++) {
-		struct rules_group *group = &s->group[g];
 		uint32_t count = 0;
 
 		for (uint32_t i = 0; i < n; i++)
-			if (belongs(list[i], loose) && group_for(s, kind_of(list[i])) == group)
+			if (belongs(list[i], loose) && of[i] == g)
 				part[count++] = list[i];
-		if (count > 0)
-			group->best = part[0]->order;
-		for (uint32_t i = 0; i < count; i++)
-			group->mean += part[i]->order / count;
-		group->sieve = rules_sieve_new(m, part, count);
-		ok = rules_tree_build(m, part, count, copies_for(count, s->n), &group->root);
+		ok = build_group(m, s, &s->group[g], part, count);
 	}
 	free(part);
+	free(of);
 	return ok;
 }
 
@@ -126,8 +160,7 @@ rules_space_retire(struct rules_mem *m, struct rules_space *space)
 		return;
 	for (uint32_t g = 0; g < space->groups; g++) {
 		rules_tree_retire(m, space->group[g].root);
-		if (space->group[g].sieve != NULL)
-			rules_mem_retire(m, &space->group[g].sieve->obj);
+		rules_index_retire(m, space->group[g].index);
 	}
 	rules_mem_retire(m, &space->obj);
 }
@@ -170,6 +203,7 @@ own(struct rules_mem *m, struct rules_space **space)
 		return NULL;
 	if (s == NULL) {
 		copy->groups = 1;
+		copy->address_bits = ADDRESS_BITS;
 		copy->group[0] = (struct rules_group){.kind = KIND_ANY, .best = UINT64_MAX};
 	} else {
 		obj = copy->obj;
@@ -189,12 +223,9 @@ rules_space_add(struct rules_mem *m, struct rules_space **space, const struct ru
 
 	if (s == NULL)
 		return false;
-	g = group_for(s, kind_of(rule));
-	if (g->sieve != NULL && !rules_sieve_add(g->sieve, rule)) {
-		rules_mem_retire(m, &g->sieve->obj);
-		g->sieve = NULL;
-	}
-	if (!rules_tree_add(m, &g->root, rule))
+	g = group_for(s, rule);
+	if (!(g->index != NULL ? rules_index_add(m, &g->index, rule)
+			       : rules_tree_add(m, &g->root, rule)))
 		return false;
 	if (rule->order < g->best)
 		g->best = rule->order;
@@ -207,10 +238,13 @@ bool
 rules_space_del(struct rules_mem *m, struct rules_space **space, const struct rule *rule)
 {
 	struct rules_space *s = *space != NULL ? own(m, space) : NULL;
+	struct rules_group *g;
 
 	if (s == NULL)
 		return *space == NULL;
-	if (!rules_tree_del(m, &group_for(s, kind_of(rule))->root, rule))
+	g = group_for(s, rule);
+	if (!(g->index != NULL ? rules_index_del(m, &g->index, rule)
+			       : rules_tree_del(m, &g->root, rule)))
 		return false;
 	s->edits++;
 	if (--s->n == 0) {

@@ -11,13 +11,21 @@ rules_go_to(const struct flow_actions *actions)
 }
 
 const struct rules_find *
-rules_find_best(void)
+rules_find_form(unsigned i)
 {
+	const struct rules_find *form[3];
+	unsigned n = 0;
+
 #if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
+		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+		__builtin_cpu_supports("bmi2"))
+		form[n++] = rules_find_wide();
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-		return rules_find_avx2();
+		form[n++] = rules_find_avx2();
 #endif
-	return rules_find_base();
+	form[n++] = rules_find_base();
+	return i < n ? form[i] : NULL;
 }
 
 static void

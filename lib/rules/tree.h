@@ -8,27 +8,38 @@
 
 // The first of thousands of overlapping entries that a key matches.
 //
-// Idea: a decision tree whose nodes look at some bits of the key at once. A node takes up to 8 bits
-// out of one or two words of the key (PEXT) as the index of the child; the bits are chosen so that
-// the entries of the node, which have them as 0, as 1 or as "any", spread best (discrete bit
-// selection, as BitCuts by Liu et al., IEEE/ACM ToN 2019, and EffiCuts' separable trees, Vamanan et
-// al., SIGCOMM 2010). An entry that has "any" in few of the bits stands in several children; one
-// that has it in many goes to the node's rest, a tree of its own that is looked at as well. Entries
-// that fix different addresses (none, source, destination, both) begin in different trees, as cuts
-// that fit the ones would copy the others. A leaf has blocks of 8 entries laid out by word, so that
-// 8 are compared at once; entries are in order, so the first hit of a leaf is its answer. Trees and
-// leaves know the order of their best entry and are passed over when something better was found.
+// Problem: cycles go to instructions and to branches that cannot be foretold long before they go to
+// memory: of the 10,000 entries of a set a look-up meets one or two leaves. Idea: few, equal steps.
+// - Entries are grouped by the addresses that they fix (none, source, destination, both; MACs), as
+//   cuts that fit the ones would copy the others (EffiCuts' separable trees, Vamanan et al.,
+//   SIGCOMM 2010). What all of a group fix is hashed (coarse tuples, as TupleMerge by Daly et al.,
+//   IEEE/ACM ToN 2019): one line tells most keys that the group has nothing for them, and has the
+//   others' tree. Entries that fix too little have one tree.
+// - A tree is for the few tens of entries that share a hash; most are a leaf. A node takes bits out
+//   of one or two words of the key (PEXT) as the index of the child; the bits are chosen so that
+//   its entries, which have them as 0, as 1 or as "any", spread best (discrete bit selection, as
+//   BitCuts by Liu et al., IEEE/ACM ToN 2019). An entry that has "any" in few of the bits stands in
+//   several children; one that has it in many goes to the node's rest, a tree of its own that is
+//   looked at as well.
+// - A leaf compares 16 bits of the key as ((unit & mask) - lo) <= span, which says exact values,
+//   prefixes, ranges and any mask alike: 8 entries at once, with no branch. Entries are in order,
+//   so the first hit of a leaf is its answer.
+// - A burst goes through one group after the other, those with the best entries first; groups,
+// trees
+//   and leaves know the order of their best entry and are passed over when something better was
+//   found. Hashes, places and marks are worked out for 8 keys at once with AVX-512.
 //
-// Updates copy the nodes on the way to the leaves of one entry (tens of microseconds); what is
-// replaced is retired (mem.h), so that each set goes on seeing its own. A part of a tree that has
-// grown to 4 times of what it was built for is built anew.
+// Updates copy a page of the index and the nodes on the way to the leaves of one entry (tens of
+// microseconds); what is replaced is retired (mem.h), so that each set goes on seeing its own. A
+// part of a tree that has grown to 4 times of what it was built for is built anew; so is a table.
 //
 // Cost: memory is linear: the entries of a tree have room for at most RULES_COPIES / RULES_ONE
 // places each (more where the tree has a small part of its table, up to half of the table in all),
-// and what cannot be spread within that stands in rest, or in a leaf of more blocks. Refuses: to
-// cut by a range that is no prefix; such ports are compared in the leaf.
+// and what cannot be spread within that stands in rest, or in a leaf of more rows. An index has 2
+// to 4 places of 8 bytes for each entry. Refuses: to cut by a range that is no prefix; such ports
+// are compared in the leaf.
 
-#define RULES_LANES 8
+#define RULES_ROWS 8 // entries of a leaf that are compared at once
 #define RULES_NODE_BITS 10
 #define RULES_GROUPS 8
 
@@ -49,77 +60,115 @@ struct rules_node {
 	rules_ref child[];
 };
 
-// 32 bits of the key that a leaf compares, in 8 entries.
-struct rules_lanes {
-	uint32_t key[RULES_LANES];
-	uint32_t mask[RULES_LANES];
+// A unit is 16 bits of the key, a row 8 units of an entry: those of an IPv4 five-tuple are 7.
+// Leaves whose entries look at more have more parts.
+#define RULES_UNITS 8
+
+struct rules_part {
+	uint8_t at[2 * RULES_UNITS]; // the bytes of each unit in the key, low one first
+	uint16_t row[];              // lo of all entries, then span, then (leaf->masked) mask
 };
 
-struct rules_block {
-	uint64_t order[RULES_LANES];
-	const struct rule *rule[RULES_LANES];
-	uint16_t slo[RULES_LANES], shi[RULES_LANES], dlo[RULES_LANES], dhi[RULES_LANES];
-	struct rules_lanes lanes[]; // one for each of the leaf's words
+// What an entry is to a look-up.
+struct rules_hit {
+	uint64_t order;
+	const struct rule *rule;
 };
 
 struct rules_leaf {
 	struct rules_obj obj;
 	uint64_t best;
-	uint32_t n;      // entries
-	uint32_t blocks; // of 8
-	uint16_t size;   // of a block, bytes
-	uint8_t words;   // that an entry looks at
-	bool ranged;     // an entry has a range
-	uint8_t word[16];
-	alignas(RULES_LINE) unsigned char block[];
+	uint32_t n;    // entries
+	uint32_t size; // of a part, bytes
+	uint32_t hits; // where they are, after part
+	uint8_t parts;
+	bool masked;                      // an entry has a mask that is no prefix
+	alignas(16) unsigned char part[]; // all of them, then a rules_hit for each entry
+};
+static_assert(offsetof(struct rules_leaf, part) + sizeof(struct rules_part) == RULES_LINE,
+	"the rows of a leaf begin with a line");
+
+// The trees of a group, found by a hash of the bits that all of its entries fix. Of the 64 bits of
+// a place 16 say which hashes are meant (a bit each), so that most keys that match nothing of the
+// group are done after one line. Pages keep small what an edit copies.
+#define RULES_PAGE_LOG 6
+#define RULES_PAGE (1u << RULES_PAGE_LOG)
+#define RULES_MARKS_AT 48 // above all bits of a user's pointer
+
+struct rules_page {
+	struct rules_obj obj;
+	alignas(RULES_LINE) uint64_t place[RULES_PAGE]; // rules_ref, and marks
 };
 
-// The words that the entries of a group have under the mask that all of them have in common, hashed
-// into a bit set: most keys that match none of them fail it. Shared by all versions of its group:
-// bits are only ever set, and an old set that sees a new one does a look-up in vain.
-struct rules_sieve {
+struct rules_index {
 	struct rules_obj obj;
 	uint8_t words;
-	uint8_t shift; // of the hash: 64 - log2(bits)
+	uint8_t shift; // of the hash: 32 - log2(places)
 	uint8_t word[RULES_WORDS];
 	uint64_t mask[RULES_WORDS]; // by place in word
-	_Atomic uint64_t bits[];
+	struct rules_page *page[];  // NULL: empty
 };
 
-static inline uint64_t
-rules_sieve_bit(const struct rules_sieve *s, const uint64_t *key)
+// Of a word, 32 bits times 32 bits, which vectors can multiply. The upper of the lower 32 bits of
+// the sum are mixed best.
+static const struct {
+	uint32_t low, high; // added to the halves of a word
+} rules_index_mix[] = {
+	{0x85ebca6b, 0x9e3779b1}, {0xc2b2ae35, 0x27d4eb2f}, {0x165667b1, 0xcc9e2d51}};
+
+static inline uint32_t
+rules_index_hash(const struct rules_index *x, const uint64_t *key)
 {
-	uint64_t sum = 0;
+	uint32_t sum = 0;
 
-	// Words are folded first: high bits of a product depend on all bits below only.
-	for (unsigned i = 0; i < s->words; i++) {
-		uint64_t w = key[s->word[i]] & s->mask[i];
+	for (unsigned i = 0; i < x->words; i++) {
+		uint64_t w = key[x->word[i]] & x->mask[i];
 
-		sum += (w ^ w >> 32 ^ sum >> 29) * 0x9e3779b97f4a7c15ULL;
+		sum += ((uint32_t)w + rules_index_mix[i].low) *
+		       ((uint32_t)(w >> 32) + rules_index_mix[i].high);
 	}
-	return sum >> s->shift;
+	return sum;
 }
 
-static inline bool
-rules_sieve_passes(const struct rules_sieve *s, const uint64_t *key)
+static inline uint32_t
+rules_index_page(const struct rules_index *x, uint32_t hash)
 {
-	uint64_t bit;
-
-	if (s == NULL)
-		return true;
-	bit = rules_sieve_bit(s, key);
-	return atomic_load_explicit(&s->bits[bit / 64], memory_order_relaxed) >> (bit % 64) & 1;
+	return hash >> x->shift >> RULES_PAGE_LOG;
 }
 
-// sieve.c: NULL: the entries have too little in common, or there is no memory.
-struct rules_sieve *rules_sieve_new(
-	struct rules_mem *m, const struct rule *const *list, uint32_t n);
-// False: the entry has not the mask that the sieve needs.
-bool rules_sieve_add(struct rules_sieve *s, const struct rule *rule);
+static inline uint32_t
+rules_index_place(const struct rules_index *x, uint32_t hash)
+{
+	return hash >> x->shift & (RULES_PAGE - 1);
+}
 
-// A tree for the entries that fix the same addresses.
+// A bit for the hash among those that share a place.
+static inline uint64_t
+rules_index_mark(const struct rules_index *x, uint32_t hash)
+{
+	return 1ULL << (hash >> (x->shift - 4) & 15);
+}
+
+static inline rules_ref
+rules_place_ref(uint64_t place)
+{
+	return place & ((1ULL << RULES_MARKS_AT) - 1);
+}
+
+// index.c; false: the entries have too little in common.
+bool rules_index_plan(const struct rule *const *list, uint32_t n, struct rules_index *plan);
+bool rules_index_fits(const struct rules_index *x, const struct rule *rule);
+// False: no memory; *out is what there is of it.
+bool rules_index_build(struct rules_mem *m, const struct rules_index *plan,
+	const struct rule *const *list, uint32_t n, uint32_t copies, struct rules_index **out);
+// As rules_tree_add and its kind.
+bool rules_index_add(struct rules_mem *m, struct rules_index **x, const struct rule *rule);
+bool rules_index_del(struct rules_mem *m, struct rules_index **x, const struct rule *rule);
+void rules_index_retire(struct rules_mem *m, struct rules_index *x);
+
+// The entries that fix the same addresses.
 struct rules_group {
-	struct rules_sieve *sieve; // NULL: none
+	struct rules_index *index; // NULL: one tree
 	rules_ref root;
 	uint64_t best;
 	uint64_t mean; // of the orders of its entries, when it was built
@@ -130,9 +179,11 @@ struct rules_group {
 // most of the way through the next ones.
 struct rules_space {
 	struct rules_obj obj;
-	uint32_t n;     // entries
-	uint32_t built; // as n, when it was built
-	uint32_t edits; // since
+	uint32_t n;       // entries
+	uint32_t built;   // as n, when it was built
+	uint32_t edits;   // since
+	uint32_t words;   // of the key that indices look at, a bit each
+	int address_bits; // that an entry has to fix of an address for a group of its kind
 	uint32_t groups;
 	struct rules_group group[RULES_GROUPS];
 };
@@ -155,10 +206,16 @@ rules_node_of(rules_ref ref)
 	return (struct rules_node *)ref; // NOLINT
 }
 
-static inline struct rules_block *
-rules_block_of(const struct rules_leaf *leaf, unsigned i)
+static inline const struct rules_part *
+rules_part_of(const struct rules_leaf *leaf, unsigned i)
 {
-	return (struct rules_block *)(uintptr_t)(leaf->block + (size_t)i * leaf->size);
+	return (const void *)(leaf->part + (size_t)i * leaf->size);
+}
+
+static inline const struct rules_hit *
+rules_hits_of(const struct rules_leaf *leaf)
+{
+	return (const void *)(leaf->part + leaf->hits);
 }
 
 // leaf.c; lists are sorted by order. 0: no memory (n is not 0).
@@ -168,7 +225,7 @@ uint32_t rules_leaf_list(const struct rules_leaf *leaf, const struct rule **list
 // build.c: a tree of a sorted list. False: no memory.
 // copies: places in leaves that the entries may take in all, by entry.
 #define RULES_ONE 16                 // one place for each
-#define RULES_COPIES (4 * RULES_ONE) // where they are dear
+#define RULES_COPIES (8 * RULES_ONE) // where they are dear
 bool rules_tree_build(struct rules_mem *m, const struct rule *const *list, uint32_t n,
 	uint32_t copies, rules_ref *out);
 // The indices of the children that an entry stands in: val | each subset of any.
@@ -201,6 +258,8 @@ struct rules_find {
 };
 const struct rules_find *rules_find_base(void);
 const struct rules_find *rules_find_avx2(void);
-const struct rules_find *rules_find_best(void);
+const struct rules_find *rules_find_wide(void); // AVX-512 with VBMI
+// Those that this processor can do, best first; NULL: that is all.
+const struct rules_find *rules_find_form(unsigned i);
 
 #endif

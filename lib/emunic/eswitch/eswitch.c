@@ -183,18 +183,18 @@ decide(struct emu_nic *nic, struct emu_pkt *p)
 		emu_drop(nic, EMU_DROP_MISS_LOOP, p->m);
 		return TO_NOWHERE;
 	}
-	switch (rule == NULL ? EMU_FATE_NONE : rule->act.fate) {
+	switch (rule == NULL ? EMU_FATE_NONE : rule->fate) {
 	case EMU_FATE_DROP:
 		emu_drop(nic, EMU_DROP_RULE, p->m);
 		return TO_NOWHERE;
 	case EMU_FATE_SIDE:
 		nic->eswitch_packets++;
 		nic->eswitch_bytes += p->m->pkt_len;
-		p->vf_queue = rule->act.vf_queue;
-		return TO_SIDE(rule->act.target);
+		p->vf_queue = rule->plain ? EMU_NO_QUEUE : rule->act.vf_queue;
+		return TO_SIDE(rule->target);
 	case EMU_FATE_HOST:
 		p->steered = true;
-		return TO_HOST(rule->act.target);
+		return TO_HOST(rule->target);
 	default:
 		vm = unlikely(nic->misses_to_vm > 0) ? emu_miss_side(nic, p) : 0;
 		if (vm != 0)
@@ -359,7 +359,7 @@ pass_egress(
 			pass_transfer(nic, &nic->transfer, pkts, k);
 			k = 0;
 			split(nic, pass_egress, p);
-		} else if (p->rule != NULL && p->rule->act.fate == EMU_FATE_DROP) {
+		} else if (p->rule != NULL && p->rule->fate == EMU_FATE_DROP) {
 			emu_drop(nic, EMU_DROP_RULE, p->m);
 		} else {
 			pkts[k++] = p;

@@ -346,6 +346,7 @@ rule_fill(struct rte_flow *f, struct emu_shape *s, const struct emu_match *m)
 {
 	memset(f, 0, sizeof(*f));
 	f->shape = s;
+	f->shape_id = s->seed;
 	for (unsigned int i = 0; i < s->n_words; i++)
 		f->key[i] = m->key.w[s->word[i].at] & s->word[i].mask;
 	f->hash = hash_key(s, &m->key);
@@ -382,6 +383,7 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const struct emu_match *
 	f->priority = priority;
 	f->seq = r->next_seq++;
 	f->act = *act;
+	emu_rule_settle(f);
 	if (*err == 0)
 		*err = rule_link(r, s, f);
 	if (*err != 0) {

@@ -23,9 +23,9 @@
 // Tags (table_index.h) tell most shapes that have no rule for the packet from a small piece of
 // memory, so that mostly the shapes that match touch a bucket at all; and shapes share what they
 // have in common of their hashes, which a burst has computed at once (table_scan.h).
-// Cost: a look-up is some additions and a tag per shape, and three cache lines for the rule that
-// matches; insertion and removal are O(1) in rules and O(shapes) in masks. What it refuses: more
-// rules than the capacity.
+// Cost: a look-up is some additions and a tag per shape, and two or three cache lines for the rule
+// that matches; insertion and removal are O(1) in rules and O(shapes) in masks. What it refuses:
+// more rules than the capacity.
 //
 // Groups: each domain of rules has a root table, which is its group 0, and any number of further
 // ones that are made by their first rule or the first jump to them and go with the last of both.
@@ -100,8 +100,9 @@ struct emu_table;
 
 #define EMU_RULE_LINE 64
 
-// A rule; DPDK's name for the handle that the application holds. The two cache lines that packets
-// touch are in its middle: what is counted and done, and what is compared.
+// A rule; DPDK's name for the handle that the application holds. What packets touch of most rules
+// is one cache line: what is counted, what of its actions is all there is to do, and what is
+// compared.
 struct rte_flow {
 	struct rte_flow *same;     // same key and mask, next in order
 	struct emu_ranges *ranges; // NULL: none
@@ -109,9 +110,13 @@ struct rte_flow {
 	struct emu_table *table; // that it is in
 	struct emu_table *next;  // that it jumps to, or NULL
 	struct emu_counter counter;
+	uint32_t shape_id; // its shape's
+	uint8_t fate;      // as in act, and
+	bool plain;        // nothing but fate and target is done to a packet: act need not be read
+	uint16_t target;
+	uint64_t key[EMU_KEY_WORDS]; // the masked words of the shape, one after the other; then 0
 	struct emu_actions act;
 	struct emu_shape *shape;
-	uint64_t key[EMU_KEY_WORDS]; // the masked words of the shape, one after the other; then 0
 	uint32_t priority;
 	uint32_t hash;
 	struct rte_flow_template_table *template; // that it was made by, or NULL
@@ -119,13 +124,10 @@ struct rte_flow {
 	TAILQ_ENTRY(rte_flow) list;               // of the port; of the pool when free
 	TAILQ_ENTRY(rte_flow) in_shape;
 } __rte_aligned(EMU_RULE_LINE);
-#define EMU_RULE_DONE offsetof(struct rte_flow, counter.packets)
-#define EMU_RULE_COMPARED (EMU_RULE_DONE + EMU_RULE_LINE)
-static_assert(EMU_RULE_DONE % EMU_RULE_LINE == 0 &&
-		      offsetof(struct rte_flow, act.age) < EMU_RULE_COMPARED &&
-		      offsetof(struct rte_flow, shape) >= EMU_RULE_COMPARED &&
-		      offsetof(struct rte_flow, key[5]) <= EMU_RULE_COMPARED + EMU_RULE_LINE,
-	"packets touch two cache lines of a rule");
+#define EMU_RULE_HOT offsetof(struct rte_flow, counter.packets)
+static_assert(EMU_RULE_HOT % EMU_RULE_LINE == 0 &&
+		      offsetof(struct rte_flow, key[4]) == EMU_RULE_HOT + EMU_RULE_LINE,
+	"packets touch one cache line of a rule");
 TAILQ_HEAD(emu_rule_list, rte_flow);
 
 // One group of one domain of rules.
@@ -201,6 +203,18 @@ void emu_group_put(struct emu_rules *r, struct emu_table *t);
 
 // What the rule matches; its key is masked.
 void emu_rule_match(const struct rte_flow *f, struct emu_match *out);
+
+// After a change of the rule's actions.
+static inline void
+emu_rule_settle(struct rte_flow *f)
+{
+	const struct emu_actions *a = &f->act;
+
+	f->fate = a->fate;
+	f->target = a->target;
+	f->plain = a->fate < EMU_FATE_JUMP && !a->mark && a->program == NULL &&
+		   a->counter == NULL && a->age == NULL && a->vf_queue == EMU_NO_QUEUE;
+}
 
 // Counts a packet of len bytes; reading is the number of the last reading of the counters.
 static inline void

@@ -45,7 +45,7 @@ struct emu_word {
 };
 
 struct emu_shape {
-	uint32_t seed;
+	uint32_t seed; // of the hash; no two shapes of a NIC have the same
 	uint8_t n_words;
 	bool ranged; // its rules have ranges
 	bool apart;  // not all of its words have a term of the table: term is not all set

@@ -141,8 +141,7 @@ fetch(const struct emu_scan *c, struct rte_flow **out)
 		if (c->shape[i] == EMU_SCAN_OPEN || slots == 0 || tags_chained(tags))
 			continue;
 		out[i] = rule_at(c->r, c->r->buckets[at].rule[__builtin_ctz(slots) / 8]);
-		rte_prefetch0((const char *)out[i] + EMU_RULE_COMPARED);
-		rte_prefetch0((const char *)out[i] + EMU_RULE_DONE);
+		rte_prefetch0((const char *)out[i] + EMU_RULE_HOT);
 	}
 }
 
@@ -203,7 +202,7 @@ emu_table_lookup(const struct emu_rules *r, const struct emu_table *t, struct em
 	for (unsigned int i = 0; i < n; i++) {
 		uint32_t j = c.shape[i] == EMU_SCAN_OPEN ? t->n_scan : (uint32_t)c.shape[i];
 
-		if (out[i] != NULL && likely(out[i]->shape == t->shapes[j]) &&
+		if (out[i] != NULL && likely(out[i]->shape_id == t->shapes[j]->seed) &&
 			likely(matches(t->shapes[j], &pkts[i]->key, out[i])))
 			continue;
 		// Another of the bucket, or none in this shape; or none of the shapes at the front.

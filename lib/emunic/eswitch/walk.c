@@ -96,6 +96,10 @@ obey(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p, struct r
 		miss(nic, t, p);
 		return false;
 	}
+	if (likely(rule->plain)) {
+		emu_counter_hit(&rule->counter, nic->reading, p->m->pkt_len);
+		return false;
+	}
 	if (unlikely(emu_must_split(p, &rule->act))) {
 		p->split = t;
 		return false;

@@ -71,15 +71,17 @@ queue_by_rule(const struct emu_port *port, struct emu_pkt *p, const struct emu_a
 static struct emu_rxq *
 pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
 {
-	const struct emu_actions *act = p->rule != NULL ? &p->rule->act : NULL;
-	enum emu_fate fate = act != NULL ? act->fate : EMU_FATE_NONE;
+	const struct rte_flow *rule = p->rule;
+	enum emu_fate fate = rule != NULL ? rule->fate : EMU_FATE_NONE;
 	uint16_t id = 0;
 	uint32_t hash;
 
-	if (fate == EMU_FATE_QUEUE || fate == EMU_FATE_RSS)
-		return queue_of(nic, port, p, queue_by_rule(port, p, act));
+	if (likely(fate == EMU_FATE_QUEUE))
+		return queue_of(nic, port, p, rule->target);
+	if (fate == EMU_FATE_RSS)
+		return queue_of(nic, port, p, queue_by_rule(port, p, &rule->act));
 	if (fate == EMU_FATE_GROUP)
-		return queue_of(nic, port, p, emu_groups_pick(port, act->target, p));
+		return queue_of(nic, port, p, emu_groups_pick(port, rule->target, p));
 	if (fate == EMU_FATE_DROP || port->isolated) {
 		emu_drop(nic, fate == EMU_FATE_DROP ? EMU_DROP_RULE : EMU_DROP_ISOLATED, p->m);
 		return NULL;

@@ -255,6 +255,7 @@ attach(struct emu_port *port, struct rte_flow *flow)
 		act->age->users++;
 	if (act->counter != NULL)
 		act->counter->users++;
+	emu_rule_settle(flow);
 	return true;
 }
 

@@ -199,14 +199,17 @@ emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkt
 	look_up(nic, root, after, pkts, n, rules);
 	for (unsigned int i = 0; i < n; i++) {
 		struct emu_pkt *p = pkts[i];
+		bool jumps = obey(nic, root, p, rules[i]);
 
-		at[i] = NULL;
-		if (unlikely(obey(nic, root, p, rules[i]))) {
-			refresh_key(p);
-			at[i] = p->rule->next;
-			all_done = false;
-		}
-		all_done &= p->m != NULL;
+		if (likely(!jumps && p->m != NULL))
+			continue;
+		if (all_done) // the first that is not
+			memset(at, 0, n * sizeof(at[0]));
+		all_done = false;
+		if (!jumps)
+			continue;
+		refresh_key(p);
+		at[i] = p->rule->next;
 	}
 	return likely(all_done) ? n : go_on(nic, pkts, at, n);
 }

@@ -128,7 +128,7 @@ struct emu_rxq {
 	alignas(64) uint64_t missed;
 	uint64_t nombuf;
 	unsigned int n_staged;
-	struct emu_pkt *staged[EMU_BURST];
+	void *staged[EMU_BURST]; // packets (struct emu_pkt), or the buffers that they are in
 };
 
 // One transmit queue of a host port.

@@ -190,7 +190,7 @@ compare(struct emu_rules *r, struct emu_table *t)
 	r->wide = wide;
 	for (unsigned int i = 0; i < n; i++) {
 		at = reference(&pkts[i].key, -1);
-		assert_ptr_equal(got[i], at < 0 ? NULL : live[at]);
+		assert_ptr_equal(got[i], at < 0 ? emu_rule_none(r) : live[at]);
 	}
 	// All that match the last one, one behind the other; a rule may change it meanwhile.
 	for (unsigned int left = 8; at >= 0 && left > 0; left--) {
@@ -199,7 +199,8 @@ compare(struct emu_rules *r, struct emu_table *t)
 		if (draw(4) == 0)
 			random_key(&pkts[n - 1].key);
 		at = reference(&pkts[n - 1].key, at);
-		assert_ptr_equal(emu_table_next(r, t, &pkts[n - 1], f), at < 0 ? NULL : live[at]);
+		assert_ptr_equal(emu_table_next(r, t, &pkts[n - 1], f),
+			at < 0 ? emu_rule_none(r) : live[at]);
 	}
 }
 
@@ -270,9 +271,9 @@ test_shared_capacity(void **state)
 	for (unsigned int i = 0; i < 8; i++) {
 		pkt.key.dport = i;
 		emu_table_lookup(&r, &a, &p, 1, &got);
-		assert_ptr_equal(got, i < 4 ? rules[i] : NULL);
+		assert_ptr_equal(got, i < 4 ? rules[i] : emu_rule_none(&r));
 		emu_table_lookup(&r, &b, &p, 1, &got);
-		assert_ptr_equal(got, i >= 4 && i < 7 ? rules[i] : NULL);
+		assert_ptr_equal(got, i >= 4 && i < 7 ? rules[i] : emu_rule_none(&r));
 	}
 	for (unsigned int i = 0; i < 7; i++)
 		emu_table_del(&r, i < 4 ? &a : &b, rules[i]);
@@ -357,7 +358,7 @@ test_many_masks(void **state)
 
 			p[k] = &pkts[k];
 			pkts[k].key = one_bit(at).key;
-			want[k] = rules[at];
+			want[k] = rules[at] != NULL ? rules[at] : emu_rule_none(&r);
 		}
 		emu_table_lookup(&r, &t, p, n, got);
 		for (unsigned int k = 0; k < n; k++)

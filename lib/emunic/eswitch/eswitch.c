@@ -183,7 +183,7 @@ decide(struct emu_nic *nic, struct emu_pkt *p)
 		emu_drop(nic, EMU_DROP_MISS_LOOP, p->m);
 		return TO_NOWHERE;
 	}
-	switch (rule == NULL ? EMU_FATE_NONE : rule->fate) {
+	switch (rule->fate) {
 	case EMU_FATE_DROP:
 		emu_drop(nic, EMU_DROP_RULE, p->m);
 		return TO_NOWHERE;
@@ -327,7 +327,7 @@ pass_transfer(
 	unsigned int done = 0;
 
 	if (from->n_rules == 0 && nic->misses_to_vm == 0 && n > 0) { // all go one way
-		pkts[0]->rule = NULL;
+		pkts[0]->rule = emu_rule_none(&nic->rules);
 		hand_over(nic, pkts, n, decide(nic, pkts[0]));
 		return;
 	}
@@ -359,7 +359,7 @@ pass_egress(
 			pass_transfer(nic, &nic->transfer, pkts, k);
 			k = 0;
 			split(nic, pass_egress, p);
-		} else if (p->rule != NULL && p->rule->fate == EMU_FATE_DROP) {
+		} else if (p->rule->fate == EMU_FATE_DROP) {
 			emu_drop(nic, EMU_DROP_RULE, p->m);
 		} else {
 			pkts[k++] = p;

@@ -84,7 +84,7 @@ emu_miss_side(struct emu_nic *nic, const struct emu_pkt *p)
 	if (p->key.layers & EMU_L_HOST) // the host has seen it
 		return 0;
 	// A rule that only counts or marks it leaves it where no rule would have.
-	if (p->rule != NULL && p->rule->act.fate != EMU_FATE_NONE)
+	if (p->rule->fate != EMU_FATE_NONE)
 		return 0;
 	if (goes_to_vm(&nic->sides[p->key.port]))
 		to = p->key.port;

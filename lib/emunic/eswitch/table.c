@@ -22,16 +22,22 @@ emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
 	r->salt = rte_rand();
 	r->bucket_mask = main_buckets - 1;
 	r->n_buckets = main_buckets + overflow;
-	r->slots = rte_zmalloc_socket("emunic rules", capacity * sizeof(*r->slots), 64, socket);
+	r->slots = rte_zmalloc_socket(
+		"emunic rules", ((size_t)capacity + 1) * sizeof(*r->slots), 64, socket);
 	r->buckets = rte_zmalloc_socket(
 		"emunic buckets", r->n_buckets * sizeof(*r->buckets), 64, socket);
 	r->tags = rte_zmalloc_socket("emunic tags", main_buckets * sizeof(*r->tags), 64, socket);
 	r->chain = rte_malloc_socket("emunic chains", r->n_buckets * sizeof(*r->chain), 64, socket);
-	if (r->slots == NULL || r->buckets == NULL || r->tags == NULL || r->chain == NULL) {
+	r->none = rte_zmalloc_socket("emunic no shape", sizeof(*r->none), 64, socket);
+	if (r->slots == NULL || r->buckets == NULL || r->tags == NULL || r->chain == NULL ||
+		r->none == NULL) {
 		emu_rules_fini(r);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < capacity; i++)
+	emu_rule_none(r)->act.vf_queue = EMU_NO_QUEUE;
+	emu_rule_none(r)->shape = r->none;
+	emu_rule_settle(emu_rule_none(r));
+	for (uint32_t i = 1; i <= capacity; i++)
 		TAILQ_INSERT_TAIL(&r->free, &r->slots[i], list);
 	for (uint32_t i = 0; i < main_buckets; i++)
 		r->chain[i] = NO_BUCKET;
@@ -49,6 +55,7 @@ emu_rules_fini(struct emu_rules *r)
 	rte_free(r->buckets);
 	rte_free(r->tags);
 	rte_free(r->chain);
+	rte_free(r->none);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -95,8 +102,9 @@ is_final(const struct emu_table *t, uint32_t j)
 
 // After a change of shapes, of their order, or of their best and worst.
 static void
-shapes_changed(struct emu_table *t)
+shapes_changed(const struct emu_rules *r, struct emu_table *t)
 {
+	t->shapes[t->n_shapes] = r->none;
 	t->n_scan = 0;
 	while (t->n_scan < t->n_shapes && !t->shapes[t->n_scan]->apart && is_final(t, t->n_scan))
 		t->n_scan++;
@@ -169,7 +177,7 @@ shapes_grow(struct emu_table *t)
 		t->terms = rte_zmalloc("emunic terms", EMU_SCAN_TERMS * sizeof(*t->terms), 64);
 	if (t->terms == NULL)
 		return false;
-	if (t->n_shapes < t->max_shapes)
+	if (t->n_shapes + 1 < t->max_shapes)
 		return true;
 	p = rte_realloc(t->shapes, max * sizeof(struct emu_shape *), 0);
 	if (p == NULL)
@@ -189,8 +197,7 @@ shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask, b
 		words += mask->w[at] != 0;
 	if (!shapes_grow(t))
 		return NULL;
-	s = rte_zmalloc("emunic shape",
-		sizeof(*s) + RTE_MAX(words, (unsigned int)SHAPE_COMPARED) * sizeof(s->word[0]), 64);
+	s = rte_zmalloc("emunic shape", sizeof(*s) + words * sizeof(s->word[0]), 64);
 	if (s == NULL)
 		return NULL;
 	s->mask = *mask;
@@ -203,6 +210,10 @@ shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask, b
 			.high = multiplier(r, 2 * at + 1),
 			.at = at};
 		s->bits += __builtin_popcountll(mask->w[at]);
+	}
+	for (unsigned int i = 0; i < SHAPE_COMPARED && i < s->n_words; i++) {
+		s->compared[i] = s->word[i].mask;
+		s->compared_at[i] = s->word[i].at;
 	}
 	s->seed = ++r->next_shape * 0x85ebca6bU;
 	s->best = UINT32_MAX;
@@ -242,14 +253,14 @@ shape_free(struct emu_rules *r, struct emu_table *t, struct emu_shape *s)
 	memmove(&t->shapes[i], &t->shapes[i + 1], (t->n_shapes - i) * sizeof(t->shapes[0]));
 	shape_put_terms(t, s);
 	rte_free(s);
-	shapes_changed(t);
+	shapes_changed(r, t);
 }
 
 // Makes best and worst exact again, but only after as many removals as there are rules left, so
 // that a removal costs O(1) on the average. Until then they are too far apart, which costs a
 // look-up its early end and nothing else.
 static void
-shape_removed(struct emu_table *t, struct emu_shape *s)
+shape_removed(const struct emu_rules *r, struct emu_table *t, struct emu_shape *s)
 {
 	const struct rte_flow *f;
 	uint32_t best = UINT32_MAX, worst = 0;
@@ -269,7 +280,7 @@ shape_removed(struct emu_table *t, struct emu_shape *s)
 		s->best = best;
 		shape_settle(t, shape_index(t, s));
 	}
-	shapes_changed(t);
+	shapes_changed(r, t);
 }
 
 // Rules
@@ -401,7 +412,7 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const struct emu_match *
 		s->worst = RTE_MAX(s->worst, priority);
 		s->best = RTE_MIN(s->best, priority);
 		shape_settle(t, shape_index(t, s));
-		shapes_changed(t);
+		shapes_changed(r, t);
 	}
 	return f;
 }
@@ -421,7 +432,7 @@ emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f)
 	if (s->n_rules == 0)
 		shape_free(r, t, s);
 	else
-		shape_removed(t, s);
+		shape_removed(r, t, s);
 	TAILQ_INSERT_HEAD(&r->free, f, list);
 }
 

@@ -136,7 +136,7 @@ struct emu_table {
 	struct emu_table *next;       // in its chain of the directory of groups
 	uint32_t group;
 	uint32_t refs;             // rules that jump to it
-	struct emu_shape **shapes; // best first
+	struct emu_shape **shapes; // best first, then that of no rule; NULL while there is none
 	uint32_t n_shapes;
 	uint32_t max_shapes;
 	uint32_t n_rules;
@@ -150,12 +150,13 @@ struct emu_term;
 
 // What all tables of a NIC share.
 struct emu_rules {
-	struct rte_flow *slots;
+	struct rte_flow *slots; // the first is the rule of those that meet none (emu_rule_none)
 	struct emu_rule_list free;
 	struct emu_bucket *buckets;
-	uint32_t *tags;  // four of a byte for each bucket of the first rank (table_index.h)
-	uint32_t *chain; // the bucket behind each bucket
-	bool wide;       // the CPU has what table_wide.c needs
+	uint32_t *tags;         // four of a byte for each bucket of the first rank (table_index.h)
+	uint32_t *chain;        // the bucket behind each bucket
+	struct emu_shape *none; // of emu_rule_none: without a mask, of no table
+	bool wide;              // the CPU has what table_wide.c needs
 	uint32_t bucket_mask;
 	uint32_t n_buckets; // with the overflow ones
 	uint32_t free_overflow;
@@ -211,7 +212,7 @@ emu_rule_settle(struct rte_flow *f)
 	const struct emu_actions *a = &f->act;
 
 	f->fate = a->fate;
-	f->target = a->target;
+	f->target = a->fate == EMU_FATE_NONE ? 0 : a->target;
 	f->plain = a->fate < EMU_FATE_JUMP && !a->mark && a->program == NULL &&
 		   a->counter == NULL && a->age == NULL && a->vf_queue == EMU_NO_QUEUE;
 }
@@ -243,11 +244,19 @@ emu_rule_hit(struct rte_flow *f, uint64_t reading, uint32_t len)
 void emu_counter_read(struct emu_counter *c, uint64_t reading, bool live, bool reset,
 	uint64_t *packets, uint64_t *bytes);
 
-// Sets out[i] to the best rule for pkts[i], or NULL. At most 32 packets.
+// What a packet meets that no rule matches: it lets it go on, and counts for nobody. So the way of
+// such packets is no other than that of most, and costs no mispredicted branch.
+static inline struct rte_flow *
+emu_rule_none(const struct emu_rules *r)
+{
+	return &r->slots[0];
+}
+
+// Sets out[i] to the best rule for pkts[i], or to that of none. At most 32 packets.
 void emu_table_lookup(const struct emu_rules *r, const struct emu_table *t,
 	struct emu_pkt *const *pkts, unsigned int n, struct rte_flow **out);
 
-// The best rule for the packet among those that come behind `after` in the order, or NULL.
+// The best rule for the packet among those that come behind `after` in the order, or that of none.
 struct rte_flow *emu_table_next(const struct emu_rules *r, const struct emu_table *t,
 	const struct emu_pkt *pkt, const struct rte_flow *after);
 

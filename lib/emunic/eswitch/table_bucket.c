@@ -4,7 +4,7 @@
 static uint32_t
 place_of(const struct emu_rules *r, const struct rte_flow *f)
 {
-	return (uint32_t)(f - r->slots) + 1;
+	return (uint32_t)(f - r->slots);
 }
 
 static void

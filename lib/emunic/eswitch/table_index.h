@@ -30,7 +30,7 @@
 #define NO_BUCKET UINT32_MAX
 #define SHAPE_COMPARED 4 // words that every comparison looks at, those of no mask included
 
-// Places in the array of rules, plus one; 0: empty. Slots are filled from the front; a chained
+// Places in the array of rules; 0: empty. Slots are filled from the front; a chained
 // bucket is in use only while all before it are full.
 struct emu_bucket {
 	uint32_t rule[BUCKET_SLOTS];
@@ -45,7 +45,10 @@ struct emu_word {
 };
 
 struct emu_shape {
-	uint32_t seed; // of the hash; no two shapes of a NIC have the same
+	// Of the first words of the mask; 0 where there are less.
+	uint64_t compared[SHAPE_COMPARED];
+	uint16_t compared_at[SHAPE_COMPARED];
+	uint32_t seed; // of the hash; no two shapes of a NIC have the same, and none has 0
 	uint8_t n_words;
 	bool ranged; // its rules have ranges
 	bool apart;  // not all of its words have a term of the table: term is not all set
@@ -58,8 +61,7 @@ struct emu_shape {
 	uint32_t removed; // since best and worst were last exact
 	struct emu_rule_list rules;
 	union emu_key mask;
-	struct emu_word
-		word[]; // at least SHAPE_COMPARED, the last of them maybe with an empty mask
+	struct emu_word word[];
 };
 
 static inline uint32_t
@@ -88,7 +90,7 @@ matches(const struct emu_shape *s, const union emu_key *k, const struct rte_flow
 	unsigned int i;
 
 	for (i = 0; i < SHAPE_COMPARED; i++)
-		diff |= (k->w[s->word[i].at] & s->word[i].mask) ^ f->key[i];
+		diff |= (k->w[s->compared_at[i]] & s->compared[i]) ^ f->key[i];
 	for (; i < s->n_words; i++)
 		diff |= (k->w[s->word[i].at] & s->word[i].mask) ^ f->key[i];
 	return diff == 0;
@@ -134,7 +136,7 @@ tags_fit(const struct emu_rules *r, uint32_t hash)
 static inline struct rte_flow *
 rule_at(const struct emu_rules *r, uint32_t place)
 {
-	return place == 0 ? NULL : &r->slots[place - 1];
+	return &r->slots[place];
 }
 
 // Negative when a is tried before b: by best priority, then by rank.

@@ -79,16 +79,15 @@ compute(struct emu_scan *c, uint64_t terms)
 }
 
 // What table_wide.c does, for any CPU.
-static bool
+static void
 scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 {
 	uint8_t open[EMU_SCAN_MAX]; // packets that have no match so far
 	unsigned int n_open = 0;
 
 	compute(c, terms);
-	for (unsigned int i = 0; i < c->n; i++)
-		if (c->shape[i] == EMU_SCAN_OPEN)
-			open[n_open++] = i;
+	for (uint32_t left = c->open; left != 0; left &= left - 1)
+		open[n_open++] = (uint8_t)__builtin_ctz(left);
 	for (uint32_t j = from; j < to && n_open > 0; j++) {
 		const struct emu_shape *s = c->t->shapes[j];
 		unsigned int left = 0;
@@ -101,15 +100,27 @@ scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 				hash += c->part[s->term[k]][at];
 			if (tags_fit(c->r, hash)) {
 				rte_prefetch0(&c->r->buckets[hash & c->r->bucket_mask]);
-				c->shape[at] = (int32_t)j;
+				c->shape[at] = j;
 				c->hash[at] = hash;
+				c->open &= ~(1U << at);
 			} else {
 				open[left++] = at;
 			}
 		}
 		n_open = left;
 	}
-	return n_open > 0;
+}
+
+static void
+places(struct emu_scan *c)
+{
+	for (unsigned int i = 0; i < c->n; i++) {
+		uint32_t at = c->hash[i] & c->r->bucket_mask;
+		uint32_t slots = tags_find(c->r->tags[at], c->hash[i]);
+
+		if (slots != 0 && !(c->open & 1U << i))
+			c->place[i] = c->r->buckets[at].rule[__builtin_ctz(slots) / 8];
+	}
 }
 
 // Holds all packets against the shapes at the front of the table.
@@ -117,32 +128,22 @@ static void
 scan_all(struct emu_scan *c)
 {
 	const struct emu_table *t = c->t;
-	bool open = true;
 
-	for (uint32_t from = 0; open && from < t->n_scan; from += EMU_SCAN_STEP) {
+	for (uint32_t from = 0; c->open != 0 && from < t->n_scan; from += EMU_SCAN_STEP) {
 		uint32_t to = RTE_MIN(from + EMU_SCAN_STEP, t->n_scan);
 		uint64_t terms = 0;
 
 		for (uint32_t j = from; j < to; j++)
 			terms |= t->shapes[j]->terms;
-		open = c->r->wide ? emu_wide_scan(c, from, to, terms) : scan(c, from, to, terms);
+		if (c->r->wide)
+			emu_wide_scan(c, from, to, terms);
+		else
+			scan(c, from, to, terms);
 	}
-}
-
-// Fetches the rules that have the tags that fitted.
-static void
-fetch(const struct emu_scan *c, struct rte_flow **out)
-{
-	for (unsigned int i = 0; i < c->n; i++) {
-		uint32_t at = c->hash[i] & c->r->bucket_mask, tags = c->r->tags[at], slots;
-
-		out[i] = NULL;
-		slots = tags_find(tags, c->hash[i]);
-		if (c->shape[i] == EMU_SCAN_OPEN || slots == 0 || tags_chained(tags))
-			continue;
-		out[i] = rule_at(c->r, c->r->buckets[at].rule[__builtin_ctz(slots) / 8]);
-		rte_prefetch0((const char *)out[i] + EMU_RULE_HOT);
-	}
+	if (c->r->wide)
+		emu_wide_places(c);
+	else
+		places(c);
 }
 
 // True when f comes behind g in the order of the table.
@@ -178,7 +179,18 @@ emu_table_next(const struct emu_rules *r, const struct emu_table *t, const struc
 		if (f != NULL && better(f, best))
 			best = f;
 	}
-	return best;
+	return best != NULL ? best : emu_rule_none(r);
+}
+
+// The best rule for the packet among those of the shapes from number j on, or that of none.
+static struct rte_flow *
+lookup_one(
+	const struct emu_rules *r, const struct emu_table *t, uint32_t j, const struct emu_pkt *pkt)
+{
+	struct rte_flow *found = NULL;
+
+	lookup_from(r, t, j, pkt, &found);
+	return found != NULL ? found : emu_rule_none(r);
 }
 
 void
@@ -187,26 +199,34 @@ emu_table_lookup(const struct emu_rules *r, const struct emu_table *t, struct em
 {
 	struct emu_scan c;
 
+	if (t->n_shapes == 0) {
+		for (unsigned int i = 0; i < n; i++)
+			out[i] = emu_rule_none(r);
+		return;
+	}
 	c.r = r;
 	c.t = t;
 	c.pkts = pkts;
 	c.n = n;
 	c.words = 0;
 	c.terms = 0;
+	c.open = n < EMU_SCAN_MAX ? (1U << n) - 1 : UINT32_MAX;
 	for (unsigned int i = 0; i < EMU_SCAN_MAX; i++) {
-		c.shape[i] = i < n ? EMU_SCAN_OPEN : 0;
+		c.shape[i] = t->n_scan;
 		c.hash[i] = 0;
+		c.place[i] = 0;
 	}
 	scan_all(&c);
-	fetch(&c, out);
 	for (unsigned int i = 0; i < n; i++) {
-		uint32_t j = c.shape[i] == EMU_SCAN_OPEN ? t->n_scan : (uint32_t)c.shape[i];
+		out[i] = rule_at(r, c.place[i]);
+		rte_prefetch0((const char *)out[i] + EMU_RULE_HOT);
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		const struct emu_shape *s = t->shapes[c.shape[i]];
 
-		if (out[i] != NULL && likely(out[i]->shape_id == t->shapes[j]->seed) &&
-			likely(matches(t->shapes[j], &pkts[i]->key, out[i])))
-			continue;
-		// Another of the bucket, or none in this shape; or none of the shapes at the front.
-		out[i] = NULL;
-		lookup_from(r, t, j, pkts[i], &out[i]);
+		// Else another of the bucket, or none in this shape; or of the shapes behind.
+		if (unlikely(out[i]->shape_id != s->seed) ||
+			unlikely(!matches(s, &pkts[i]->key, out[i])))
+			out[i] = lookup_one(r, t, c.shape[i], pkts[i]);
 	}
 }

@@ -24,7 +24,6 @@
 #define EMU_SCAN_MAX 32 // packets
 #define EMU_SCAN_TERMS 64
 #define EMU_SCAN_STEP 16 // shapes whose terms are computed at once
-#define EMU_SCAN_OPEN (-1)
 
 // A word and mask that shapes of a table have.
 struct emu_term {
@@ -39,15 +38,20 @@ struct emu_scan {
 	unsigned int n;
 	uint32_t words; // the set of those in word, and
 	uint64_t terms; // of those in part
-	alignas(32)
-		int32_t shape[EMU_SCAN_MAX]; // whose tags fit, or EMU_SCAN_OPEN; of no packet: 0
-	alignas(32) uint32_t hash[EMU_SCAN_MAX];                // in that shape
+	uint32_t open;  // the set of packets whose tags fit in no shape so far
+	// The number of the shape where they fit, and the table's n_scan where they do in none; the
+	// hash there; and the place of the rule that has the tag: 0 where that has to be found out,
+	// or there is none.
+	alignas(32) uint32_t shape[EMU_SCAN_MAX];
+	alignas(32) uint32_t hash[EMU_SCAN_MAX];
+	alignas(32) uint32_t place[EMU_SCAN_MAX];
 	alignas(32) uint64_t word[EMU_KEY_WORDS][EMU_SCAN_MAX]; // of the keys
 	alignas(32) uint32_t part[EMU_SCAN_TERMS][EMU_SCAN_MAX];
 };
 
-// table_wide.c; scan those shapes. False: no packet is open any more.
+// table_wide.c; scan those shapes, and then find the places.
 bool emu_wide_here(void);
-bool emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms);
+void emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms);
+void emu_wide_places(struct emu_scan *c);
 
 #endif

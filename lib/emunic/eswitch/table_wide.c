@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "eswitch/table_scan.h"
 
-#include <rte_prefetch.h>
-
 // Scans for CPUs with AVX-512. Registers of 256 bits: wider ones may lower the clock of the core.
 
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
-#define WIDE __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")))
+#define WIDE __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,bmi,bmi2")))
 #define WIDE_INLINE                                                                                \
-	__attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2"), always_inline))
+	__attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,bmi,bmi2"),        \
+		always_inline))
 #define LANES 8
 #define GROUPS 4 // at once
 
@@ -20,7 +19,8 @@ emu_wide_here(void)
 {
 	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
 	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-	       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+	       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("bmi") &&
+	       __builtin_cpu_supports("bmi2");
 }
 
 // The upper halves of four 64-bit products of 32 bits (in the lower halves of x) and 64.
@@ -83,19 +83,29 @@ struct lanes {
 // What shapes are held against: all of it stays in registers.
 struct eye {
 	const int *tags;
-	__m256i bucket_mask, spread;
+	__m256i bucket_mask;
 };
+
+// Which bytes of tags are the tag of this hash: all of their bits.
+static inline WIDE_INLINE __m256i
+fitting(__m256i tags, __m256i h)
+{
+	const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12,
+		0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
+	__m256i tag = _mm256_srli_epi32(h, 24);
+
+	tag = _mm256_max_epu32(tag, _mm256_set1_epi32(TAG_MIN));
+	tag = _mm256_min_epu32(tag, _mm256_set1_epi32(TAG_MAX));
+	return _mm256_cmpeq_epi8(tags, _mm256_shuffle_epi8(tag, spread));
+}
 
 static inline WIDE_INLINE void
 look(const struct eye *e, struct lanes *l, __m256i h, __m256i shape)
 {
 	__m256i tags = _mm256_i32gather_epi32(e->tags, _mm256_and_si256(h, e->bucket_mask), 4);
-	__m256i tag = _mm256_srli_epi32(h, 24);
+	__m256i tag = fitting(tags, h);
 	__mmask8 hit;
 
-	tag = _mm256_max_epu32(tag, _mm256_set1_epi32(TAG_MIN));
-	tag = _mm256_min_epu32(tag, _mm256_set1_epi32(TAG_MAX));
-	tag = _mm256_cmpeq_epi8(tags, _mm256_shuffle_epi8(tag, e->spread));
 	hit = _mm256_mask_test_epi32_mask(l->open, tag, tag) |
 	      _mm256_mask_cmpge_epu32_mask(l->open, tags, _mm256_set1_epi32((int)TAG_CHAIN));
 	l->open &= ~hit;
@@ -104,24 +114,21 @@ look(const struct eye *e, struct lanes *l, __m256i h, __m256i shape)
 }
 
 // Packets from first on, groups of eight.
-static inline WIDE_INLINE bool
+static inline WIDE_INLINE void
 scan_groups(struct emu_scan *c, unsigned int first, unsigned int groups, uint32_t from, uint32_t to)
 {
 	const struct eye e = {
 		.tags = (const int *)c->r->tags,
 		.bucket_mask = _mm256_set1_epi32((int)c->r->bucket_mask),
-		.spread = _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0, 0,
-			0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12),
 	};
 	struct lanes l[EMU_SCAN_MAX / LANES];
-	unsigned int open = 0;
 
 	for (unsigned int g = 0; g < groups; g++) {
 		unsigned int at = first + g * LANES;
 
 		l[g].shape = _mm256_load_si256((const __m256i *)&c->shape[at]);
 		l[g].hash = _mm256_load_si256((const __m256i *)&c->hash[at]);
-		l[g].open = _mm256_movepi32_mask(l[g].shape);
+		l[g].open = (__mmask8)(c->open >> at);
 	}
 	for (uint32_t j = from; j < to; j++) {
 		const struct emu_shape *s = c->t->shapes[j];
@@ -145,22 +152,38 @@ scan_groups(struct emu_scan *c, unsigned int first, unsigned int groups, uint32_
 
 		_mm256_store_si256((__m256i *)&c->shape[at], l[g].shape);
 		_mm256_store_si256((__m256i *)&c->hash[at], l[g].hash);
-		open |= l[g].open;
+		c->open &= ~(0xffU << at);
+		c->open |= (uint32_t)l[g].open << at;
 	}
-	return open != 0;
 }
 
-WIDE bool
+WIDE void
 emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 {
-	bool open = false;
-
 	compute(c, terms);
 	for (unsigned int i = 0; i < c->n; i += GROUPS * LANES)
-		open |= scan_groups(c, i, GROUPS, from, to);
-	for (unsigned int i = 0; i < c->n; i++)
-		rte_prefetch0(&c->r->buckets[c->hash[i] & c->r->bucket_mask]);
-	return open;
+		scan_groups(c, i, GROUPS, from, to);
+}
+
+WIDE void
+emu_wide_places(struct emu_scan *c)
+{
+	const __m256i bucket_mask = _mm256_set1_epi32((int)c->r->bucket_mask);
+
+	for (unsigned int i = 0; i < c->n; i += LANES) {
+		__m256i h = _mm256_load_si256((const __m256i *)&c->hash[i]);
+		__m256i at = _mm256_and_si256(h, bucket_mask);
+		__m256i fit = fitting(_mm256_i32gather_epi32((const int *)c->r->tags, at, 4), h);
+		__mmask8 found = _mm256_test_epi32_mask(fit, fit) & (__mmask8) ~(c->open >> i);
+		// The number of the first byte that fits: 31 less the zeros above its lowest bit.
+		__m256i low = _mm256_and_si256(fit, _mm256_sub_epi32(_mm256_setzero_si256(), fit));
+		__m256i slot = _mm256_srli_epi32(
+			_mm256_sub_epi32(_mm256_set1_epi32(31), _mm256_lzcnt_epi32(low)), 3);
+		__m256i place = _mm256_mmask_i32gather_epi32(_mm256_setzero_si256(), found,
+			_mm256_add_epi32(_mm256_slli_epi32(at, 2), slot), c->r->buckets, 4);
+
+		_mm256_store_si256((__m256i *)&c->place[i], place);
+	}
 }
 
 #else
@@ -171,10 +194,14 @@ emu_wide_here(void)
 	return false;
 }
 
-bool
+void
 emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 {
-	return false;
+}
+
+void
+emu_wide_places(struct emu_scan *c)
+{
 }
 
 #endif

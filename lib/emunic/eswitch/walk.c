@@ -67,7 +67,7 @@ pass(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p, struct r
 		refresh_key(p);
 		rule = emu_table_next(&nic->rules, t, p, after);
 		p->rule = rule;
-		if (rule == NULL) {
+		if (rule == emu_rule_none(&nic->rules)) {
 			miss(nic, t, p);
 			return false;
 		}
@@ -92,12 +92,11 @@ static inline bool
 obey(struct emu_nic *nic, const struct emu_table *t, struct emu_pkt *p, struct rte_flow *rule)
 {
 	p->rule = rule;
-	if (rule == NULL) {
-		miss(nic, t, p);
-		return false;
-	}
+	p->missed = t->group; // where it goes on from, unless the rule decides
 	if (likely(rule->plain)) {
 		emu_counter_hit(&rule->counter, nic->reading, p->m->pkt_len);
+		if (unlikely(t->root != NULL) && rule == emu_rule_none(&nic->rules))
+			miss(nic, t, p);
 		return false;
 	}
 	if (unlikely(emu_must_split(p, &rule->act))) {
@@ -188,7 +187,7 @@ emu_walk(struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkt
 	bool all_done = true;
 
 	for (unsigned int i = 0; i < n; i++) {
-		pkts[i]->rule = NULL;
+		pkts[i]->rule = emu_rule_none(&nic->rules);
 		pkts[i]->split = NULL;
 		pkts[i]->after = NULL;
 		if (root->n_rules > 0)

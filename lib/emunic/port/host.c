@@ -38,6 +38,16 @@ mac_accepts(const struct emu_port *port, const uint8_t *dst)
 	return false;
 }
 
+// The queue of this number, or NULL when it takes nothing now.
+static inline struct emu_rxq *
+open_queue(const struct emu_nic *nic, const struct emu_port *port, uint16_t id)
+{
+	if (unlikely(id >= port->n_rxq || port->rxq[id] == NULL || !port->rxq[id]->started ||
+		     emu_has_queue(nic->moods.stall_rx[port->slot], id)))
+		return NULL;
+	return port->rxq[id];
+}
+
 // The queue of this number for p, or NULL after p was dropped.
 static struct emu_rxq *
 queue_of(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p, uint16_t id)
@@ -72,7 +82,7 @@ static struct emu_rxq *
 pick_queue(struct emu_nic *nic, struct emu_port *port, struct emu_pkt *p)
 {
 	const struct rte_flow *rule = p->rule;
-	enum emu_fate fate = rule != NULL ? rule->fate : EMU_FATE_NONE;
+	enum emu_fate fate = rule->fate;
 	uint16_t id = 0;
 	uint32_t hash;
 
@@ -131,6 +141,27 @@ flush_queues(struct emu_nic *nic, struct emu_rxq **queues, unsigned int n)
 	return 0;
 }
 
+// A burst, each of whose packets goes to a queue that its rule names, or to queue 0 where it met
+// none, as it is. False: it is no such burst, and nothing was done to it.
+static bool
+deliver_plain(
+	struct emu_nic *nic, struct emu_port *port, struct emu_pkt *const *pkts, unsigned int n)
+{
+	struct emu_rxq *q[EMU_BURST];
+	bool by_default = !port->rss_on && !port->isolated;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct rte_flow *rule = pkts[i]->rule;
+		bool named = (rule->fate == EMU_FATE_QUEUE) |
+			     ((rule->fate == EMU_FATE_NONE) & by_default);
+
+		q[i] = open_queue(nic, port, rule->target);
+		if (unlikely(!named || q[i] == NULL || pkts[i]->split != NULL))
+			return false;
+	}
+	return emu_rx_plain(nic, q, pkts, n);
+}
+
 // The ingress rules from a table on, then queues. Every packet is gone from pkts afterwards.
 static void
 pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table *from,
@@ -140,6 +171,8 @@ pass_ingress(struct emu_nic *nic, struct emu_port *port, const struct emu_table 
 	unsigned int n_queues = 0;
 
 	n = emu_walk(nic, from, pkts, n);
+	if (likely(deliver_plain(nic, port, pkts, n)))
+		return;
 	for (unsigned int i = 0; i < n; i++) {
 		struct emu_rxq *q;
 

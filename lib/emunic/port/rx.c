@@ -227,10 +227,64 @@ emu_rx_flush(struct emu_nic *nic, struct emu_rxq *q)
 	if (nic->n_spent + n > RTE_DIM(nic->spent))
 		emu_spent_free(nic);
 	for (unsigned int i = 0; i < n; i++)
-		nic->spent[nic->n_spent++] = q->staged[i]->m;
+		nic->spent[nic->n_spent++] = ((struct emu_pkt *)q->staged[i])->m;
 	rte_ring_sp_enqueue_bulk(q->ring, (void **)m, done, NULL);
 	if (q->event_fd >= 0 && done > 0)
 		emu_rxq_wake(q);
+}
+
+// How many packets of the burst go to which queue, into n_staged. Returns how many queues there
+// are; 0: the burst is not plain.
+static unsigned int
+count_queues(struct emu_rxq *const *q, struct emu_pkt *const *pkts, unsigned int n,
+	struct emu_rxq **queues)
+{
+	unsigned int n_queues = 0;
+	bool odd = false;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct emu_pkt *p = pkts[i];
+
+		odd |= p->gso | p->l4_sum | p->ip_sum | (p->m->nb_segs != 1) |
+		       (p->m->pkt_len > q[i]->room) | (q[i]->pool != q[0]->pool);
+		queues[n_queues] = q[i];
+		n_queues += q[i]->n_staged++ == 0;
+	}
+	for (unsigned int i = 0; i < n_queues; i++) {
+		odd |= queues[i]->n_staged > rte_ring_free_count(queues[i]->ring);
+		queues[i]->n_staged = 0;
+	}
+	return odd ? 0 : n_queues;
+}
+
+bool
+emu_rx_plain(
+	struct emu_nic *nic, struct emu_rxq *const *q, struct emu_pkt *const *pkts, unsigned int n)
+{
+	struct emu_rxq *queues[EMU_BURST + 1];
+	struct rte_mbuf *m[EMU_BURST];
+	unsigned int n_queues = count_queues(q, pkts, n, queues);
+
+	if (unlikely(n_queues == 0) || rte_mempool_get_bulk(q[0]->pool, (void **)m, n) != 0)
+		return false;
+	if (nic->n_spent + n > RTE_DIM(nic->spent))
+		emu_spent_free(nic);
+	for (unsigned int i = 0; i < n; i++) {
+		enum emu_drop why;
+
+		fill(q[i], fresh_of(q[i]), pkts[i], m[i], &why); // nothing of it can fail
+		q[i]->staged[q[i]->n_staged++] = m[i];
+		nic->spent[nic->n_spent++] = pkts[i]->m;
+	}
+	for (unsigned int i = 0; i < n_queues; i++) {
+		struct emu_rxq *to = queues[i];
+
+		rte_ring_sp_enqueue_bulk(to->ring, to->staged, to->n_staged, NULL);
+		to->n_staged = 0;
+		if (to->event_fd >= 0)
+			emu_rxq_wake(to);
+	}
+	return true;
 }
 
 // A packet of many segments for a queue that wants them one by one.

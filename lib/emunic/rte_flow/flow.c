@@ -353,7 +353,7 @@ emu_flow_live(const struct emu_port *port, const struct rte_flow *flow)
 {
 	const struct emu_rules *r = &port->nic->rules;
 
-	if (flow < r->slots || flow >= r->slots + r->capacity)
+	if (flow <= emu_rule_none(r) || flow > r->slots + r->capacity)
 		return false;
 	return ((uintptr_t)flow - (uintptr_t)r->slots) % sizeof(*flow) == 0 && flow->port == port;
 }

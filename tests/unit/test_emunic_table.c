@@ -14,7 +14,7 @@
 #include <rte_eal.h>
 #include <rte_memory.h>
 
-#include "eswitch/table.h"
+#include "eswitch/table_lines.h"
 
 #define CAPACITY 300
 #define ROUNDS 30000
@@ -23,6 +23,15 @@ static struct rte_flow *live[CAPACITY];
 static struct emu_match live_match[CAPACITY];
 static unsigned int n_live;
 static uint64_t rng;
+
+// What the rules of a comparison are like.
+struct kind {
+	uint32_t bucket_mask, line_mask; // of what there is of these
+	unsigned int priorities;
+	bool ranged;
+	bool located; // most have a locator (table_lines.h)
+};
+static struct kind kind;
 
 static uint32_t
 draw(uint32_t below)
@@ -43,6 +52,10 @@ random_key(union emu_key *k)
 	k->ip_dst[3] = draw(4);
 	k->dport = draw(5);
 	k->eth_type = draw(2);
+	if (kind.located) {
+		k->ip_dst[2] = draw(6);
+		k->ip_src[2] = draw(2);
+	}
 }
 
 static void
@@ -55,6 +68,8 @@ random_mask(union emu_key *m)
 	m->ip_src[3] = draw(3) ? 0 : draw(2) ? 0xff : 0xfe;
 	m->ip_dst[3] = draw(2) ? 0xff : 0;
 	m->dport = draw(3) ? 0 : 0xffff;
+	if (kind.located && draw(5))
+		memset(draw(4) ? m->ip_dst : m->ip_src, 0xff, 3);
 }
 
 // Ranges of the last byte of the source, and of a port; often of neither.
@@ -62,6 +77,8 @@ static void
 random_ranges(struct emu_ranges *r)
 {
 	memset(r, 0, sizeof(*r));
+	if (!kind.ranged)
+		return;
 	if (draw(4) == 0)
 		r->range[r->n++] = (struct emu_range){.at = offsetof(union emu_key, ip_src[3]),
 			.size = 1,
@@ -148,7 +165,7 @@ add_one(struct emu_rules *r, struct emu_table *t)
 	random_key(&m.key);
 	random_mask(&m.mask);
 	random_ranges(&m.ranges);
-	f = emu_table_add(r, t, &m, draw(6), &act, &err);
+	f = emu_table_add(r, t, &m, draw(kind.priorities), &act, &err);
 	if (n_live == CAPACITY) {
 		assert_null(f);
 		assert_int_equal(err, ENOSPC);
@@ -204,15 +221,24 @@ compare(struct emu_rules *r, struct emu_table *t)
 	}
 }
 
-static void
-compare_with_model(uint32_t bucket_mask)
+// What lines did in a comparison: rounds in which they were of use, and in which some rule was in
+// none.
+struct lines_used {
+	unsigned int lined, spilled;
+};
+
+static struct lines_used
+compare_with_model(const struct kind *k)
 {
+	struct lines_used used = {0};
 	struct emu_rules r;
 	struct emu_table t = {0};
 	bool growing = true;
 
 	assert_int_equal(emu_rules_init(&r, CAPACITY, SOCKET_ID_ANY), 0);
-	r.bucket_mask &= bucket_mask;
+	kind = *k;
+	r.bucket_mask &= kind.bucket_mask;
+	r.line_mask &= kind.line_mask;
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		if (n_live == CAPACITY && draw(20) == 0)
 			growing = false;
@@ -225,26 +251,58 @@ compare_with_model(uint32_t bucket_mask)
 		assert_int_equal(t.n_rules, n_live);
 		if (draw(4) == 0)
 			compare(&r, &t);
+		used.lined += t.lined;
+		for (uint32_t j = 0; j < t.n_shapes; j++) {
+			if (t.shapes[j]->spilled == 0)
+				continue;
+			used.spilled++;
+			break;
+		}
 	}
 	while (n_live > 0)
 		del_one(&r, &t);
 	assert_int_equal(t.n_shapes, 0);
 	assert_int_equal(r.n_rules, 0);
+	for (uint32_t i = 0; i <= r.line_mask; i++)
+		for (unsigned int e = 0; e < EMU_LINE_ENTRIES; e++)
+			assert_int_equal(r.lines[i].place[e] | r.lines[i].entry[e], 0);
 	emu_table_fini(&t);
 	emu_rules_fini(&r);
+	return used;
 }
 
 static void
 test_model(void **state)
 {
-	compare_with_model(UINT32_MAX);
+	compare_with_model(&(struct kind){UINT32_MAX, UINT32_MAX, 6, true, false});
 }
 
 // All rules in a few buckets, with long chains.
 static void
 test_model_crowded(void **state)
 {
-	compare_with_model(7);
+	compare_with_model(&(struct kind){7, 7, 6, true, false});
+}
+
+// Shapes that are held against lines, beside some that are not.
+static void
+test_model_lines(void **state)
+{
+	struct lines_used u =
+		compare_with_model(&(struct kind){UINT32_MAX, UINT32_MAX, 1, false, true});
+
+	assert_true(u.lined > ROUNDS / 2);
+}
+
+// Lines that run full, so that shapes are with them and without them by turns; and priorities.
+static void
+test_model_lines_crowded(void **state)
+{
+	struct lines_used u = compare_with_model(&(struct kind){UINT32_MAX, 15, 1, false, true});
+
+	assert_true(u.lined > 100);
+	assert_true(u.spilled > 100);
+	compare_with_model(&(struct kind){63, 31, 2, true, true});
 }
 
 // Two tables of one NIC do not see each other's rules, and share the capacity.
@@ -378,6 +436,8 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_model_crowded),
+		cmocka_unit_test(test_model_lines),
+		cmocka_unit_test(test_model_lines_crowded),
 		cmocka_unit_test(test_many_masks),
 		cmocka_unit_test(test_shared_capacity),
 		cmocka_unit_test(test_same_ranged),

@@ -7,7 +7,7 @@
 #include <rte_common.h>
 #include <rte_malloc.h>
 
-#include "eswitch/table_scan.h"
+#include "eswitch/table_lines.h"
 
 int
 emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
@@ -22,15 +22,19 @@ emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
 	r->salt = rte_rand();
 	r->bucket_mask = main_buckets - 1;
 	r->n_buckets = main_buckets + overflow;
+	r->line_mask =
+		main_buckets - 1; // of a full NIC, where locators differ, one in a million spills
 	r->slots = rte_zmalloc_socket(
 		"emunic rules", ((size_t)capacity + 1) * sizeof(*r->slots), 64, socket);
 	r->buckets = rte_zmalloc_socket(
 		"emunic buckets", r->n_buckets * sizeof(*r->buckets), 64, socket);
 	r->tags = rte_zmalloc_socket("emunic tags", main_buckets * sizeof(*r->tags), 64, socket);
 	r->chain = rte_malloc_socket("emunic chains", r->n_buckets * sizeof(*r->chain), 64, socket);
+	r->lines = rte_zmalloc_socket(
+		"emunic lines", ((size_t)r->line_mask + 1) * sizeof(*r->lines), 64, socket);
 	r->none = rte_zmalloc_socket("emunic no shape", sizeof(*r->none), 64, socket);
 	if (r->slots == NULL || r->buckets == NULL || r->tags == NULL || r->chain == NULL ||
-		r->none == NULL) {
+		r->lines == NULL || r->none == NULL) {
 		emu_rules_fini(r);
 		return -ENOMEM;
 	}
@@ -55,6 +59,7 @@ emu_rules_fini(struct emu_rules *r)
 	rte_free(r->buckets);
 	rte_free(r->tags);
 	rte_free(r->chain);
+	rte_free(r->lines);
 	rte_free(r->none);
 	memset(r, 0, sizeof(*r));
 }
@@ -108,6 +113,7 @@ shapes_changed(const struct emu_rules *r, struct emu_table *t)
 	t->n_scan = 0;
 	while (t->n_scan < t->n_shapes && !t->shapes[t->n_scan]->apart && is_final(t, t->n_scan))
 		t->n_scan++;
+	emu_clusters_settle(t);
 }
 
 // A multiplier of the hash (SplitMix64; Steele et al., OOPSLA 2014). The salt is the NIC's own, so
@@ -122,9 +128,17 @@ multiplier(const struct emu_rules *r, unsigned int i)
 	return (z ^ (z >> 31)) | 1;
 }
 
-// The term of the table for a word, or EMU_SCAN_TERMS when there are too many.
-static unsigned int
-term_get(struct emu_table *t, const struct emu_word *w)
+struct emu_word
+emu_word_make(const struct emu_rules *r, uint32_t at, uint64_t mask)
+{
+	return (struct emu_word){.mask = mask,
+		.low = multiplier(r, 2 * at),
+		.high = multiplier(r, 2 * at + 1),
+		.at = at};
+}
+
+unsigned int
+emu_term_get(struct emu_table *t, const struct emu_word *w)
 {
 	unsigned int empty = EMU_SCAN_TERMS;
 
@@ -155,7 +169,7 @@ static void
 shape_get_terms(struct emu_table *t, struct emu_shape *s)
 {
 	for (unsigned int i = 0; i < s->n_words && !s->apart; i++) {
-		unsigned int term = term_get(t, &s->word[i]);
+		unsigned int term = emu_term_get(t, &s->word[i]);
 
 		s->apart = term == EMU_SCAN_TERMS;
 		s->term[i] = (uint8_t)term;
@@ -175,7 +189,10 @@ shapes_grow(struct emu_table *t)
 
 	if (t->terms == NULL)
 		t->terms = rte_zmalloc("emunic terms", EMU_SCAN_TERMS * sizeof(*t->terms), 64);
-	if (t->terms == NULL)
+	if (t->clusters == NULL)
+		t->clusters =
+			rte_zmalloc("emunic clusters", EMU_CLUSTERS * sizeof(*t->clusters), 64);
+	if (t->terms == NULL || t->clusters == NULL)
 		return false;
 	if (t->n_shapes + 1 < t->max_shapes)
 		return true;
@@ -205,10 +222,7 @@ shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask, b
 	for (unsigned int at = 0; at < EMU_KEY_WORDS; at++) {
 		if (mask->w[at] == 0)
 			continue;
-		s->word[s->n_words++] = (struct emu_word){.mask = mask->w[at],
-			.low = multiplier(r, 2 * at),
-			.high = multiplier(r, 2 * at + 1),
-			.at = at};
+		s->word[s->n_words++] = emu_word_make(r, at, mask->w[at]);
 		s->bits += __builtin_popcountll(mask->w[at]);
 	}
 	for (unsigned int i = 0; i < SHAPE_COMPARED && i < s->n_words; i++) {
@@ -219,6 +233,7 @@ shape_new(struct emu_rules *r, struct emu_table *t, const union emu_key *mask, b
 	s->best = UINT32_MAX;
 	TAILQ_INIT(&s->rules);
 	shape_get_terms(t, s);
+	emu_cluster_join(r, t, s);
 	t->shapes[t->n_shapes++] = s;
 	r->n_masks++;
 	shape_settle(t, t->n_shapes - 1);
@@ -251,6 +266,7 @@ shape_free(struct emu_rules *r, struct emu_table *t, struct emu_shape *s)
 	t->n_shapes--;
 	r->n_masks--;
 	memmove(&t->shapes[i], &t->shapes[i + 1], (t->n_shapes - i) * sizeof(t->shapes[0]));
+	emu_cluster_leave(t, s);
 	shape_put_terms(t, s);
 	rte_free(s);
 	shapes_changed(r, t);
@@ -311,20 +327,26 @@ first_like(const struct emu_rules *r, const struct emu_shape *s, const struct rt
 
 // Links f among the rules with the same key, in order of priority, then of age. 0, ENOMEM or E2BIG.
 static int
-rule_link(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
+rule_link(struct emu_rules *r, struct emu_table *t, struct emu_shape *s, struct rte_flow *f)
 {
 	struct rte_flow *first = NULL, *prev, *at;
 	unsigned int n = 0;
 
 	if (tags_fit(r, f->hash))
 		first = first_like(r, s, f);
-	if (first == NULL)
-		return emu_bucket_put(r, f) ? 0 : ENOMEM;
+	if (first == NULL) {
+		if (!emu_bucket_put(r, f))
+			return ENOMEM;
+		if (emu_line_put(r, f))
+			emu_clusters_settle(t);
+		return 0;
+	}
 	for (at = first; s->ranged && at != NULL; at = at->same)
 		if (++n == EMU_MAX_SAME)
 			return E2BIG;
 	if (f->priority < first->priority) {
 		emu_bucket_swap(r, first, f);
+		emu_line_swap(r, first, f);
 		f->same = first;
 		return 0;
 	}
@@ -336,7 +358,7 @@ rule_link(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
 }
 
 static void
-rule_unlink(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
+rule_unlink(struct emu_rules *r, struct emu_table *t, struct emu_shape *s, struct rte_flow *f)
 {
 	struct rte_flow *first = first_like(r, s, f);
 
@@ -346,8 +368,11 @@ rule_unlink(struct emu_rules *r, struct emu_shape *s, struct rte_flow *f)
 		first->same = f->same;
 	} else if (f->same != NULL) {
 		emu_bucket_swap(r, f, f->same);
+		emu_line_swap(r, f, f->same);
 	} else {
 		emu_bucket_drop(r, f);
+		if (emu_line_drop(r, f))
+			emu_clusters_settle(t);
 	}
 }
 
@@ -396,7 +421,7 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const struct emu_match *
 	f->act = *act;
 	emu_rule_settle(f);
 	if (*err == 0)
-		*err = rule_link(r, s, f);
+		*err = rule_link(r, t, s, f);
 	if (*err != 0) {
 		rte_free(f->ranges);
 		TAILQ_INSERT_HEAD(&r->free, f, list);
@@ -422,7 +447,7 @@ emu_table_del(struct emu_rules *r, struct emu_table *t, struct rte_flow *f)
 {
 	struct emu_shape *s = f->shape;
 
-	rule_unlink(r, s, f);
+	rule_unlink(r, t, s, f);
 	rte_free(f->ranges);
 	f->ranges = NULL;
 	TAILQ_REMOVE(&s->rules, f, in_shape);
@@ -468,5 +493,6 @@ emu_table_fini(struct emu_table *t)
 {
 	rte_free(t->shapes);
 	rte_free(t->terms);
+	rte_free(t->clusters);
 	memset(t, 0, sizeof(*t));
 }

@@ -142,9 +142,13 @@ struct emu_table {
 	uint32_t n_rules;
 	uint32_t n_scan;        // how many shapes at the front a burst is held against at once
 	struct emu_term *terms; // table_scan.h
+	struct emu_cluster *clusters; // table_lines.h
+	bool lined;                   // a cluster is of use to look-ups
 };
 
 struct emu_bucket;
+struct emu_cluster;
+struct emu_line;
 struct emu_term;
 #define EMU_GROUP_CHAINS 256
 
@@ -158,6 +162,8 @@ struct emu_rules {
 	struct emu_shape *none; // of emu_rule_none: without a mask, of no table
 	bool wide;              // the CPU has what table_wide.c needs
 	uint32_t bucket_mask;
+	struct emu_line *lines; // table_lines.h
+	uint32_t line_mask;
 	uint32_t n_buckets; // with the overflow ones
 	uint32_t free_overflow;
 	uint32_t capacity;

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "eswitch/table_index.h"
 
-static uint32_t
-place_of(const struct emu_rules *r, const struct rte_flow *f)
-{
-	return (uint32_t)(f - r->slots);
-}
-
 static void
 set_tag(struct emu_rules *r, uint32_t bucket, unsigned int slot, uint32_t tag)
 {

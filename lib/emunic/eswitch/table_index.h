@@ -9,6 +9,7 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
+#include <rte_prefetch.h>
 
 #include "eswitch/table.h"
 
@@ -54,6 +55,13 @@ struct emu_shape {
 	bool apart;  // not all of its words have a term of the table: term is not all set
 	uint8_t term[EMU_KEY_WORDS];
 	uint64_t terms; // the set of them
+	// Of the lines (table_lines.h): a cluster or NULL, the number there, the word that has the
+	// locator, the rules that are in no line, and whether a look-up needs the lines only.
+	struct emu_cluster *cluster;
+	uint8_t lane;
+	uint8_t located;
+	bool lined;
+	uint32_t spilled;
 	uint32_t best;  // no rule of the shape has a lower priority number
 	uint32_t worst; // nor a higher one
 	uint16_t bits;
@@ -133,10 +141,23 @@ tags_fit(const struct emu_rules *r, uint32_t hash)
 	return tags_chained(tags) || tags_find(tags, hash) != 0;
 }
 
+static inline uint32_t
+place_of(const struct emu_rules *r, const struct rte_flow *f)
+{
+	return (uint32_t)(f - r->slots);
+}
+
 static inline struct rte_flow *
 rule_at(const struct emu_rules *r, uint32_t place)
 {
 	return &r->slots[place];
+}
+
+// What a packet touches of it.
+static inline void
+emu_rule_fetch(const struct rte_flow *f)
+{
+	rte_prefetch0((const char *)f + EMU_RULE_HOT);
 }
 
 // Negative when a is tried before b: by best priority, then by rank.
@@ -170,6 +191,12 @@ bucket_get(
 	} while (unlikely(at != NO_BUCKET));
 	return NULL;
 }
+
+// table.c
+// A word of a mask with its multipliers.
+struct emu_word emu_word_make(const struct emu_rules *r, uint32_t at, uint64_t mask);
+// The term of the table for a word, or EMU_SCAN_TERMS (table_scan.h) when there are too many.
+unsigned int emu_term_get(struct emu_table *t, const struct emu_word *w);
 
 // table_bucket.c
 // Puts a rule, whose hash is set, into its bucket. False: there is no memory.

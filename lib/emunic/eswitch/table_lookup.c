@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <rte_prefetch.h>
-
 #include "eswitch/table_scan.h"
 
 // Looking packets up, a burst at a time.
@@ -111,15 +109,17 @@ scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 	}
 }
 
+// The rules that have the tags that fitted; they are fetched.
 static void
-places(struct emu_scan *c)
+places(struct emu_scan *c, uint32_t fitted)
 {
-	for (unsigned int i = 0; i < c->n; i++) {
+	for (; fitted != 0; fitted &= fitted - 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(fitted);
 		uint32_t at = c->hash[i] & c->r->bucket_mask;
 		uint32_t slots = tags_find(c->r->tags[at], c->hash[i]);
 
-		if (slots != 0 && !(c->open & 1U << i))
-			c->place[i] = c->r->buckets[at].rule[__builtin_ctz(slots) / 8];
+		c->place[i] = slots == 0 ? 0 : c->r->buckets[at].rule[__builtin_ctz(slots) / 8];
+		emu_rule_fetch(rule_at(c->r, c->place[i]));
 	}
 }
 
@@ -128,22 +128,22 @@ static void
 scan_all(struct emu_scan *c)
 {
 	const struct emu_table *t = c->t;
+	const uint32_t all = c->open;
 
+	if (c->r->wide && t->lined)
+		emu_wide_lines(c);
 	for (uint32_t from = 0; c->open != 0 && from < t->n_scan; from += EMU_SCAN_STEP) {
 		uint32_t to = RTE_MIN(from + EMU_SCAN_STEP, t->n_scan);
 		uint64_t terms = 0;
 
 		for (uint32_t j = from; j < to; j++)
-			terms |= t->shapes[j]->terms;
+			terms |= c->r->wide && t->shapes[j]->lined ? 0 : t->shapes[j]->terms;
 		if (c->r->wide)
 			emu_wide_scan(c, from, to, terms);
 		else
 			scan(c, from, to, terms);
 	}
-	if (c->r->wide)
-		emu_wide_places(c);
-	else
-		places(c);
+	places(c, all & ~c->open);
 }
 
 // True when f comes behind g in the order of the table.
@@ -218,11 +218,9 @@ emu_table_lookup(const struct emu_rules *r, const struct emu_table *t, struct em
 	}
 	scan_all(&c);
 	for (unsigned int i = 0; i < n; i++) {
-		out[i] = rule_at(r, c.place[i]);
-		rte_prefetch0((const char *)out[i] + EMU_RULE_HOT);
-	}
-	for (unsigned int i = 0; i < n; i++) {
 		const struct emu_shape *s = t->shapes[c.shape[i]];
+
+		out[i] = rule_at(r, c.place[i]);
 
 		// Else another of the bucket, or none in this shape; or of the shapes behind.
 		if (unlikely(out[i]->shape_id != s->seed) ||

@@ -40,8 +40,8 @@ struct emu_scan {
 	uint64_t terms; // of those in part
 	uint32_t open;  // the set of packets whose tags fit in no shape so far
 	// The number of the shape where they fit, and the table's n_scan where they do in none; the
-	// hash there; and the place of the rule that has the tag: 0 where that has to be found out,
-	// or there is none.
+	// hash there, unless lines told; and the place of the rule that has it: 0 where that has to
+	// be found out, or there is none.
 	alignas(32) uint32_t shape[EMU_SCAN_MAX];
 	alignas(32) uint32_t hash[EMU_SCAN_MAX];
 	alignas(32) uint32_t place[EMU_SCAN_MAX];
@@ -49,9 +49,10 @@ struct emu_scan {
 	alignas(32) uint32_t part[EMU_SCAN_TERMS][EMU_SCAN_MAX];
 };
 
-// table_wide.c; scan those shapes, and then find the places.
+// table_wide.c; scan those shapes.
 bool emu_wide_here(void);
+// Before that, what the lines tell (table_lines.h).
+void emu_wide_lines(struct emu_scan *c);
 void emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms);
-void emu_wide_places(struct emu_scan *c);
 
 #endif

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "eswitch/table_scan.h"
+#include "eswitch/table_lines.h"
+
+#include <rte_prefetch.h>
 
 // Scans for CPUs with AVX-512. Registers of 256 bits: wider ones may lower the clock of the core.
 
@@ -60,18 +62,22 @@ compute_term(struct emu_scan *c, unsigned int term)
 static WIDE void
 compute(struct emu_scan *c, uint64_t terms)
 {
-	for (terms &= ~c->terms; terms != 0; terms &= terms - 1) {
-		unsigned int term = (unsigned int)__builtin_ctzll(terms);
-		uint32_t at = c->t->terms[term].word.at;
+	const uint64_t missing = terms & ~c->terms;
+	uint32_t words = 0;
 
-		if (!(c->words & 1U << at)) {
-			for (unsigned int i = 0; i < c->n; i++)
-				c->word[at][i] = c->pkts[i]->key.w[at];
-			c->words |= 1U << at;
-		}
-		compute_term(c, term);
-		c->terms |= 1ULL << term;
+	for (uint64_t left = missing; left != 0; left &= left - 1)
+		words |= 1U << c->t->terms[__builtin_ctzll(left)].word.at;
+	// All of them before the first term, so that what it reads is not on its way into L1.
+	for (uint32_t left = words & ~c->words; left != 0; left &= left - 1) {
+		unsigned int at = (unsigned int)__builtin_ctz(left);
+
+		for (unsigned int i = 0; i < c->n; i++)
+			c->word[at][i] = c->pkts[i]->key.w[at];
 	}
+	for (uint64_t left = missing; left != 0; left &= left - 1)
+		compute_term(c, (unsigned int)__builtin_ctzll(left));
+	c->words |= words;
+	c->terms |= missing;
 }
 
 // What is known of eight packets.
@@ -108,6 +114,7 @@ look(const struct eye *e, struct lanes *l, __m256i h, __m256i shape)
 
 	hit = _mm256_mask_test_epi32_mask(l->open, tag, tag) |
 	      _mm256_mask_cmpge_epu32_mask(l->open, tags, _mm256_set1_epi32((int)TAG_CHAIN));
+	hit = _mm256_mask_cmplt_epu32_mask(hit, shape, l->shape); // what lines found may be better
 	l->open &= ~hit;
 	l->shape = _mm256_mask_mov_epi32(l->shape, hit, shape);
 	l->hash = _mm256_mask_mov_epi32(l->hash, hit, h);
@@ -135,6 +142,8 @@ scan_groups(struct emu_scan *c, unsigned int first, unsigned int groups, uint32_
 		const __m256i shape = _mm256_set1_epi32((int)j);
 		__m256i h[EMU_SCAN_MAX / LANES];
 
+		if (s->lined)
+			continue;
 		for (unsigned int g = 0; g < groups; g++)
 			h[g] = _mm256_set1_epi32((int)s->seed);
 		for (unsigned int i = 0; i < s->n_words; i++) {
@@ -157,33 +166,137 @@ scan_groups(struct emu_scan *c, unsigned int first, unsigned int groups, uint32_
 	}
 }
 
+// What a cluster's lines have for packets.
+struct lines {
+	alignas(32) uint32_t at[EMU_SCAN_MAX];
+	alignas(32) uint32_t hits[EMU_SCAN_MAX]; // the set of entries
+};
+
+// Adds a part of the hashes of the shapes that it belongs to.
+static inline WIDE_INLINE __m512i
+add_part(__m512i h, __mmask16 of, const uint32_t *part)
+{
+	return _mm512_add_epi32(h, _mm512_maskz_set1_epi32(of, (int)*part));
+}
+
+static inline WIDE_INLINE uint32_t
+line_hits(const struct emu_line *l, __m512i h)
+{
+	const __m512i hashed = _mm512_set1_epi32((int)~EMU_LANE_BITS);
+	__m512i entries = _mm512_load_si512(l); // and their places
+	__m512i diff = _mm512_xor_si512(entries, _mm512_permutexvar_epi32(entries, h));
+
+	return _mm512_mask_testn_epi32_mask((1U << EMU_LINE_ENTRIES) - 1, diff, hashed);
+}
+
+// Four packets from first on.
+static inline WIDE_INLINE void
+compare_lines(struct emu_scan *c, const struct emu_cluster *cl, struct lines *l, unsigned int first)
+{
+	const struct emu_line *lines = c->r->lines;
+	__m512i h0 = _mm512_load_si512(cl->seeds), h1 = h0, h2 = h0, h3 = h0;
+
+	for (uint32_t k = 0; k < cl->n_sums; k++) {
+		const uint32_t *part = &c->part[cl->sum[k]][first];
+		__mmask16 of = cl->sum_of[k];
+
+		h0 = add_part(h0, of, &part[0]);
+		h1 = add_part(h1, of, &part[1]);
+		h2 = add_part(h2, of, &part[2]);
+		h3 = add_part(h3, of, &part[3]);
+	}
+	l->hits[first] = line_hits(&lines[l->at[first]], h0);
+	l->hits[first + 1] = line_hits(&lines[l->at[first + 1]], h1);
+	l->hits[first + 2] = line_hits(&lines[l->at[first + 2]], h2);
+	l->hits[first + 3] = line_hits(&lines[l->at[first + 3]], h3);
+}
+
+// Keeps the first hit of eight packets, unless something better was found, and takes it off.
+// Returns which of them have a further one.
+static inline WIDE_INLINE __mmask8
+keep(struct emu_scan *c, const struct emu_cluster *cl, struct lines *l, unsigned int first)
+{
+	const int *words = (const int *)c->r->lines;
+	__m256i hits = _mm256_load_si256((const __m256i *)&l->hits[first]);
+	__m256i low = _mm256_and_si256(hits, _mm256_sub_epi32(_mm256_setzero_si256(), hits));
+	__mmask8 hit = _mm256_test_epi32_mask(hits, hits);
+	__m256i at = _mm256_load_si256((const __m256i *)&l->at[first]);
+	__m256i shape = _mm256_load_si256((const __m256i *)&c->shape[first]);
+	__m256i place = _mm256_load_si256((const __m256i *)&c->place[first]);
+	__m256i rank;
+
+	static_assert(sizeof(struct emu_line) == 16 * sizeof(uint32_t) &&
+			      offsetof(struct emu_line, place) == 8 * sizeof(uint32_t),
+		"a line is 16 words, and places are the later 8");
+	at = _mm256_add_epi32(_mm256_slli_epi32(at, 4),
+		_mm256_sub_epi32(_mm256_set1_epi32(31), _mm256_lzcnt_epi32(low)));
+	rank = _mm256_mmask_i32gather_epi32(_mm256_setzero_si256(), hit, at, words, 4);
+	rank = _mm256_permutex2var_epi32(_mm256_load_si256((const __m256i *)cl->rank), rank,
+		_mm256_load_si256((const __m256i *)&cl->rank[LANES]));
+	hit = _mm256_mask_cmplt_epu32_mask(hit, rank, shape);
+	// Whole registers are stored: parts of them could not be read back before they are in L1.
+	_mm256_store_si256((__m256i *)&c->shape[first], _mm256_mask_mov_epi32(shape, hit, rank));
+	place = _mm256_mmask_i32gather_epi32(
+		place, hit, _mm256_add_epi32(at, _mm256_set1_epi32(8)), words, 4);
+	_mm256_store_si256((__m256i *)&c->place[first], place);
+	hits = _mm256_xor_si256(hits, low);
+	_mm256_store_si256((__m256i *)&l->hits[first], hits);
+	return _mm256_test_epi32_mask(hits, hits);
+}
+
+// Where the packets' lines are; they are fetched.
+static WIDE void
+find_lines(const struct emu_scan *c, const struct emu_cluster *cl, struct lines *l)
+{
+	const __m256i mask = _mm256_set1_epi32((int)c->r->line_mask);
+	const __m256i seed = _mm256_set1_epi32((int)cl->seed);
+	const uint32_t *part = c->part[cl->locator_term];
+
+	for (unsigned int i = 0; i < c->n; i += LANES) {
+		__m256i h = _mm256_add_epi32(_mm256_load_si256((const __m256i *)&part[i]), seed);
+
+		_mm256_store_si256((__m256i *)&l->at[i], _mm256_and_si256(h, mask));
+	}
+	for (unsigned int i = 0; i < c->n; i++)
+		rte_prefetch0(&c->r->lines[l->at[i]]);
+}
+
+static WIDE void
+scan_lines(struct emu_scan *c, const struct emu_cluster *cl, struct lines *l)
+{
+	for (unsigned int i = 0; i < c->n; i += LANES) {
+		compare_lines(c, cl, l, i);
+		compare_lines(c, cl, l, i + LANES / 2);
+		while (unlikely(keep(c, cl, l, i) != 0))
+			;
+	}
+}
+
+WIDE void
+emu_wide_lines(struct emu_scan *c)
+{
+	struct lines l;
+
+	for (unsigned int i = 0; i < EMU_CLUSTERS; i++) {
+		const struct emu_cluster *cl = &c->t->clusters[i];
+
+		if (cl->n_lined == 0)
+			continue;
+		compute(c, 1ULL << cl->locator_term);
+		find_lines(c, cl, &l);
+		compute(c, cl->terms); // while the lines are on their way
+		scan_lines(c, cl, &l);
+	}
+	for (unsigned int i = 0; i < c->n; i++)
+		emu_rule_fetch(rule_at(c->r, c->place[i]));
+}
+
 WIDE void
 emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 {
 	compute(c, terms);
 	for (unsigned int i = 0; i < c->n; i += GROUPS * LANES)
 		scan_groups(c, i, GROUPS, from, to);
-}
-
-WIDE void
-emu_wide_places(struct emu_scan *c)
-{
-	const __m256i bucket_mask = _mm256_set1_epi32((int)c->r->bucket_mask);
-
-	for (unsigned int i = 0; i < c->n; i += LANES) {
-		__m256i h = _mm256_load_si256((const __m256i *)&c->hash[i]);
-		__m256i at = _mm256_and_si256(h, bucket_mask);
-		__m256i fit = fitting(_mm256_i32gather_epi32((const int *)c->r->tags, at, 4), h);
-		__mmask8 found = _mm256_test_epi32_mask(fit, fit) & (__mmask8) ~(c->open >> i);
-		// The number of the first byte that fits: 31 less the zeros above its lowest bit.
-		__m256i low = _mm256_and_si256(fit, _mm256_sub_epi32(_mm256_setzero_si256(), fit));
-		__m256i slot = _mm256_srli_epi32(
-			_mm256_sub_epi32(_mm256_set1_epi32(31), _mm256_lzcnt_epi32(low)), 3);
-		__m256i place = _mm256_mmask_i32gather_epi32(_mm256_setzero_si256(), found,
-			_mm256_add_epi32(_mm256_slli_epi32(at, 2), slot), c->r->buckets, 4);
-
-		_mm256_store_si256((__m256i *)&c->place[i], place);
-	}
 }
 
 #else
@@ -195,12 +308,12 @@ emu_wide_here(void)
 }
 
 void
-emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
+emu_wide_lines(struct emu_scan *c)
 {
 }
 
 void
-emu_wide_places(struct emu_scan *c)
+emu_wide_scan(struct emu_scan *c, uint32_t from, uint32_t to, uint64_t terms)
 {
 }
 

@@ -114,6 +114,7 @@ struct emu_rxq {
 	uint16_t id;
 	uint16_t n_desc;
 	uint16_t room; // bytes of packet that one buffer takes
+	uint16_t port_id;
 	bool started;
 	bool deferred;
 	bool drop_en;
@@ -204,6 +205,7 @@ struct emu_port {
 struct emu_side {
 	struct emu_backend *backend; // NULL: nothing is plugged in
 	struct emu_wire *wire;       // NULL: it is a VF
+	struct rte_mempool *landing; // that its packets may land in (port/landing.h), or NULL
 	char name[8];                // "wire", "wireK", "vfN"
 	uint16_t index;
 	uint16_t slot;   // of moods (mood/slots.h)

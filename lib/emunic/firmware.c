@@ -15,6 +15,7 @@
 #include <rte_version.h>
 
 #include "assign/groups.h"
+#include "port/landing.h"
 #include "port/mailbox.h"
 #include "wire.h"
 
@@ -45,6 +46,7 @@ poll_side(struct emu_nic *nic, struct emu_side *side)
 	uint64_t bytes = 0;
 	uint16_t n = 0;
 
+	emu_landing_choose(nic, side);
 	if (is_polled(side))
 		n = side->backend->ops->rx(
 			side->backend, pkts, wire != NULL ? emu_wire_burst(nic, wire) : EMU_BURST);

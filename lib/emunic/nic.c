@@ -251,6 +251,7 @@ move_backend(struct emu_nic *from, struct emu_side *side, struct emu_nic *to, st
 	dest->gone.tx_bytes -= stats.tx_bytes;
 	dest->gone.rx_errors -= stats.rx_errors;
 	dest->gone.tx_errors -= stats.tx_errors;
+	b->landing = NULL;
 	b->ops->move(b, &env);
 	side->backend = NULL;
 	dest->backend = b;

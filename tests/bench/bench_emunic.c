@@ -32,6 +32,7 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include "backend/mbuf.h"
 #include "emunic.h"
 #include "emunic_rules.h"
 
@@ -54,7 +55,7 @@ source_rx(struct emu_backend *b, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct source *s = (struct source *)b;
 
-	if (rte_pktmbuf_alloc_bulk(s->pool, pkts, n) != 0)
+	if (emu_mbuf_take(b, s->pool, pkts, n) != 0)
 		return 0;
 	for (uint16_t i = 0; i < n; i++) {
 		pkts[i]->data_len = BENCH_FRAME;

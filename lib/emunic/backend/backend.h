@@ -75,6 +75,9 @@ struct emu_backend_ops {
 	// It goes on behind another side, of another NIC maybe: from here on its buffers come from
 	// env->pool. Under the gates of both NICs. NULL: it cannot leave the one it was opened for.
 	void (*move)(struct emu_backend *b, const struct emu_backend_env *env);
+	// The mempool to land in has changed: what it holds of empty buffers goes back. NULL: it
+	// holds none.
+	void (*land)(struct emu_backend *b);
 	void (*stats)(struct emu_backend *b, struct emu_backend_stats *out);
 };
 
@@ -83,6 +86,9 @@ struct emu_backend {
 	// The peer's transmit queues that rx is to leave alone, a bit for each; NULL: none. The NIC
 	// sets it, and a backend with several queues goes by it.
 	const uint64_t *still;
+	// Where its packets do best to land; NULL: in those of env->pool. The NIC sets it
+	// (port/landing.h), and a backend that makes packets takes their buffers by emu_mbuf_take.
+	struct rte_mempool *landing;
 };
 
 // The i-th kind that is built in, NULL after the last (backend.c).

@@ -157,6 +157,12 @@ gen_move(struct emu_backend *b, const struct emu_backend_env *env)
 }
 
 static void
+gen_land(struct emu_backend *b)
+{
+	emu_stash_free(&((struct generator *)b)->stash);
+}
+
+static void
 gen_stats(struct emu_backend *b, struct emu_backend_stats *out)
 {
 	*out = ((struct generator *)b)->stats;
@@ -279,6 +285,7 @@ gen_open(const struct emu_backend_env *env, const char *text, struct emu_backend
 		return rc;
 	}
 	g->base.ops = emu_backend_generator();
+	g->stash.of = &g->base;
 	g->stash.pool = env->pool;
 	g->pps = o.pps;
 	g->count = o.count;
@@ -302,6 +309,7 @@ emu_backend_generator(void)
 		.takes_offloads = gen_takes_offloads,
 		.next_event = gen_next_event,
 		.move = gen_move,
+		.land = gen_land,
 		.finished = gen_finished,
 		.stats = gen_stats,
 	};

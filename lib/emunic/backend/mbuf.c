@@ -7,7 +7,7 @@ struct rte_mbuf *
 emu_stash_get(struct emu_stash *s)
 {
 	if (s->n == 0) {
-		if (rte_pktmbuf_alloc_bulk(s->pool, s->bufs, EMU_STASH) != 0)
+		if (emu_mbuf_take(s->of, s->pool, s->bufs, EMU_STASH) != 0)
 			return rte_pktmbuf_alloc(s->pool);
 		s->n = EMU_STASH;
 	}

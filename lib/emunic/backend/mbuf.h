@@ -8,6 +8,8 @@
 
 #include <rte_mbuf.h>
 
+#include "backend/backend.h"
+
 // Packets that a backend makes itself, out of buffers taken from the pool in bulk: the firmware's
 // thread has no mempool cache of its own.
 // Thread safety: owner thread only.
@@ -16,8 +18,19 @@
 #define EMU_FRAME_MAX 262144u
 #define EMU_STASH 32
 
+// Takes n fresh buffers for packets of b, from where these do best to land (backend.h), else of
+// own, which is the NIC's mempool. 0 or -ENOENT.
+static inline int
+emu_mbuf_take(const struct emu_backend *b, struct rte_mempool *own, struct rte_mbuf **m, uint16_t n)
+{
+	if (b->landing != NULL && rte_pktmbuf_alloc_bulk(b->landing, m, n) == 0)
+		return 0;
+	return rte_pktmbuf_alloc_bulk(own, m, n);
+}
+
 struct emu_stash {
-	struct rte_mempool *pool;
+	const struct emu_backend *of;
+	struct rte_mempool *pool; // the NIC's
 	uint16_t n;
 	struct rte_mbuf *bufs[EMU_STASH];
 };

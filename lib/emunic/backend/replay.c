@@ -124,6 +124,12 @@ replay_move(struct emu_backend *b, const struct emu_backend_env *env)
 }
 
 static void
+replay_land(struct emu_backend *b)
+{
+	emu_stash_free(&((struct replay *)b)->stash);
+}
+
+static void
 replay_stats(struct emu_backend *b, struct emu_backend_stats *out)
 {
 	*out = ((struct replay *)b)->stats;
@@ -181,6 +187,7 @@ replay_open(const struct emu_backend_env *env, const char *text, struct emu_back
 		return rc;
 	}
 	r->base.ops = emu_backend_replay();
+	r->stash.of = &r->base;
 	r->stash.pool = env->pool;
 	r->speed = speed;
 	r->loop = loop;
@@ -202,6 +209,7 @@ emu_backend_replay(void)
 		.takes_offloads = replay_takes_offloads,
 		.next_event = replay_next_event,
 		.move = replay_move,
+		.land = replay_land,
 		.finished = replay_finished,
 		.stats = replay_stats,
 	};

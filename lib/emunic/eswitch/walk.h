@@ -24,8 +24,8 @@
 #define EMU_MAX_PASSES 64
 
 // Walks pkts (at most EMU_BURST) from a table on. Afterwards pkts[i]->rule is the rule that
-// decides, or that of none (table.h); those that were dropped on the way are taken out of pkts, whose
-// order stays. Returns how many are left.
+// decides, or that of none (table.h); those that were dropped on the way are taken out of pkts,
+// whose order stays. Returns how many are left.
 unsigned int emu_walk(
 	struct emu_nic *nic, const struct emu_table *root, struct emu_pkt **pkts, unsigned int n);
 

@@ -13,6 +13,7 @@
 
 #include "assign/groups.h"
 #include "rte_flow/flow.h"
+#include "port/landing.h"
 #include "port/queue.h"
 #include "wire.h"
 
@@ -169,6 +170,7 @@ port_start(struct rte_eth_dev *dev)
 	set_queue_states(dev, true);
 	port->started = true;
 	arm_sides(port);
+	emu_landing_update(nic, port->side);
 	nic->n_started++;
 	emu_port_link(port, &link);
 	port->side->link = link.link_status == RTE_ETH_LINK_UP;
@@ -190,6 +192,7 @@ port_stop(struct rte_eth_dev *dev)
 	lose_transfer = port->started && port->index == 0 && nic->moods.proxy_flush;
 	if (port->started) {
 		port->started = false;
+		emu_landing_update(nic, port->side);
 		nic->n_started--;
 		if (port->pf)
 			emu_wire_settle(nic, port->side, true);

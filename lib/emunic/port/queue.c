@@ -8,6 +8,8 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "port/landing.h"
+
 void
 emu_ring_drain(struct emu_nic *nic, struct rte_ring *ring)
 {
@@ -58,6 +60,7 @@ emu_rxq_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_desc, unsigned in
 	q->pool = pool;
 	q->port = port;
 	q->id = id;
+	q->port_id = dev->data->port_id;
 	q->n_desc = n_desc;
 	q->offloads = conf->offloads | dev->data->dev_conf.rxmode.offloads;
 	q->room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
@@ -67,6 +70,7 @@ emu_rxq_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_desc, unsigned in
 	q->event_fd = port->rx_event[id];
 	emu_gate_enter(&port->nic->gate);
 	port->rxq[id] = q;
+	emu_landing_update(port->nic, port->side);
 	emu_gate_leave(&port->nic->gate);
 	dev->data->rx_queues[id] = q;
 	return 0;
@@ -117,6 +121,7 @@ emu_rxq_release(struct rte_eth_dev *dev, uint16_t id)
 		return;
 	emu_gate_enter(&nic->gate);
 	port->rxq[id] = NULL;
+	emu_landing_update(nic, port->side);
 	emu_ring_drain(nic, q->ring);
 	add(&port->rx_gone, q->packets, q->bytes, q->missed, q->nombuf);
 	add(&nic->host_rx_gone, q->packets, q->bytes, q->missed, q->nombuf);

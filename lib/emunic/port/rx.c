@@ -112,8 +112,7 @@ fresh_of(const struct emu_rxq *q)
 				offsetof(struct rte_mbuf, data_off) + 4 &&
 			offsetof(struct rte_mbuf, port) == offsetof(struct rte_mbuf, data_off) + 6,
 		"offset, references, segments and port are one word");
-	return RTE_PKTMBUF_HEADROOM | 1ULL << 16 | 1ULL << 32 |
-	       (uint64_t)q->port->dev->data->port_id << 48;
+	return RTE_PKTMBUF_HEADROOM | 1ULL << 16 | 1ULL << 32 | (uint64_t)q->port_id << 48;
 }
 
 // Checksums and lengths of a packet whose sender left them to the NIC.
@@ -147,7 +146,7 @@ fill(struct emu_rxq *q, uint64_t fresh, const struct emu_pkt *p, struct rte_mbuf
 		m->pkt_len = from->pkt_len;
 	} else {
 		rte_pktmbuf_reset(m);
-		m->port = q->port->dev->data->port_id;
+		m->port = q->port_id;
 		*why = EMU_DROP_RX_NOMBUF;
 		if (!emu_append(m, q->pool, from, 0, from->pkt_len)) {
 			q->nombuf++;
@@ -233,20 +232,23 @@ emu_rx_flush(struct emu_nic *nic, struct emu_rxq *q)
 		emu_rxq_wake(q);
 }
 
-// How many packets of the burst go to which queue, into n_staged. Returns how many queues there
-// are; 0: the burst is not plain.
+// How many packets of the burst go to which queue, into n_staged, and whether all of them lie in
+// buffers of their queues and are nobody else's. Returns how many queues there are; 0: the burst is
+// not plain.
 static unsigned int
 count_queues(struct emu_rxq *const *q, struct emu_pkt *const *pkts, unsigned int n,
-	struct emu_rxq **queues)
+	struct emu_rxq **queues, bool *landed)
 {
 	unsigned int n_queues = 0;
-	bool odd = false;
+	bool odd = false, there = true;
 
 	for (unsigned int i = 0; i < n; i++) {
 		const struct emu_pkt *p = pkts[i];
 
 		odd |= p->gso | p->l4_sum | p->ip_sum | (p->m->nb_segs != 1) |
 		       (p->m->pkt_len > q[i]->room) | (q[i]->pool != q[0]->pool);
+		there &= (p->m->pool == q[i]->pool) & (rte_mbuf_refcnt_read(p->m) == 1) &
+			 RTE_MBUF_DIRECT(p->m);
 		queues[n_queues] = q[i];
 		n_queues += q[i]->n_staged++ == 0;
 	}
@@ -254,18 +256,19 @@ count_queues(struct emu_rxq *const *q, struct emu_pkt *const *pkts, unsigned int
 		odd |= queues[i]->n_staged > rte_ring_free_count(queues[i]->ring);
 		queues[i]->n_staged = 0;
 	}
+	*landed = there;
 	return odd ? 0 : n_queues;
 }
 
-bool
-emu_rx_plain(
+// Copies the packets of a burst to their queues' stages. False: the mempool has not so many
+// buffers.
+static bool
+stage_copies(
 	struct emu_nic *nic, struct emu_rxq *const *q, struct emu_pkt *const *pkts, unsigned int n)
 {
-	struct emu_rxq *queues[EMU_BURST + 1];
 	struct rte_mbuf *m[EMU_BURST];
-	unsigned int n_queues = count_queues(q, pkts, n, queues);
 
-	if (unlikely(n_queues == 0) || rte_mempool_get_bulk(q[0]->pool, (void **)m, n) != 0)
+	if (rte_mempool_get_bulk(q[0]->pool, (void **)m, n) != 0)
 		return false;
 	if (nic->n_spent + n > RTE_DIM(nic->spent))
 		emu_spent_free(nic);
@@ -276,6 +279,41 @@ emu_rx_plain(
 		q[i]->staged[q[i]->n_staged++] = m[i];
 		nic->spent[nic->n_spent++] = pkts[i]->m;
 	}
+	return true;
+}
+
+// The same where they lie in buffers of their queues.
+static void
+stage_landed(struct emu_rxq *const *q, struct emu_pkt *const *pkts, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct emu_rxq *to = q[i];
+		struct rte_mbuf *m = pkts[i]->m;
+		uint64_t sums = 0;
+
+		if (to->offloads & RTE_ETH_RX_OFFLOAD_CHECKSUM)
+			sums = emu_verify_sums(pkts[i], to->offloads);
+		m->port = to->port_id;
+		m->vlan_tci = 0;
+		set_metadata(to, pkts[i], m, sums);
+		to->staged[to->n_staged++] = m;
+	}
+}
+
+bool
+emu_rx_plain(
+	struct emu_nic *nic, struct emu_rxq *const *q, struct emu_pkt *const *pkts, unsigned int n)
+{
+	struct emu_rxq *queues[EMU_BURST + 1];
+	bool landed;
+	unsigned int n_queues = count_queues(q, pkts, n, queues, &landed);
+
+	if (unlikely(n_queues == 0))
+		return false;
+	if (landed)
+		stage_landed(q, pkts, n);
+	else if (!stage_copies(nic, q, pkts, n))
+		return false;
 	for (unsigned int i = 0; i < n_queues; i++) {
 		struct emu_rxq *to = queues[i];
 
@@ -305,7 +343,7 @@ deliver_segments(struct emu_nic *nic, struct emu_rxq *q, struct emu_pkt *p)
 			nic->drops[EMU_DROP_RX_NOMBUF]++;
 			break;
 		}
-		m->port = q->port->dev->data->port_id;
+		m->port = q->port_id;
 		set_metadata(q, p, m, emu_verify_sums(p, q->offloads));
 		if (m->nb_segs > 1 && !may_chain(q)) {
 			why = EMU_DROP_RX_TOO_LONG;

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "port/landing.h"
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+// The mempool that all receive queues of a started port share, or NULL.
+static struct rte_mempool *
+shared_pool(const struct emu_port *port)
+{
+	struct rte_mempool *pool;
+
+	if (port == NULL || !port->started || port->n_rxq == 0 || port->rxq[0] == NULL)
+		return NULL;
+	pool = port->rxq[0]->pool;
+	for (uint16_t i = 1; i < port->n_rxq; i++)
+		if (port->rxq[i] == NULL || port->rxq[i]->pool != pool)
+			return NULL;
+	return pool;
+}
+
+void
+emu_landing_update(struct emu_nic *nic, struct emu_side *side)
+{
+	struct rte_mempool *pool = shared_pool(nic->ports[side->index]);
+
+	if (pool != NULL &&
+		(pool->size < EMU_LANDING_BUFS ||
+			(pool->flags & (RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET)) != 0 ||
+			rte_pktmbuf_data_room_size(pool) < rte_pktmbuf_data_room_size(nic->pool)))
+		pool = NULL;
+	side->landing = pool;
+	emu_landing_choose(nic, side);
+}
+
+void
+emu_landing_choose(const struct emu_nic *nic, struct emu_side *side)
+{
+	bool stays = nic->n_transfer == 0 && nic->misses_to_vm == 0;
+	struct rte_mempool *pool = stays ? side->landing : NULL;
+	struct emu_backend *b = side->backend;
+
+	if (likely(b == NULL || b->landing == pool))
+		return;
+	b->landing = pool;
+	if (b->ops->land != NULL)
+		b->ops->land(b);
+}

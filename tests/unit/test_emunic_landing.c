@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Packets that land in buffers of their queue's own mempool: when they do, when not, and that no
+// buffer of an application stays in the NIC.
+#include "emunic_nic.h"
+
+#include "port/landing.h"
+
+#define POOL 2047
+#define GENERATOR "queues=2,firmware=inline,wire=[generator,flows=50,pps=0,v6=0,seed=1]"
+
+static struct rte_mempool *
+pool_new(unsigned int n, unsigned int flags)
+{
+	static unsigned int made;
+	struct rte_mempool *pool;
+	char name[32];
+
+	snprintf(name, sizeof(name), "landing_%u", made++);
+	pool = rte_mempool_create(name, n, sizeof(struct rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, 0,
+		sizeof(struct rte_pktmbuf_pool_private), rte_pktmbuf_pool_init, NULL,
+		rte_pktmbuf_init, NULL, SOCKET_ID_ANY, flags);
+	assert_non_null(pool);
+	return pool;
+}
+
+// A PF with two queues of these mempools, and what is behind its wire.
+static void
+plug_pools(struct rte_mempool *first, struct rte_mempool *second)
+{
+	struct rte_eth_conf conf = {0};
+
+	assert_int_equal(rte_vdev_init("net_emunic0", GENERATOR), 0);
+	assert_int_equal(rte_eth_dev_configure(0, 2, 1, &conf), 0);
+	assert_int_equal(rte_eth_rx_queue_setup(0, 0, 64, 0, NULL, first), 0);
+	assert_int_equal(rte_eth_rx_queue_setup(0, 1, 64, 0, NULL, second), 0);
+	assert_int_equal(rte_eth_tx_queue_setup(0, 0, 64, 0, NULL), 0);
+	assert_int_equal(rte_eth_promiscuous_enable(0), 0);
+	assert_int_equal(rte_eth_dev_start(0), 0);
+}
+
+static void
+unplug_pools(struct rte_mempool *first, struct rte_mempool *second)
+{
+	assert_int_equal(rte_eth_dev_stop(0), 0);
+	assert_int_equal(rte_mempool_in_use_count(first), 0);
+	assert_int_equal(rte_mempool_in_use_count(second), 0);
+	assert_int_equal(rte_mempool_in_use_count(nic()->pool), 0);
+	balance();
+	assert_int_equal(rte_vdev_uninit("net_emunic0"), 0);
+	if (second != first)
+		rte_mempool_free(second);
+	rte_mempool_free(first);
+}
+
+static struct rte_mempool *
+landing(void)
+{
+	return nic()->sides[0].backend->landing;
+}
+
+// The generator's n-th packet is whole, and as drivers give them.
+static void
+judge(const struct rte_mbuf *m, const struct rte_mempool *pool)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, 14);
+
+	assert_ptr_equal(m->pool, pool);
+	assert_int_equal(m->nb_segs, 1);
+	assert_null(m->next);
+	assert_int_equal(rte_mbuf_refcnt_read(m), 1);
+	assert_int_equal(m->port, 0);
+	assert_int_equal(m->pkt_len, m->data_len);
+	assert_int_equal(ip->version_ihl, 0x45);
+	assert_int_equal(rte_ipv4_cksum(ip), 0); // with that of the packet in it
+	assert_true(m->packet_type & RTE_PTYPE_L3_IPV4_EXT_UNKNOWN);
+}
+
+// Receives until there are n packets of queue q, judges, and frees them.
+static void
+take(uint16_t q, unsigned int n, const struct rte_mempool *pool)
+{
+	struct rte_mbuf *pkts[32];
+	unsigned int calls = 0;
+
+	for (unsigned int got = 0; got < n; calls++) {
+		uint16_t k = rte_eth_rx_burst(0, q, pkts, RTE_DIM(pkts));
+
+		assert_true(calls < 100 * n);
+		for (uint16_t i = 0; i < k; i++)
+			judge(pkts[i], pool);
+		rte_pktmbuf_free_bulk(pkts, k);
+		got += k;
+	}
+}
+
+static struct rte_flow *
+rule(bool transfer, struct rte_flow_action *action)
+{
+	struct rte_flow_attr attr = {.ingress = !transfer, .transfer = transfer};
+	struct rte_flow_item pattern[] = {
+		{.type = RTE_FLOW_ITEM_TYPE_ETH}, {.type = RTE_FLOW_ITEM_TYPE_END}};
+	struct rte_flow_action_mark mark = {.id = 7};
+	struct rte_flow_action actions[] = {
+		{.type = transfer ? RTE_FLOW_ACTION_TYPE_VOID : RTE_FLOW_ACTION_TYPE_MARK,
+			.conf = &mark},
+		*action, {.type = RTE_FLOW_ACTION_TYPE_END}};
+	struct rte_flow_error error = {0};
+	struct rte_flow *f = rte_flow_create(0, &attr, pattern, actions, &error);
+
+	if (f == NULL)
+		fail_msg("%s", error.message);
+	return f;
+}
+
+// No buffer of the NIC's own is in use while packets come, by rule and without.
+static void
+test_lands(void **state)
+{
+	struct rte_mempool *pool = pool_new(POOL, 0);
+	struct rte_flow_action_queue conf = {.index = 1};
+	struct rte_flow_action to_queue = {RTE_FLOW_ACTION_TYPE_QUEUE, &conf};
+	struct rte_mbuf *m;
+
+	plug_pools(pool, pool);
+	assert_ptr_equal(landing(), pool);
+	take(0, 500, pool);
+	assert_int_equal(rte_mempool_in_use_count(nic()->pool), 0);
+	rule(false, &to_queue);
+	take(1, 500, pool);
+	while (rte_eth_rx_burst(0, 1, &m, 1) == 0)
+		;
+	assert_true(m->ol_flags & RTE_MBUF_F_RX_FDIR_ID);
+	assert_int_equal(m->hash.fdir.hi, 7);
+	rte_pktmbuf_free(m);
+	assert_int_equal(rte_mempool_in_use_count(nic()->pool), 0);
+	unplug_pools(pool, pool);
+}
+
+// While a rule of the switch could take packets elsewhere, they land in the NIC's own buffers, and
+// all of the application's are back.
+static void
+test_transfer(void **state)
+{
+	struct rte_mempool *pool = pool_new(POOL, 0);
+	struct rte_flow_action drop = {RTE_FLOW_ACTION_TYPE_DROP, NULL};
+	struct rte_flow_error error;
+	struct rte_mbuf *pkts[32];
+	struct rte_flow *f;
+	uint16_t n;
+
+	plug_pools(pool, pool);
+	take(0, 100, pool);
+	f = rule(true, &drop);
+	do {
+		n = rte_eth_rx_burst(0, 0, pkts, RTE_DIM(pkts));
+		rte_pktmbuf_free_bulk(pkts, n);
+	} while (n > 0);
+	assert_null(landing());
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+	assert_int_equal(rte_flow_destroy(0, f, &error), 0);
+	take(0, 200, pool);
+	assert_ptr_equal(landing(), pool);
+	unplug_pools(pool, pool);
+}
+
+// Mempools that differ, are small, or not for several threads: packets are copied into them.
+static void
+test_refused(void **state)
+{
+	struct rte_mempool *a = pool_new(POOL, 0), *b = pool_new(POOL, 0);
+
+	plug_pools(a, b);
+	assert_null(landing());
+	take(0, 200, a);
+	unplug_pools(a, b);
+	a = pool_new(EMU_LANDING_BUFS - 1, 0);
+	plug_pools(a, a);
+	assert_null(landing());
+	take(0, 200, a);
+	unplug_pools(a, a);
+	a = pool_new(POOL, RTE_MEMPOOL_F_SP_PUT);
+	plug_pools(a, a);
+	assert_null(landing());
+	take(0, 200, a);
+	unplug_pools(a, a);
+}
+
+// An application that holds all its buffers gets no more packets, which are counted, and goes on
+// when it gives some back.
+static void
+test_exhausted(void **state)
+{
+	struct rte_mempool *pool = pool_new(POOL, 0);
+	struct rte_mbuf *held[POOL], *pkts[32];
+	struct rte_eth_stats stats;
+	unsigned int n = 0;
+
+	plug_pools(pool, pool);
+	do {
+		uint16_t k = rte_eth_rx_burst(0, 0, pkts, RTE_DIM(pkts));
+
+		memcpy(&held[n], pkts, k * sizeof(pkts[0]));
+		n += k;
+		assert_int_equal(rte_eth_stats_get(0, &stats), 0);
+	} while (stats.rx_nombuf == 0);
+	assert_int_equal(rte_mempool_avail_count(pool), 0);
+	rte_pktmbuf_free_bulk(held, n);
+	take(0, 500, pool);
+	unplug_pools(pool, pool);
+}
+
+// A backend that is put behind the wire lands as well, a queue that goes ends it.
+static void
+test_changes(void **state)
+{
+	struct rte_mempool *pool = pool_new(POOL, 0);
+	char why[256];
+
+	plug_pools(pool, pool);
+	take(0, 100, pool);
+	assert_int_equal(emu_nic_set_backend(nic(), &nic()->sides[0],
+				 "[generator,flows=9,pps=0,v6=0,seed=2]", why, sizeof(why)),
+		0);
+	take(0, 300, pool);
+	assert_ptr_equal(landing(), pool);
+	assert_int_equal(rte_eth_dev_rx_queue_stop(0, 1), 0);
+	assert_int_equal(rte_eth_rx_queue_setup(0, 1, 64, 0, NULL, pools[1]), 0);
+	assert_null(landing());
+	take(0, 300, pool);
+	unplug_pools(pool, pool);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lands),
+		cmocka_unit_test(test_transfer),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_exhausted),
+		cmocka_unit_test(test_changes),
+	};
+
+	return run_nic_tests(argv[0], tests, RTE_DIM(tests));
+}

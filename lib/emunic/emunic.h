@@ -274,7 +274,8 @@ struct emu_nic {
 	uint16_t misses_to_vm; // VFs whose misses go to the VM
 	struct emu_ages ages;
 	pthread_mutex_t insert_lock; // one insertion at a time, as long as it may sleep
-	uint64_t insert_next_ns;     // when insert_rate allows the next one
+	uint64_t insert_next_ns;     // when insert_rate allows the next one, and
+	uint64_t insert_done_ns;     // when that before it is done; CLOCK_MONOTONIC
 	uint64_t reading;            // of the rule counters, by counter_lag
 
 	// The ledger, with what queues that are gone had.

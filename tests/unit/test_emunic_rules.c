@@ -3,6 +3,8 @@
 // and queues, dump, and the transfer proxy.
 #include "emunic_nic.h"
 
+#include <time.h>
+
 #include "rte_pmd_emunic.h"
 
 static struct rte_flow_error error;
@@ -241,7 +243,8 @@ udp_table(uint32_t size, struct rte_flow_pattern_template **p, struct rte_flow_a
 }
 
 static struct rte_flow *
-queue_rule(struct rte_flow_template_table *t, uint16_t port, bool postpone, void *data)
+queue_rule(
+	uint32_t queue, struct rte_flow_template_table *t, uint16_t port, bool postpone, void *data)
 {
 	const struct rte_flow_op_attr op = {.postpone = postpone};
 	const struct rte_flow_item_udp spec = {.hdr.dst_port = rte_cpu_to_be_16(port)};
@@ -256,7 +259,7 @@ queue_rule(struct rte_flow_template_table *t, uint16_t port, bool postpone, void
 		{.type = RTE_FLOW_ACTION_TYPE_END},
 	};
 
-	return rte_flow_async_create(0, 0, &op, t, items, 0, actions, 0, data, &error);
+	return rte_flow_async_create(0, queue, &op, t, items, 0, actions, 0, data, &error);
 }
 
 static void
@@ -285,8 +288,8 @@ test_queues(void **state)
 	table = udp_table(3, &pattern, &actions);
 	assert_non_null(table);
 	assert_int_equal(rte_eth_dev_start(0), 0);
-	rules[0] = queue_rule(table, 53, true, &marks[0]);
-	rules[1] = queue_rule(table, 54, true, &marks[1]);
+	rules[0] = queue_rule(0, table, 53, true, &marks[0]);
+	rules[1] = queue_rule(0, table, 54, true, &marks[1]);
 	assert_non_null(rules[1]);
 	assert_int_equal(rte_flow_pull(0, 0, results, 4, &error), 0); // postponed
 	assert_int_equal(rte_flow_push(0, 0, &error), 0);
@@ -302,9 +305,9 @@ test_queues(void **state)
 	enter();
 	assert_int_equal(hits(rules[0]), 1);
 	assert_int_equal(hits(rules[1]), 0);
-	rules[2] = queue_rule(table, 55, false, &marks[2]);
+	rules[2] = queue_rule(0, table, 55, false, &marks[2]);
 	assert_non_null(rules[2]);
-	assert_null(queue_rule(table, 56, false, NULL)); // nb_flows
+	assert_null(queue_rule(0, table, 56, false, NULL)); // nb_flows
 	assert_int_equal(rte_errno, ENOSPC);
 	for (unsigned int i = 0; i < 2; i++)
 		assert_int_equal(rte_flow_async_destroy(0, 0, &now, rules[i], NULL, &error), 0);
@@ -320,6 +323,62 @@ test_queues(void **state)
 	unplug(); // the actions template and the queue go with the port
 }
 
+static double
+seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+// How long four insertions take: one by each of two queues, one by rte_flow_create, and one by a
+// queue again.
+static double
+time_of_insertions(const char *mood)
+{
+	const struct rte_flow_port_attr attr = {0};
+	const struct rte_flow_queue_attr size = {.size = 4};
+	const struct rte_flow_queue_attr *queues[] = {&size, &size};
+	const struct rte_flow_action drop[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_DROP}, {.type = RTE_FLOW_ACTION_TYPE_END}};
+	struct rte_flow_pattern_template *pattern;
+	struct rte_flow_actions_template *actions;
+	struct rte_flow_template_table *table;
+	struct rte_flow_op_result results[4];
+	double start, end;
+	char args[128];
+	int got = 0;
+
+	snprintf(args, sizeof(args), "queues=2,representor=vf0,firmware=inline,%s", mood);
+	plug_with(args, 0);
+	assert_int_equal(rte_eth_dev_stop(0), 0);
+	assert_int_equal(rte_flow_configure(0, &attr, 2, queues, &error), 0);
+	table = udp_table(9, &pattern, &actions);
+	assert_non_null(table);
+	assert_int_equal(rte_eth_dev_start(0), 0);
+	start = seconds();
+	assert_non_null(queue_rule(0, table, 53, false, NULL));
+	assert_non_null(queue_rule(1, table, 54, false, NULL));
+	assert_non_null(rte_flow_create(0, &ingress, any, drop, &error));
+	assert_non_null(queue_rule(0, table, 55, false, NULL));
+	while (got < 3)
+		for (uint32_t q = 0; q < 2; q++)
+			got += rte_flow_pull(0, q, results, 4, &error);
+	end = seconds();
+	assert_int_equal(rte_flow_flush(0, &error), 0);
+	unplug();
+	return end - start;
+}
+
+// The NIC takes one insertion after the other, whichever way they come.
+static void
+test_insertion_cost(void **state)
+{
+	assert_true(time_of_insertions("insert_us=10000") >= 0.04);
+	assert_true(time_of_insertions("insert_rate=100") >= 0.03);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -329,6 +388,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_insertion_cost),
 	};
 
 	return run_nic_tests(argv[0], tests, RTE_DIM(tests));

@@ -149,14 +149,10 @@ void
 emu_async_complete(struct emu_port *port, struct emu_async_queue *q,
 	const struct rte_flow_op_attr *attr, bool insertion, void *user_data)
 {
-	const struct emu_moods *m = &port->nic->moods;
-	uint64_t cost = 0, now = now_ns();
+	uint64_t now = now_ns();
 	struct emu_async *a = port->async;
 
-	if (insertion)
-		cost = RTE_MAX(
-			m->insert_us * 1000ULL, m->insert_rate > 0 ? NS_PER_S / m->insert_rate : 0);
-	a->ready_ns = RTE_MAX(a->ready_ns, now) + cost;
+	a->ready_ns = RTE_MAX(a->ready_ns, insertion ? emu_insertion_turn(port->nic, now) : now);
 	q->ring[(q->head + q->n) % q->size] = (struct result){user_data, a->ready_ns};
 	q->n++;
 	if (attr == NULL || !attr->postpone)

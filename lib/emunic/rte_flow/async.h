@@ -11,12 +11,13 @@
 // set of both with a group, a priority and a size. What an operation brings is put into its
 // templates, and the whole is judged and inserted as rte_flow_create does it, into the same
 // tables. An operation is done when it is queued; its result comes to pull no earlier than the
-// time that the NIC takes for it (insert_us=, insert_rate=), one after the other, and, when it was
-// postponed, not before push. An operation that is refused is refused at once and queues nothing.
-// What it refuses: more than EMU_ASYNC_QUEUES queues of EMU_ASYNC_SIZE operations, a full queue,
-// patterns and actions of other types than their templates', and the end of what is in use.
-// Shared actions are created, updated, queried and destroyed on the queues in the same way.
-// Thread safety: as rte_flow demands, one thread at a time for each queue; templates any.
+// time that the NIC takes for it (insert_us=, insert_rate=), one after the other over all ports,
+// queues and rte_flow_create, and, when it was postponed, not before push. An operation that is
+// refused is refused at once and queues nothing. What it refuses: more than EMU_ASYNC_QUEUES queues
+// of EMU_ASYNC_SIZE operations, a full queue, patterns and actions of other types than their
+// templates', and the end of what is in use. Shared actions are created, updated, queried and
+// destroyed on the queues in the same way. Thread safety: as rte_flow demands, one thread at a time
+// for each queue; templates any.
 
 #define EMU_ASYNC_QUEUES 64
 #define EMU_ASYNC_SIZE 4096

@@ -190,27 +190,33 @@ sleep_ns(uint64_t ns)
 		;
 }
 
-// The time that the hardware takes for an insertion: each takes insert_us, and they do not come
-// faster than insert_rate.
+uint64_t
+emu_insertion_turn(struct emu_nic *nic, uint64_t now)
+{
+	const struct emu_moods *m = &nic->moods;
+	uint64_t free = RTE_MAX(nic->insert_next_ns, nic->insert_done_ns);
+	uint64_t begin = RTE_MAX(now, free);
+
+	if (m->insert_rate > 0)
+		nic->insert_next_ns = begin + NS_PER_S / m->insert_rate;
+	nic->insert_done_ns = begin + m->insert_us * 1000ULL;
+	return nic->insert_done_ns;
+}
+
+// Waits as long as the hardware takes for an insertion.
 static void
 insertion_cost(struct emu_nic *nic)
 {
-	uint32_t rate, us;
 	struct timespec ts;
-	uint64_t now;
+	uint64_t now, done;
 
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = ts.tv_sec * NS_PER_S + ts.tv_nsec;
 	emu_gate_enter(&nic->gate);
-	rate = nic->moods.insert_rate;
-	us = nic->moods.insert_us;
+	done = emu_insertion_turn(nic, now);
 	emu_gate_leave(&nic->gate);
-	if (rate > 0) {
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		now = ts.tv_sec * NS_PER_S + ts.tv_nsec;
-		if (nic->insert_next_ns > now)
-			sleep_ns(nic->insert_next_ns - now);
-		nic->insert_next_ns = RTE_MAX(nic->insert_next_ns, now) + NS_PER_S / rate;
-	}
-	sleep_ns(us * 1000ULL);
+	if (done > now)
+		sleep_ns(done - now);
 }
 
 // The next insertions that are to fail.

@@ -53,6 +53,10 @@ struct emu_port *emu_flow_port(struct emu_port *port, uint16_t ethdev_id);
 bool emu_flow_live(const struct emu_port *port, const struct rte_flow *flow);
 // Error when the device is gone.
 int emu_flow_gone(struct emu_port *port, struct rte_flow_error *error);
+// When an insertion that begins now (CLOCK_MONOTONIC, ns), or as soon as the NIC can, is done: each
+// takes insert_us, one after the other, and they do not begin faster than insert_rate. Under the
+// gate; it counts as begun.
+uint64_t emu_insertion_turn(struct emu_nic *nic, uint64_t now);
 // Judges the rule and inserts it, by the limits and moods of the NIC. NULL with error set. Under
 // the gate; whoever calls it has let the time pass that an insertion takes.
 struct rte_flow *emu_flow_insert(struct emu_port *port, const struct rte_flow_attr *attr,

@@ -55,6 +55,9 @@ static const struct field datapath_fields[] = {
 		.dflt = "16384", .help = "packet buffers of each pool"},
 	{"sleep_after", FIELD_UINT, AT(config, sleep_after), .min = 0, .max = 1000000,
 		.dflt = "64", .help = "empty polls before a worker naps, 0: never"},
+	{"tx_hold_us", FIELD_UINT, AT(config, tx_hold_us), .min = 0, .max = 1000, .dflt = "0",
+		.help = "microseconds that a packet may wait in a worker for others to the same "
+			"transmit queue, until there are 32; 0: only for those of the same poll"},
 	{"balance", FIELD_OBJECT, .offset = 0, .object = &balance_type,
 		.help = "queues move between workers"},
 	{.key = NULL},

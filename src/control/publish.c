@@ -272,6 +272,7 @@ publish(struct control *c, bool decisions)
 	if (c->cfg->insert_budget != 0)
 		p->s.insert_tokens =
 			(uint32_t)((uint64_t)c->cfg->insert_budget * DP_TICK_NS / SL_NS_PER_S) + 1;
+	p->s.tx_hold_us = c->cfg->tx_hold_us;
 	p->s.report_rate = placements_report_rate(c);
 	if (c->running) {
 		old = (struct published *)(uintptr_t)dp_publish(c->dp, &p->s);

@@ -161,6 +161,8 @@ struct dp_worker {
 
 	struct dp_txbuf *dirty[LCORE_DIRTY_MAX];
 	uint16_t n_dirty;
+	uint64_t tx_hold;  // cycles, 0: nothing is held
+	uint64_t tx_until; // what is held goes then
 	uint16_t n_freed;
 	struct rte_mbuf *freed[DP_TXBUF];
 	struct dp_port *scheds[LCORE_SCHEDS_MAX]; // whose rings hold something

@@ -5,6 +5,7 @@
 
 #include "classify/entry.h"
 #include "out/ring.h"
+#include "out/tx.h"
 #include "tick.h"
 #include "trace/trace.h"
 
@@ -86,6 +87,7 @@ obey(struct dp_worker *w, struct dp_order *o)
 		dump(w, o->dump);
 		break;
 	case DP_ORD_SYNC:
+		tx_flush_all(w);
 		tick_publish(w);
 		break;
 	case DP_ORD_TRACE:

@@ -50,6 +50,7 @@ adopt(struct dp_worker *w, const struct dp_snapshot *s)
 	if (s->gen != w->snap_gen || w->gen == 0)
 		w->gen++;
 	w->snap_gen = s->gen;
+	w->tx_hold = s->tx_hold_us * w->dp->us_cycles;
 	w->move_at = 0;
 	memset(w->rxq, 0, sizeof(w->rxq));
 	adopt_outputs(w, s);
@@ -63,6 +64,11 @@ look_at_snapshot(struct dp_worker *w)
 {
 	uint64_t published;
 
+	if (unlikely(w->n_dirty != 0)) { // held packets lead to ports of this snapshot
+		if (atomic_load_explicit(&w->dp->published, memory_order_acquire) == w->adopted)
+			return;
+		tx_flush_all(w);
+	}
 	if (unlikely(!w->online)) {
 		rte_rcu_qsbr_thread_online(w->dp->qsbr, w->id);
 		w->online = true;
@@ -78,6 +84,7 @@ look_at_snapshot(struct dp_worker *w)
 void
 dp_worker_offline(struct dp_worker *w)
 {
+	tx_flush_all(w);
 	w->snap = NULL;
 	w->online = false;
 	rte_rcu_qsbr_thread_offline(w->dp->qsbr, w->id);
@@ -97,8 +104,7 @@ one_loop(struct dp_worker *w)
 	found += handover_take(w);
 	lap(w, DP_STAGE_RECEIVE);
 	// Before the rings: a flow may have come to one in this loop, behind what it sent directly.
-	if (w->n_dirty != 0)
-		tx_flush_all(w);
+	tx_loop_end(w);
 	lap(w, DP_STAGE_TRANSMIT);
 	if (w->n_scheds != 0)
 		found += rings_serve(w);

@@ -229,6 +229,7 @@ bench_publish(struct bench *b)
 	s->n_classes = 3;
 	s->report_rate = b->snap != NULL ? b->snap->report_rate : UINT32_MAX;
 	s->idle_ticks = b->snap != NULL ? b->snap->idle_ticks : 0;
+	s->tx_hold_us = b->snap != NULL ? b->snap->tx_hold_us : 0;
 	s->insert_tokens = b->snap != NULL ? b->snap->insert_tokens : 0;
 	s->lanes = b->lanes;
 	s->takeover = b->takeover;

@@ -80,3 +80,34 @@ tx_flush_all(struct dp_worker *w)
 		tx_flush(w, w->dirty[i]);
 	w->n_dirty = 0;
 }
+
+// Those with enough in them; the others stay.
+static void
+flush_full(struct dp_worker *w)
+{
+	uint16_t i, kept = 0;
+
+	for (i = 0; i < w->n_dirty; i++) {
+		struct dp_txbuf *b = w->dirty[i];
+
+		if (b->n >= TX_ENOUGH)
+			tx_flush(w, b);
+		else if (b->n != 0)
+			w->dirty[kept++] = b;
+	}
+	w->n_dirty = kept;
+}
+
+void
+tx_loop_end(struct dp_worker *w)
+{
+	if (w->n_dirty == 0)
+		return;
+	// What a ring gives must not overtake what went to its target directly, nor a flow itself
+	// while it, or its queue, moves.
+	if (likely(w->tx_hold == 0) || w->now >= w->tx_until || w->n_scheds != 0 ||
+		w->move_mode != DP_MOVE_NONE || w->snap->takeover != NULL)
+		tx_flush_all(w);
+	else
+		flush_full(w);
+}

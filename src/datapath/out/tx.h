@@ -6,11 +6,22 @@
 
 #include "lcore.h"
 
-// Transmit buffers: packets of one poll for one (port, queue), sent together. What the device does
-// not take at once and at a second try is dropped by name. Thread safety: owner thread only.
+// Transmit buffers: packets for one (port, queue), sent together. What the device does not take at
+// once and at a second try is dropped by name.
+//
+// What a poll gave is sent at its end. Where traffic is thin that is a packet or two, each for the
+// price of a doorbell or of a guest's notification: with a time to hold (snapshot.tx_hold_us) the
+// buffers gather over polls, until one has TX_ENOUGH or the oldest packet has waited that long;
+// then all are sent. Held packets lead to ports of the snapshot, so that none is held when the
+// worker says that it uses no old one: before a new snapshot, a nap and the end all are sent, and a
+// grace period takes as long as the time to hold at most. Thread safety: owner thread only.
+
+#define TX_ENOUGH (DP_TXBUF / 2)
 
 void tx_flush(struct dp_worker *w, struct dp_txbuf *b);
 void tx_flush_all(struct dp_worker *w);
+// Sends what is not to be held any longer.
+void tx_loop_end(struct dp_worker *w);
 
 // n packets of one origin were put behind those of b, which has room for them: bytes of them, mem
 // of buffer memory.
@@ -23,6 +34,8 @@ tx_added(struct dp_worker *w, struct dp_txbuf *b, uint16_t origin, uint16_t n, u
 	if (b->n == 0) {
 		if (unlikely(w->n_dirty == LCORE_DIRTY_MAX))
 			tx_flush_all(w);
+		if (w->n_dirty == 0)
+			w->tx_until = w->now + w->tx_hold;
 		w->dirty[w->n_dirty++] = b;
 	}
 	run = b->run + b->n_runs;

@@ -244,6 +244,7 @@ struct config {
 	uint32_t insert_budget; // flows a second that a full cache takes; 0: all
 	uint32_t mbufs;         // packet buffers of each pool
 	uint32_t sleep_after;   // empty polls before a worker naps, 0: never
+	uint32_t tx_hold_us;    // that packets wait for others, 0: for those of the same poll
 	struct config_balance balance;
 	struct config_offload offload;
 	uint8_t n_classes; // class 0 is the default; there is always one

@@ -43,7 +43,7 @@ struct dp_txrun { // neighbours of one origin
 	uint32_t bytes;
 };
 
-struct dp_txbuf { // packets of this poll for one transmit queue; empty at the end of a loop
+struct dp_txbuf { // packets for one transmit queue (out/tx.h)
 	struct dp_port *port;
 	uint16_t queue;
 	uint16_t n, n_runs;

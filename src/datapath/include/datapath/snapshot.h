@@ -135,6 +135,7 @@ struct dp_snapshot {
 	struct dp_takeover *takeover; // NULL: none is under way
 	uint32_t idle_ticks;          // software flows idle for longer leave the cache
 	uint32_t insert_tokens;       // of a full cache and a tick (cache_budget); 0: no limit
+	uint32_t tx_hold_us;  // a worker gathers packets for so long (out/tx.h); 0: for one poll
 	uint32_t report_rate; // decayed bytes from which on a flow is reported: dp_report_rate(bps)
 };
 

@@ -103,10 +103,12 @@ removed(struct offload *o, struct of_flow *f, struct of_side *s)
 static void
 count_final(struct offload *o, struct of_flow *f, uint32_t packets, uint64_t bytes)
 {
+	if (f->expected && packets)
+		offload_expect_seen(o, f, true, bytes);
 	f->packets[f->last_path] += packets;
 	f->bytes[f->last_path] += bytes;
 	if (packets || bytes)
-		offload_traits_add(f, o->now, packets, bytes);
+		offload_traits_add(o, f, o->now, packets, bytes);
 }
 
 void

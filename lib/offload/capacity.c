@@ -6,8 +6,9 @@
 // grows while answers come as fast as ever and shrinks when they take twice that (as TCP Vegas
 // does), so that the choice of what goes next is made late. A pool of the least residents seen is
 // kept by sampling (as Redis does for its eviction), and the least of it, published to the workers,
-// is what a flow has to beat to be worth a report. Cost: some samples a round while entries are
-// wanted, next to none otherwise.
+// is what a flow has to beat to be worth a report. Where newcomers are worth clearly more than the
+// least residents, some entries are kept free for such newcomers, since a swap takes two
+// operations. Cost: some samples a round while entries are wanted, next to none otherwise.
 #include <math.h>
 
 #include "internal.h"
@@ -16,12 +17,12 @@
 #define WINDOW_LEAST 4.0
 #define WINDOW_FIRST 16.0
 #define RESERVE_PART 16 // of the table is kept free for newcomers
-#define RESERVE_WORTH 4 // that are worth so many times more
+#define RESERVE_WORTH 2 // that are worth so many times more
 #define COUNTS 64
-#define LOAD_REPORTS 512 // of a round
+#define LOAD_REPORTS 512 // of ROUND_NS
 #define LOAD_FIRST 500.0 // bytes a second
 #define LOAD_MOST 1e8
-#define LOAD_FALL 0.98 // a round: half in 35
+#define LOAD_FALL 0.98 // in ROUND_NS: half in 35
 #define ROUND_NS SL_NS_PER_MS
 #define RUSH_WINDOW 512
 #define CALM_NS (100 * SL_NS_PER_MS) // nobody wanted an entry for so long
@@ -53,7 +54,7 @@ offload_pool_forget(struct of_nic *n, const struct of_side *s)
 static void
 pool_offer(struct offload *o, struct of_nic *n, struct of_side *s)
 {
-	double worth = offload_worth(offload_flow_of(s), o->now);
+	double worth = offload_worth(o, offload_flow_of(s), o->now);
 	uint32_t i, at = 0;
 
 	for (i = 0; i < n->n_pool; i++) {
@@ -98,7 +99,7 @@ pool_refresh(struct offload *o, struct of_nic *n)
 	uint32_t i;
 
 	for (i = 0; i < n->n_pool; i++)
-		n->pool_worth[i] = offload_worth(offload_flow_of(n->pool[i]), o->now);
+		n->pool_worth[i] = offload_worth(o, offload_flow_of(n->pool[i]), o->now);
 	// Those that may not leave now make room for some that may.
 	for (i = n->n_pool; i-- > 0 && o->n_limited > 0;) {
 		if (offload_vm_keeps_entry(n->pool[i], OFFLOAD_NONE, o))
@@ -171,7 +172,7 @@ keep_reserve(struct offload *o, struct of_nic *n)
 		spare = n->limit + n->leaving > n->entries ? n->limit + n->leaving - n->entries : 0;
 		least = offload_pool_least(o, n, OFFLOAD_NONE);
 		if (spare >= reserve || !least || !offload_capacity_room(o, n) ||
-			offload_worth(offload_flow_of(least), o->now) * RESERVE_WORTH >
+			offload_worth(o, offload_flow_of(least), o->now) * RESERVE_WORTH >
 				n->entry_worth ||
 			!offload_order_remove(
 				o, offload_flow_of(least), least, OFFLOAD_R_TABLE_FULL))
@@ -183,11 +184,12 @@ void
 offload_capacity_tick(struct offload *o, struct of_nic *n)
 {
 	struct of_side *least;
+	double worth;
 
 	if (n->table_wanted)
 		n->wanted_ns = o->now;
 	if (!n->limit_known || n->entries + n->limit / RESERVE_PART + 1 < n->limit) {
-		n->least = 0;
+		n->least = n->spare_least = 0;
 		return;
 	}
 	if (o->now - n->wanted_ns > CALM_NS && o->now < n->pool_ns)
@@ -196,9 +198,18 @@ offload_capacity_tick(struct offload *o, struct of_nic *n)
 	pool_refresh(o, n);
 	keep_reserve(o, n);
 	least = offload_pool_least(o, n, OFFLOAD_NONE);
-	n->least = n->entries < n->limit || !least || offload_vm_any_owed(o, n->nic)
-			   ? 0
-			   : offload_worth(offload_flow_of(least), o->now);
+	worth = least && !offload_vm_any_owed(o, n->nic)
+			? offload_worth(o, offload_flow_of(least), o->now)
+			: 0;
+	n->spare_least = worth * RESERVE_WORTH <= n->entry_worth ? worth : 0;
+	n->least = n->entries < n->limit ? 0 : worth;
+}
+
+// Entries that are kept free are for those that are worth making room for.
+bool
+offload_capacity_takes(const struct of_nic *n, double worth)
+{
+	return worth >= n->spare_least * OF_CLEARLY;
 }
 
 void
@@ -212,6 +223,9 @@ offload_capacity_entered(struct of_nic *n, double worth)
 void
 offload_load_tick(struct offload *o)
 {
+	if (o->now < o->load_ns)
+		return;
+	o->load_ns = o->now + ROUND_NS;
 	if (o->reports > LOAD_REPORTS)
 		o->load_bar = o->load_bar < LOAD_FIRST ? LOAD_FIRST : o->load_bar * 2;
 	else if (o->reports < LOAD_REPORTS / 2)

@@ -131,7 +131,7 @@ eswitch_worth(const struct offload *o, const struct of_flow *f, uint64_t rate)
 		return OFFLOAD_R_LIGHT;
 	if (p && p->least_bps)
 		least = p->least_bps;
-	if (!has && f->hint <= 0 && rate < least)
+	if (!has && !f->expected && f->hint <= 0 && rate < least)
 		return OFFLOAD_R_LIGHT;
 	return OFFLOAD_R_NONE;
 }

@@ -100,18 +100,21 @@ offload_flow_report(struct offload *o, const struct flow_key *key, uint8_t worke
 		f = offload_table_add(o, key, worker, d);
 		if (!f)
 			return UINT32_MAX;
+		offload_expect_new(o, f, bytes);
 	} else {
 		change_worker(o, f, worker);
 		f->unsure = f->unsure && f->worker != worker;
 		if ((int32_t)(d->gen - f->d.gen) >= 0)
 			redecide(o, f, d);
 	}
+	if (f->expected && packets)
+		offload_expect_seen(o, f, false, bytes);
 	f->gone = false;
 	if ((unsigned)path < OFFLOAD_PATHS) {
 		f->packets[path] += packets;
 		f->bytes[path] += bytes;
 	}
-	offload_traits_add(f, o->now, packets, bytes);
+	offload_traits_add(o, f, o->now, packets, bytes);
 	if (packets)
 		offload_touch(o, f);
 	rank_changed(o, f);
@@ -127,9 +130,11 @@ offload_flow_count(struct offload *o, uint32_t id, uint32_t packets, uint64_t by
 	if (!f)
 		return;
 	o->now = sl_now(o->clock);
+	if (f->expected && packets)
+		offload_expect_seen(o, f, true, bytes);
 	f->packets[f->last_path] += packets;
 	f->bytes[f->last_path] += bytes;
-	offload_traits_add(f, o->now, packets, bytes);
+	offload_traits_add(o, f, o->now, packets, bytes);
 	if (packets) {
 		offload_touch(o, f);
 		offload_proof_moved(o, f);
@@ -148,7 +153,7 @@ offload_flow_left(
 	o->now = sl_now(o->clock);
 	f->packets[path] += packets;
 	f->bytes[path] += bytes;
-	offload_traits_add(f, o->now, packets, bytes);
+	offload_traits_add(o, f, o->now, packets, bytes);
 	if (packets)
 		offload_touch(o, f);
 	rank_changed(o, f);
@@ -168,7 +173,7 @@ offload_flow_gone(struct offload *o, const struct flow_key *key, uint32_t packet
 	f->packets[in->host] += packets;
 	f->bytes[in->host] += bytes;
 	if (packets || bytes)
-		offload_traits_add(f, o->now, packets, bytes);
+		offload_traits_add(o, f, o->now, packets, bytes);
 	f->gone = true;
 	in->host = OFFLOAD_SOFTWARE;
 	if (!in->has_entry) {

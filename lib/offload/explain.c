@@ -87,8 +87,8 @@ explain_queue(const struct offload *o, const struct offload_flow_info *info, enu
 }
 
 static void
-explain_place(
-	const struct offload *o, const struct offload_side_info *s, char *buf, unsigned long len)
+explain_place(const struct offload *o, const struct offload_side_info *s, bool expected, char *buf,
+	unsigned long len)
 {
 	char name[64] = "";
 
@@ -99,8 +99,9 @@ explain_place(
 			s->state == OFFLOAD_ST_INSTALLING ? offload_path_name(s->wanted.path)
 							  : "on its way to another place");
 	else
-		snprintf(buf, len, "where it wants to be: %s%s%s",
-			offload_path_name(s->actual.path), name[0] ? " " : "", name);
+		snprintf(buf, len, "where it wants to be: %s%s%s%s",
+			offload_path_name(s->actual.path), name[0] ? " " : "", name,
+			expected ? ", ahead of its first packet" : "");
 }
 
 static void
@@ -206,7 +207,7 @@ offload_explain(
 	}
 	switch (s->reason) {
 	case OFFLOAD_R_NONE:
-		explain_place(o, s, buf, len);
+		explain_place(o, s, offload_table_get(o, id)->expected, buf, len);
 		break;
 	case OFFLOAD_R_LIGHT:
 		explain_light(o, &info, buf, len);

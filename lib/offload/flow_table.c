@@ -122,7 +122,7 @@ make_room(struct offload *o)
 	TAILQ_FOREACH(f, &o->host, lru)
 	{
 		if (may_leave(o, f) &&
-			(!least || offload_worth(f, o->now) < offload_worth(least, o->now)))
+			(!least || offload_worth(o, f, o->now) < offload_worth(o, least, o->now)))
 			least = f;
 		if (++looks == LEAVE_LOOK)
 			break;
@@ -161,6 +161,7 @@ offload_table_add(struct offload *o, const struct flow_key *key, uint8_t worker,
 	}
 	f->key = *key;
 	f->hash = (uint32_t)flow_key_hash(key, o->seed);
+	f->kind = offload_kind_of(key);
 	f->d = *d;
 	f->worker = worker;
 	f->reverse = OF_NEVER;

@@ -19,6 +19,7 @@
 // What the files of this room share: the structs, and who keeps what right.
 //
 //   traits.c      rates, ranks                    flow_table.c  keys, ids, lists, who may leave
+//   expect.c      flows not seen yet
 //   queues.c      queue accounts                  nic.c         NICs, entries
 //   shape.c       limits, refused shapes          proof.c       rules that do nothing
 //   vm.c          guarantees and limits of VMs
@@ -43,7 +44,9 @@
 #define OF_BACKOFF_MAX_MS 10000
 #define OF_TEXT_MAX 96
 #define OF_NO_POLICY UINT16_MAX
-#define OF_POOL 32 // residents that may have to go next
+#define OF_POOL 32                         // residents that may have to go next
+#define OF_KINDS 256                       // of flows, by hash
+#define OF_EXPECT_OP_NS (1 * SL_NS_PER_MS) // what an operation takes, as long as that is not known
 
 struct of_flow;
 struct of_side;
@@ -119,9 +122,13 @@ struct of_flow {
 	int8_t asked;    // as it was given
 	uint16_t policy; // index of its rule, OF_NO_POLICY: none
 	bool heavy;
-	bool gone;   // its worker forgot it
-	bool unsure; // whether `worker` is still its worker
-	bool kept;   // in the list of flows that hold something
+	bool gone;     // its worker forgot it
+	bool unsure;   // whether `worker` is still its worker
+	bool expected; // no packet of it was seen yet (expect.c)
+	bool told;     // its packets were counted for its kind
+	uint8_t kind;  // index of kinds
+	bool answered; // the other direction was seen after it, or it is that one
+	bool kept;     // in the list of flows that hold something
 	uint8_t dirty;
 	uint8_t paths_ever;
 	uint8_t dscp;
@@ -131,6 +138,7 @@ struct of_flow {
 	uint64_t first_ns, last_ns, rate_ns;
 	double sum[OF_SCALES]; // decayed bytes at rate_ns
 	uint64_t all_packets, all_bytes;
+	double expect_s, expect_bytes; // expected: when, and how much, were it certain
 	uint64_t packets[OFFLOAD_PATHS], bytes[OFFLOAD_PATHS];
 	struct of_side side[2];
 	TAILQ_ENTRY(of_flow) lru;
@@ -141,6 +149,12 @@ struct of_flow {
 };
 
 LIST_HEAD(of_vm_flows, of_flow);
+
+struct of_kind { // of flows, by what they have turned out to be
+	double asked, answered;
+	double wait_s, bytes;       // of answers, smoothed
+	double flows, first, later; // reported; bytes of their first reports, and of all later ones
+};
 
 struct of_vm {
 	struct offload_vm_limits limits; // all 0: none
@@ -202,6 +216,7 @@ struct of_nic {
 	uint32_t n_pool;
 	uint64_t pool_ns, wanted_ns; // next refreshed; an entry was wanted last
 	double least;                // worth of the least that may go, 0: there is room
+	double spare_least;          // the same, also when some are kept free
 	double entry_worth;          // of flows when they get an entry, smoothed
 	double op_ns;                // what one operation takes, smoothed
 	double op_least_ns;          // when nothing else is under way
@@ -238,7 +253,8 @@ struct offload {
 	struct of_heap timers;
 	struct of_nic nic[OFFLOAD_NICS_MAX];
 	uint32_t next_nic; // whom the tick serves first
-	uint32_t reports;  // since the last round
+	uint32_t reports;  // since the load was looked at last
+	uint64_t load_ns;  // when it is next
 	double load_bar;   // bytes a second below which reports are too many to be heard
 	struct of_orders orders;
 	struct offload_policy *policies;
@@ -250,6 +266,7 @@ struct offload {
 	bool holds; // flows of these two
 	uint16_t hold_vport;
 	uint8_t hold_worker;
+	struct of_kind kinds[OF_KINDS];
 	struct offload_stats stats;
 };
 
@@ -289,13 +306,24 @@ offload_vm(const struct offload_decision *d)
 }
 
 // traits.c
-void offload_traits_add(struct of_flow *f, uint64_t now, uint32_t packets, uint64_t bytes);
+void offload_traits_add(
+	struct offload *o, struct of_flow *f, uint64_t now, uint32_t packets, uint64_t bytes);
 uint64_t offload_rate_fast(const struct of_flow *f, uint64_t now); // bit/s
 uint64_t offload_rate_slow(const struct of_flow *f, uint64_t now);
 uint64_t offload_rate(const struct of_flow *f, uint64_t now); // the greater of the two
 // What an entry for it is worth: bytes a second that it is expected to carry, raised or lowered by
 // its hint. Falls until the next packet comes.
-double offload_worth(const struct of_flow *f, uint64_t now);
+double offload_worth(const struct offload *o, const struct of_flow *f, uint64_t now);
+
+// expect.c
+// f was reported for the first time.
+void offload_expect_new(struct offload *o, struct of_flow *f, uint64_t bytes);
+// The first packets of an expected flow: carried by its rule, or not.
+void offload_expect_seen(struct offload *o, struct of_flow *f, bool carried, uint64_t bytes);
+double offload_expect_worth(const struct of_flow *f, uint64_t now);
+uint8_t offload_kind_of(const struct flow_key *key);
+void offload_kind_seen(struct offload *o, struct of_flow *f, uint64_t bytes);
+double offload_kind_promise(const struct offload *o, const struct of_flow *f);
 
 // flow_table.c
 int offload_table_init(struct offload *o);
@@ -417,6 +445,7 @@ void offload_load_tick(struct offload *o);
 void offload_capacity_tick(struct offload *o, struct of_nic *n);
 // One operation was answered that was given out at since_ns.
 void offload_capacity_answer(struct offload *o, struct of_nic *n, uint64_t since_ns);
+bool offload_capacity_takes(const struct of_nic *n, double worth);
 void offload_capacity_entered(struct of_nic *n, double worth); // a flow of that worth
 bool offload_capacity_room(const struct offload *o, const struct of_nic *n);
 void offload_pool_forget(struct of_nic *n, const struct of_side *s);

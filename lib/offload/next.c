@@ -7,9 +7,9 @@
 #include "internal.h"
 
 static uint64_t
-worth_bps(const struct of_flow *f, uint64_t now)
+worth_bps(const struct offload *o, const struct of_flow *f, uint64_t now)
 {
-	double worth = offload_worth(f, now) * 8;
+	double worth = offload_worth(o, f, now) * 8;
 
 	return worth < 1e18 ? (uint64_t)worth : (uint64_t)1e18;
 }
@@ -29,7 +29,7 @@ least_of(const struct offload *o, const struct of_flow *f, const struct of_side 
 
 		if (offload_vm_keeps_entry(r, offload_vm(&f->d), o))
 			continue;
-		worth = offload_worth(offload_flow_of(r), now);
+		worth = offload_worth(o, offload_flow_of(r), now);
 		if (!least || worth < least_worth) {
 			least = r;
 			least_worth = worth;
@@ -45,7 +45,7 @@ least_of(const struct offload *o, const struct of_flow *f, const struct of_side 
 		h = TAILQ_FIRST(&p->account[kind][i].holds);
 		if (!h || p->account[kind][i].q.state != OFFLOAD_Q_EXCLUSIVE || h->side == s)
 			continue;
-		worth = offload_worth(offload_flow_of(h->side), now);
+		worth = offload_worth(o, offload_flow_of(h->side), now);
 		if (!least || worth < least_worth) {
 			least = h->side;
 			least_worth = worth;
@@ -86,9 +86,9 @@ offload_rival_of(
 		return false;
 	residency = offload_residency(o, least);
 	out->flow = offload_flow_of(least)->id.index;
-	out->worth_bps = worth_bps(offload_flow_of(least), now);
+	out->worth_bps = worth_bps(o, offload_flow_of(least), now);
 	out->needs_bps = (uint64_t)((double)out->worth_bps * OF_CLEARLY);
-	out->has_bps = worth_bps(f, now);
+	out->has_bps = worth_bps(o, f, now);
 	out->stays_ns = now - least->since_ns < residency ? least->since_ns + residency : 0;
 	out->before = count_before(s);
 	return true;

@@ -300,7 +300,7 @@ offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind, uint16
 		}
 		if (offload_vm_keeps_queue(o, h, for_vm))
 			continue;
-		rank = offload_worth(offload_flow_of(s), o->now);
+		rank = offload_worth(o, offload_flow_of(s), o->now);
 		if (o->now - s->since_ns >= offload_residency(o, s) &&
 			(!least || rank < least_rank)) {
 			least = s;

@@ -46,7 +46,7 @@ weakest_of(struct offload *o, struct of_nic *n, uint16_t vm, uint8_t shape, uint
 		if (s->state != OFFLOAD_ST_PLACED || (vm != OFFLOAD_NONE && s->charged_vm != vm) ||
 			(shape && s->shape != shape) || offload_vm_keeps_entry(s, for_vm, o))
 			continue;
-		worth = offload_worth(offload_flow_of(s), o->now);
+		worth = offload_worth(o, offload_flow_of(s), o->now);
 		if (!least || worth < least_worth) {
 			least = s;
 			least_worth = worth;
@@ -61,8 +61,8 @@ may_replace(const struct offload *o, const struct of_flow *f, struct of_side *re
 {
 	if (!resident || o->now - resident->since_ns < offload_residency(o, resident))
 		return false;
-	return owed || offload_worth(f, o->now) >
-			       offload_worth(offload_flow_of(resident), o->now) * OF_CLEARLY;
+	return owed || offload_worth(o, f, o->now) >
+			       offload_worth(o, offload_flow_of(resident), o->now) * OF_CLEARLY;
 }
 
 // Who has to go for f: the least of all that may, else of its VM's own.
@@ -115,8 +115,8 @@ want_entry(
 		return blocked(o, f, s, reason);
 	}
 	blocked(o, f, s, reason);
-	if (owed)
-		return BLOCKED; // until a resident may go
+	if (owed || f->expected) // it has no reports to come again with
+		return BLOCKED;  // until a resident may go
 	s->yields = true;
 	return YIELDED;
 }
@@ -232,10 +232,16 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 		return want_entry(o, n, f, s, limit);
 	if (!offload_entry_free(n, f, got))
 		return want_entry(o, n, f, s, OFFLOAD_R_TABLE_FULL);
+	if (got == OFFLOAD_ESWITCH && !offload_vm_owed_entry(o, f, n->nic) &&
+		!offload_capacity_takes(n, offload_worth(o, f, o->now))) {
+		blocked(o, f, s, OFFLOAD_R_TABLE_FULL);
+		s->yields = !f->expected;
+		return f->expected ? BLOCKED : YIELDED;
+	}
 	if (o->orders.n == o->orders.max)
 		return NO_ORDERS;
 	offload_entry_take(o, f, s, n->nic);
-	offload_capacity_entered(n, offload_worth(f, o->now));
+	offload_capacity_entered(n, offload_worth(o, f, o->now));
 	if (a)
 		offload_queue_hold(o, s, OF_HOLD_PLACE, a, got);
 	s->want = got;

@@ -6,7 +6,8 @@
 // send soon is best guessed from the scale on which it is busiest: the short one for a flow that
 // has just become busy, the long ones for a flow that sends a little again and again. Three things
 // keep the maximum over the scales honest: few packets prove little, a young flow's long sums are
-// taken for its age, and silence that is long for this flow says that it has ended.
+// taken for its age, and silence that is long for this flow says that it has ended. What flows of
+// its kind have brought after so few packets (expect.c) lowers it further.
 #include <math.h>
 
 #include "internal.h"
@@ -36,7 +37,8 @@ decays(uint64_t from, uint64_t to, double *d)
 }
 
 void
-offload_traits_add(struct of_flow *f, uint64_t now, uint32_t packets, uint64_t bytes)
+offload_traits_add(
+	struct offload *o, struct of_flow *f, uint64_t now, uint32_t packets, uint64_t bytes)
 {
 	double d[OF_SCALES];
 	int i;
@@ -46,6 +48,8 @@ offload_traits_add(struct of_flow *f, uint64_t now, uint32_t packets, uint64_t b
 		f->sum[i] = f->sum[i] * d[i] + (double)bytes;
 	f->all_packets += packets;
 	f->all_bytes += bytes;
+	if (packets)
+		offload_kind_seen(o, f, bytes);
 	f->rate_ns = now;
 	if (packets)
 		f->last_ns = now;
@@ -96,13 +100,13 @@ sure(double n)
 }
 
 double
-offload_worth(const struct of_flow *f, uint64_t now)
+offload_worth(const struct offload *o, const struct of_flow *f, uint64_t now)
 {
 	double d[OF_SCALES], a[OF_SCALES], most = 0, packet, late;
 	int i;
 
 	if (f->all_packets == 0)
-		return 0;
+		return f->expected ? offload_expect_worth(f, now) : 0;
 	decays(f->rate_ns, now, d);
 	// A young flow's sums have not seen a whole half-life: they are taken for what they have.
 	decays(f->first_ns, now + YOUNG_NS, a);
@@ -118,6 +122,6 @@ offload_worth(const struct of_flow *f, uint64_t now)
 		return 0;
 	// Silent for much longer than its packets are apart: it has probably ended.
 	late = (double)(now - f->last_ns) / 1e9 * most / packet / LATE_GAPS;
-	most /= 1 + late * late;
+	most *= offload_kind_promise(o, f) / (1 + late * late);
 	return f->hint > 0 ? most * OF_HINT_FACTOR : f->hint < 0 ? most / OF_HINT_FACTOR : most;
 }

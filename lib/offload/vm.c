@@ -227,7 +227,7 @@ owed_in(const struct offload *o, const struct of_flow *f)
 double
 offload_rank(const struct offload *o, const struct of_flow *f, const struct of_side *s)
 {
-	double worth = offload_worth(f, o->now);
+	double worth = offload_worth(o, f, o->now);
 
 	if (o->n_limited == 0)
 		return worth;
@@ -318,7 +318,7 @@ look(struct offload *o, struct cut *c, struct of_side *s)
 	}
 	if (s->state != OFFLOAD_ST_PLACED)
 		return;
-	worth = offload_worth(offload_flow_of(s), o->now);
+	worth = offload_worth(o, offload_flow_of(s), o->now);
 	if (c->n < CUTS || worth < c->worth[CUTS - 1])
 		keep_least(c, s, worth);
 }

@@ -104,7 +104,8 @@ loop_run(struct control *c)
 	const int fds[] = {c->stop_fd, c->wake_fd, ctl_server_fd(c->server), channels_fd(c)};
 	int ep = epoll_create1(EPOLL_CLOEXEC), n, i;
 	struct epoll_event ev[RTE_DIM(fds)];
-	uint64_t next = 0, now;
+	uint64_t next = 0, now, left;
+	struct timespec wait;
 
 	if (ep < 0) {
 		sl_log(c->log, SL_LOG_ERR, "epoll: %s", strerror(errno));
@@ -118,8 +119,10 @@ loop_run(struct control *c)
 	}
 	while (!atomic_load(&c->stop) && !c->shutdown_asked) {
 		now = sl_now(&c->clock);
-		n = epoll_wait(ep, ev, RTE_DIM(ev),
-			next <= now ? 0 : (int)((next - now + SL_NS_PER_MS - 1) / SL_NS_PER_MS));
+		left = next > now ? next - now : 0;
+		wait.tv_sec = (time_t)(left / SL_NS_PER_S);
+		wait.tv_nsec = (long)(left % SL_NS_PER_S);
+		n = epoll_pwait2(ep, ev, RTE_DIM(ev), &wait, NULL);
 		for (i = 0; i < n; i++) {
 			if (ev[i].data.fd == c->wake_fd) {
 				drain(c->wake_fd);
@@ -132,8 +135,8 @@ loop_run(struct control *c)
 		mailbox_poll(c);
 		now = sl_now(&c->clock);
 		if (now >= next) {
-			next = now + (uint64_t)c->cfg->offload.tick_ms * SL_NS_PER_MS;
 			loop_tick(c);
+			next = now + offload_run_pause(c);
 		}
 	}
 	// The answer to `shutdown` goes out before the socket closes (ctl_server_free sends what is

@@ -112,6 +112,7 @@ struct control {
 	struct balancer *balancer;      // (work/balance.c)
 	bool counting[CONFIG_NICS_MAX]; // a count job is with the NIC's executor (offload_run.c)
 	uint64_t next_count_ns, next_mac_publish_ns, next_link_ns;
+	uint64_t placing_ns; // workers or the brain had something to say last (offload_run.c)
 
 	struct ctl_command *commands;
 	struct ctl_server *server;

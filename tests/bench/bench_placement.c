@@ -82,6 +82,9 @@ base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+static const char *const lost_names[SLUICE_LOST] = {
+	"first", "untold", "light", "waits", "nic", "full", "evicted"};
+
 static int
 run(const struct trace *t, const char *path, double speed, uint32_t entries, uint16_t queues,
 	double endless)
@@ -90,6 +93,9 @@ run(const struct trace *t, const char *path, double speed, uint32_t entries, uin
 	double first_come = rival_first_come(t, entries);
 	double pps_swap = rival_pps_swap(t, entries);
 	struct sluice_result r;
+	char lost[256];
+	size_t at = 0;
+	unsigned i;
 
 	if (clairvoyant < 0 || first_come < 0 || pps_swap < 0 || endless < 0) {
 		fprintf(stderr, "bench_placement: out of memory\n");
@@ -97,14 +103,17 @@ run(const struct trace *t, const char *path, double speed, uint32_t entries, uin
 	}
 	if (sluice_run(t, entries, queues, &r) != 0)
 		return -1;
+	for (i = 0; i < SLUICE_LOST; i++)
+		at += (size_t)snprintf(lost + at, sizeof(lost) - at, "%s\"%s\":%.4f",
+			i > 0 ? "," : "", lost_names[i], r.lost[i]);
 	printf("{\"bench\":\"placement\",\"pcap\":\"%s\",\"speed\":%g,\"entries\":%u,"
 	       "\"packets\":%u,\"flows\":%u,\"real_timing\":%s,\"share\":{\"endless\":%.4f,"
 	       "\"clairvoyant\":%.4f,\"first_come\":%.4f,\"pps_swap\":%.4f,\"sluice\":%.4f},"
 	       "\"moves_per_s\":%.1f,\"reports_per_s\":%.1f,\"counters_per_s\":%.1f,"
-	       "\"decisions_us_p99\":%.1f}\n",
+	       "\"decisions_us_p99\":%.1f,\"lost\":{%s}}\n",
 		base_name(path), speed, entries, t->n_pkts, t->n_flows,
 		t->real_timing ? "true" : "false", endless, clairvoyant, first_come, pps_swap,
-		r.share, r.moves_per_s, r.events_per_s, r.counters_per_s, r.decisions_us_p99);
+		r.share, r.moves_per_s, r.events_per_s, r.counters_per_s, r.decisions_us_p99, lost);
 	fflush(stdout);
 	return 0;
 }

@@ -20,11 +20,12 @@
 #define ORDERS_MAX 1024
 #define EVENTS_MAX 256
 #define COUNTS_MAX 4096
-#define VMS 8
 #define START_NS (1000 * SL_NS_PER_S) // so that no time is 0
 
 struct sim_flow {
 	bool placed; // the rule is in force
+	bool seen;   // a packet of it was
+	bool was;    // a rule of it was in force
 	uint32_t id; // of the brain
 	uint32_t packets;
 	uint64_t bytes; // carried by its rule and not yet told
@@ -48,34 +49,39 @@ struct sim {
 	uint32_t *by_id;       // trace's flow of a brain's flow
 	uint32_t *slots, mask; // trace's flow + 1 by hash of key
 	struct sim_counts counts;
-	uint64_t carried, events, counters;
+	uint64_t placing_ns; // an event came, or an order was given
+	uint64_t carried, events, counters, lost[SLUICE_LOST];
 	uint32_t *took_ns, n_took, cap_took;
 };
 
-// ---- what the rules say: from the wire through the embedded switch to a VM that the destination
-// address picks
+// ---- what the rules say: through the embedded switch to where the destination address is
 
+// TRACE_NO_FLOW: the trace has no such flow.
 static uint32_t
 find_flow(const struct sim *s, const struct flow_key *key)
 {
 	uint32_t at = (uint32_t)flow_key_hash(key, 1) & s->mask;
 
-	while (!flow_key_equal(&s->t->keys[s->slots[at] - 1], key))
+	while (s->slots[at] != 0 && !flow_key_equal(&s->t->keys[s->slots[at] - 1], key))
 		at = (at + 1) & s->mask;
-	return s->slots[at] - 1;
+	return s->slots[at] != 0 ? s->slots[at] - 1 : TRACE_NO_FLOW;
+}
+
+static struct offload_end
+end_of(uint16_t port)
+{
+	return (struct offload_end){.nic = 0,
+		.port = port,
+		.vport = port,
+		.vm = port > 0 ? (uint16_t)(port - 1) : OFFLOAD_NONE};
 }
 
 static void
 decide_flow(const struct flow_key *key, struct offload_decision *d)
 {
-	uint16_t vm = (uint16_t)(sl_hash_bytes(key->dst, sizeof(key->dst), 1) % VMS);
-
 	*d = (struct offload_decision){
-		.in = {.nic = 0, .port = 0, .vport = 0, .vm = OFFLOAD_NONE},
-		.out = {.nic = 0,
-			.port = (uint16_t)(1 + vm),
-			.vport = (uint16_t)(1 + vm),
-			.vm = vm},
+		.in = end_of(key->vport),
+		.out = end_of(trace_to(key)),
 		.lane_ok = true,
 		.eswitch_ok = true,
 		.pinned_queue = OFFLOAD_NONE,
@@ -119,10 +125,37 @@ worker_packet(struct sim *s, const struct trace_packet *p)
 // ---- control
 
 static void
+note_id(struct sim *s, uint32_t id, const struct flow_key *key)
+{
+	uint32_t flow = find_flow(s, key);
+
+	s->by_id[id] = flow;
+	if (flow != TRACE_NO_FLOW)
+		s->flow[flow].id = id;
+}
+
+// As src/control/place/offload_run.c does.
+static void
+expect_other(struct sim *s, uint32_t id)
+{
+	struct offload_decision d;
+	struct flow_key key;
+	uint32_t other;
+
+	if (!offload_flow_expects(s->o, id, &key))
+		return;
+	decide_flow(&key, &d);
+	other = offload_flow_expect(s->o, id, &key, &d);
+	if (other != UINT32_MAX)
+		note_id(s, other, &key);
+}
+
+static void
 take_event(struct sim *s, const struct dp_event *ev)
 {
 	struct offload_decision d;
-	uint32_t id, flow;
+	uint32_t id;
+	bool known;
 
 	s->events++;
 	if (ev->type == DP_EV_FLOW_GONE) {
@@ -132,13 +165,14 @@ take_event(struct sim *s, const struct dp_event *ev)
 	if (ev->type != DP_EV_FLOW)
 		return;
 	decide_flow(&ev->key, &d);
+	known = offload_find(s->o, &ev->key, &id) == 0;
 	id = offload_flow_report(
 		s->o, &ev->key, ev->worker, &d, ev->packets, ev->bytes, OFFLOAD_SOFTWARE);
 	if (id == UINT32_MAX)
 		return;
-	flow = find_flow(s, &ev->key);
-	s->by_id[id] = flow;
-	s->flow[flow].id = id;
+	note_id(s, id, &ev->key);
+	if (!known)
+		expect_other(s, id);
 }
 
 static bool
@@ -174,9 +208,12 @@ take_counts(struct sim *s, uint64_t ns)
 
 	if (s->counts.n == 0 || s->counts.done_ns > ns)
 		return;
-	for (i = 0; i < s->counts.n; i++)
-		if (s->flow[s->by_id[s->counts.ids[i]]].placed)
-			tell_counter(s, s->by_id[s->counts.ids[i]]);
+	for (i = 0; i < s->counts.n; i++) {
+		uint32_t flow = s->by_id[s->counts.ids[i]];
+
+		if (flow != TRACE_NO_FLOW && s->flow[flow].placed)
+			tell_counter(s, flow);
+	}
 	s->counters += s->counts.n;
 	s->counts.n = 0;
 }
@@ -198,7 +235,8 @@ take_answers(struct sim *s, uint64_t ns)
 	struct nic_op op;
 
 	while (nic_model_get(&s->nic, ns, &op)) {
-		struct sim_flow *f = &s->flow[op.flow];
+		struct sim_flow none = {0};
+		struct sim_flow *f = op.flow != TRACE_NO_FLOW ? &s->flow[op.flow] : &none;
 		uint32_t packets = 0;
 		uint64_t bytes = 0;
 
@@ -210,6 +248,7 @@ take_answers(struct sim *s, uint64_t ns)
 			f->bytes = 0;
 		}
 		f->placed = op.insert;
+		f->was |= op.insert;
 		offload_done(s->o, op.tag, OFFLOAD_IN, OFFLOAD_OK, 0, NULL, packets, bytes);
 	}
 }
@@ -271,7 +310,10 @@ control_tick(struct sim *s, uint64_t ns)
 	if (rc < 0)
 		return rc;
 	s->w->report_rate = offload_bar(s->o, 0);
-	return any || rc > 0 ? note_time(s, cpu_ns() - before) : 0;
+	if (!any && rc == 0)
+		return 0;
+	s->placing_ns = ns;
+	return note_time(s, cpu_ns() - before);
 }
 
 // ---- the whole
@@ -305,7 +347,7 @@ sim_init(struct sim *s, const struct trace *t, uint32_t entries, uint16_t queues
 		.eswitch = true,
 		.mark = true,
 		.rule_limit = entries,
-		.ports = 1 + VMS};
+		.ports = TRACE_PORTS};
 	struct offload_cfg cfg;
 	struct sl_err err;
 	uint32_t i;
@@ -353,10 +395,35 @@ sim_fini(struct sim *s)
 	free(s->took_ns);
 }
 
+// Why no rule carries a packet of the flow.
+static enum sluice_lost
+why_lost(const struct sim *s, uint32_t flow)
+{
+	struct offload_flow_info info;
+	uint32_t id;
+
+	if (!s->flow[flow].seen)
+		return SLUICE_LOST_FIRST;
+	if (offload_find(s->o, &s->t->keys[flow], &id) != 0 || !offload_flow_get(s->o, id, &info))
+		return SLUICE_LOST_UNTOLD;
+	if (info.side[OFFLOAD_IN].state == OFFLOAD_ST_INSTALLING)
+		return SLUICE_LOST_NIC;
+	if (s->flow[flow].was)
+		return SLUICE_LOST_EVICTED;
+	switch (info.side[OFFLOAD_IN].reason) {
+	case OFFLOAD_R_TABLE_FULL:
+		return SLUICE_LOST_FULL;
+	case OFFLOAD_R_LIGHT:
+		return SLUICE_LOST_LIGHT;
+	default:
+		return SLUICE_LOST_WAITS;
+	}
+}
+
 static int
 play(struct sim *s)
 {
-	uint64_t step = s->cfg->offload.tick_ms * SL_NS_PER_MS, next = START_NS;
+	uint64_t next = START_NS;
 	uint32_t i;
 
 	s->w->report_rate = offload_bar(s->o, 0);
@@ -364,7 +431,7 @@ play(struct sim *s)
 		const struct trace_packet *p = &s->t->pkts[i];
 		uint64_t ns = START_NS + p->ns;
 
-		for (; next <= ns; next += step) {
+		for (; next <= ns; next += offload_run_tick_ns(s->cfg, s->placing_ns, next)) {
 			take_answers(s, next);
 			if (control_tick(s, next) < 0)
 				return -1;
@@ -374,9 +441,12 @@ play(struct sim *s)
 		if (p->flow == TRACE_NO_FLOW)
 			continue;
 		if (!s->flow[p->flow].placed) {
+			s->lost[why_lost(s, p->flow)] += p->len;
+			s->flow[p->flow].seen = true;
 			worker_packet(s, p);
 			continue;
 		}
+		s->flow[p->flow].seen = true;
 		s->flow[p->flow].packets++;
 		s->flow[p->flow].bytes += p->len;
 		s->carried += p->len;
@@ -396,6 +466,7 @@ static void
 sum_up(struct sim *s, struct sluice_result *out)
 {
 	double seconds = s->t->ns > 0 ? (double)s->t->ns / 1e9 : 1.0;
+	unsigned i;
 
 	qsort(s->took_ns, s->n_took, sizeof(*s->took_ns), shorter);
 	*out = (struct sluice_result){
@@ -406,6 +477,8 @@ sum_up(struct sim *s, struct sluice_result *out)
 		.decisions_us_p99 =
 			s->n_took > 0 ? s->took_ns[(uint64_t)s->n_took * 99 / 100] / 1e3 : 0.0,
 	};
+	for (i = 0; i < SLUICE_LOST; i++)
+		out->lost[i] = (double)s->lost[i] / (double)s->t->bytes;
 }
 
 int

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/hash.h"
 #include "flow/parse.h"
 
 #define FRAME_MAX (256 * 1024) // what is longer is parsed as far as that
@@ -80,6 +81,26 @@ flow_of(struct loader *l, const struct flow_key *key, uint32_t *flow)
 	return 0;
 }
 
+static uint16_t
+port_of(const uint8_t *address, size_t len)
+{
+	return (uint16_t)(sl_hash_bytes(address, len, 1) % TRACE_PORTS);
+}
+
+uint16_t
+trace_from(const struct flow_key *key)
+{
+	return key->l3 == FLOW_L3_NONE ? port_of(key->eth_src, sizeof(key->eth_src))
+				       : port_of(key->src, sizeof(key->src));
+}
+
+uint16_t
+trace_to(const struct flow_key *key)
+{
+	return key->l3 == FLOW_L3_NONE ? port_of(key->eth_dst, sizeof(key->eth_dst))
+				       : port_of(key->dst, sizeof(key->dst));
+}
+
 static void
 advance(struct loader *l, uint64_t stamp)
 {
@@ -113,8 +134,11 @@ add_packet(struct loader *l, uint32_t len)
 	}
 	if (flow_parse_bytes(l->frame, len < FRAME_MAX ? len : FRAME_MAX, 1, 0, 0, &key, &off) ==
 			FLOW_OK &&
-		off.frag == FLOW_FRAG_NO && flow_of(l, &key, &flow) != 0)
-		return -ENOMEM;
+		off.frag == FLOW_FRAG_NO) {
+		key.vport = trace_from(&key);
+		if (flow_of(l, &key, &flow) != 0)
+			return -ENOMEM;
+	}
 	t->pkts[t->n_pkts++] = (struct trace_packet){.ns = l->now, .flow = flow, .len = len};
 	t->bytes += len;
 	return 0;

@@ -20,6 +20,7 @@
 #define EVENTS_AT_ONCE 256
 #define EVENTS_PER_TICK 16384
 #define ORDERS_MAX 1024
+#define PLACING_NS (16 * SL_NS_PER_MS) // that flows are taken to come and go after one did
 #define COUNT_EVERY_NS (100 * SL_NS_PER_MS)
 
 struct offload_cfg
@@ -197,6 +198,25 @@ offload_run_redecide(struct control *c)
 
 // ---- events
 
+// A flow that was reported first: its other direction may be worth a rule before it comes.
+static void
+expect_other(struct control *c, uint32_t id)
+{
+	struct offload_decision d;
+	struct dp_program prog;
+	struct flow_key key;
+	uint32_t other;
+
+	if (!offload_flow_expects(c->offload, id, &key))
+		return;
+	offload_run_decide(c, &key, DP_NO_DSCP, &d, &prog);
+	other = offload_flow_expect(c->offload, id, &key, &d);
+	if (other == UINT32_MAX)
+		return;
+	placements_forget_host(c, other);
+	hints_flow(c, other);
+}
+
 static void
 flow_event(struct control *c, const struct dp_event *ev)
 {
@@ -243,6 +263,8 @@ flow_event(struct control *c, const struct dp_event *ev)
 		placements_forget_host(c, id);
 	if (!known || moved)
 		hints_flow(c, id);
+	if (!known)
+		expect_other(c, id);
 	if (known)
 		placements_retell_host(c, id, ev->worker, &ev->key);
 }
@@ -263,6 +285,8 @@ offload_run_events(struct control *c)
 		}
 		total += n;
 	} while (n == EVENTS_AT_ONCE && total < EVENTS_PER_TICK);
+	if (total > 0)
+		c->placing_ns = sl_now(&c->clock);
 	return macs_tick(c);
 }
 
@@ -439,9 +463,25 @@ offload_run_tick(struct control *c)
 		return;
 	}
 	n = offload_tick(c->offload, orders, ORDERS_MAX);
+	if (n > 0)
+		c->placing_ns = now;
 	hold_executors(c, true);
 	for (i = 0; i < n; i++)
 		mover_order(c, &orders[i]);
 	hold_executors(c, false);
 	mover_run(c);
+}
+
+uint64_t
+offload_run_tick_ns(const struct config *cfg, uint64_t placing_ns, uint64_t now)
+{
+	uint64_t tick = (uint64_t)cfg->offload.tick_ms * SL_NS_PER_MS;
+
+	return now - placing_ns < PLACING_NS ? tick / 4 : tick;
+}
+
+uint64_t
+offload_run_pause(const struct control *c)
+{
+	return offload_run_tick_ns(c->cfg, c->placing_ns, sl_now(&c->clock));
 }

@@ -13,6 +13,10 @@ bool offload_run_events(struct control *c);
 void offload_run_answers(struct control *c);
 // Counters of placements (at its own pace), the brain's tick, its orders.
 void offload_run_tick(struct control *c);
+// Until the next tick: tick_ms, or a quarter of it while flows come and go, since many are over
+// before they are heard of otherwise. placing_ns: when something was last heard or ordered.
+uint64_t offload_run_tick_ns(const struct config *cfg, uint64_t placing_ns, uint64_t now);
+uint64_t offload_run_pause(const struct control *c);
 // Rules, ports or MACs have changed and are published: every known flow is decided anew; lanes have
 // the new program when this returns (the caller publishes once more before it answers);
 // contradicted embedded-switch rules are on their way out.

@@ -285,6 +285,13 @@ int offload_queue_reserve(
 // are known and none could leave. A decision of an older gen than the known one is not taken.
 uint32_t offload_flow_report(struct offload *o, const struct flow_key *key, uint8_t worker,
 	const struct offload_decision *d, uint32_t packets, uint64_t bytes, enum offload_path path);
+// After the first report of a flow: is its other direction, of which nothing was seen yet, likely
+// enough to come (and not at once) that a rule may wait for it? Then *key is its key.
+bool offload_flow_expects(struct offload *o, uint32_t id, struct flow_key *key);
+// That direction and its decision: it is known from now on, competes by what flows of its kind
+// brought, and is forgotten as others are. UINT32_MAX: not taken.
+uint32_t offload_flow_expect(struct offload *o, uint32_t id, const struct flow_key *key,
+	const struct offload_decision *d);
 // Counters of a placed flow as hardware or lane says them, since the last call.
 void offload_flow_count(struct offload *o, uint32_t id, uint32_t packets, uint64_t bytes);
 // The last counters of a placement that offload_nic_move forgot, and the path that it was. The flow

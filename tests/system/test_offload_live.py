@@ -100,7 +100,8 @@ def test_every_place(switch):
     assert {q['use'] for n, q in queues.items() if n} <= {'exclusive', 'shared', 'free'}
     assert any(q['use'] == 'exclusive' and q['flows'] == 1 for q in queues.values())
     status = s.call('offload status')['items'][0]
-    assert 0 < status['rules'] <= 60 and status['queues_free'] < status['queues']
+    # One may be under way beyond what is known to fit: the size is tried anew now and then.
+    assert 0 < status['rules'] <= 61 and status['queues_free'] < status['queues']
     assert all(q['packets'] > 0 for q in queues.values() if q['use'] == 'exclusive')
 
     stats = finish(s)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "emunic.h"
+#include "port/landing.h"
 #include "port/rx.h"
 #include "port/vf.h"
 
@@ -201,6 +202,8 @@ emu_nic_set_backend(
 
 		old->ops->stats(old, &stats);
 		add_stats(&side->gone, &stats);
+		// Before its side is another's: whose mempool it is may free that from here on.
+		emu_landing_end(old);
 	}
 	side->backend = fresh;
 	emu_vf_set_stalls(nic, side);

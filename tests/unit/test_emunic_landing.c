@@ -4,6 +4,7 @@
 #include "emunic_nic.h"
 
 #include "port/landing.h"
+#include "rte_pmd_emunic.h"
 
 #define POOL 2047
 #define GENERATOR "queues=2,firmware=inline,wire=[generator,flows=50,pps=0,v6=0,seed=1]"
@@ -230,6 +231,60 @@ test_changes(void **state)
 	unplug_pools(pool, pool);
 }
 
+// A packet that waits on the wire is in a buffer of the NIC's.
+static void
+test_late(void **state)
+{
+	struct rte_mempool *pool = pool_new(POOL, 0);
+	char why[256];
+
+	plug_pools(pool, pool);
+	take(0, 100, pool);
+	assert_ptr_equal(landing(), pool);
+	assert_int_equal(rte_pmd_emunic_set(0, "late=100000", why, sizeof(why)), 0);
+	for (unsigned int i = 0; nic()->wires[0].held_in == NULL; i++) {
+		assert_true(i < 1000);
+		take(0, 1, pool);
+	}
+	assert_ptr_equal(nic()->wires[0].held_in->pool, nic()->pool);
+	assert_int_equal(rte_pmd_emunic_set(0, "late=0", why, sizeof(why)), 0);
+	take(0, 200, pool);
+	assert_ptr_equal(landing(), pool);
+	unplug_pools(pool, pool);
+}
+
+static struct rte_mempool *left; // what a backend that is closed may still take
+
+static void
+note_close(struct emu_backend *b)
+{
+	left = b->landing;
+}
+
+// A backend is closed without the gate: it has none of the application's buffers by then.
+static void
+test_replaced(void **state)
+{
+	struct rte_mempool *pool = pool_new(POOL, 0);
+	struct emu_backend_ops ops = script_ops;
+	struct emu_backend *generator;
+	char why[256];
+
+	plug_pools(pool, pool);
+	ops.close = note_close;
+	scripts[0] = (struct script){.base.ops = &ops, .accepts = RTE_DIM(scripts[0].out)};
+	generator = nic()->sides[0].backend;
+	nic()->sides[0].backend = &scripts[0].base;
+	left = pool;
+	emu_firmware_round(nic());
+	assert_ptr_equal(landing(), pool);
+	assert_int_equal(emu_nic_set_backend(nic(), &nic()->sides[0], NULL, why, sizeof(why)), 0);
+	assert_null(left);
+	nic()->sides[0].backend = generator;
+	take(0, 100, pool);
+	unplug_pools(pool, pool);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -239,6 +294,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_exhausted),
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_replaced),
 	};
 
 	return run_nic_tests(argv[0], tests, RTE_DIM(tests));

@@ -33,16 +33,29 @@ emu_landing_update(struct emu_nic *nic, struct emu_side *side)
 	emu_landing_choose(nic, side);
 }
 
+static void
+set(struct emu_backend *b, struct rte_mempool *pool)
+{
+	b->landing = pool;
+	if (b->ops->land != NULL)
+		b->ops->land(b);
+}
+
 void
 emu_landing_choose(const struct emu_nic *nic, struct emu_side *side)
 {
-	bool stays = nic->n_transfer == 0 && nic->misses_to_vm == 0;
+	bool stays = nic->n_transfer == 0 && nic->misses_to_vm == 0 &&
+		     (side->wire == NULL || nic->moods.late == 0);
 	struct rte_mempool *pool = stays ? side->landing : NULL;
 	struct emu_backend *b = side->backend;
 
 	if (likely(b == NULL || b->landing == pool))
 		return;
-	b->landing = pool;
-	if (b->ops->land != NULL)
-		b->ops->land(b);
+	set(b, pool);
+}
+
+void
+emu_landing_end(struct emu_backend *b)
+{
+	set(b, NULL);
 }

@@ -265,6 +265,41 @@ test_mtu(void **state)
 	unplug_links();
 }
 
+static uint16_t
+mtu_of(const char *name)
+{
+	uint16_t port, mtu;
+
+	assert_int_equal(rte_eth_dev_get_port_by_name(name, &port), 0);
+	assert_int_equal(rte_eth_dev_get_mtu(port, &mtu), 0);
+	return mtu;
+}
+
+// A device that is plugged in hears of the MTU: behind the wire, and behind a VF that follows.
+static void
+test_mtu_behind(void **state)
+{
+	char why[256];
+
+	assert_int_equal(rte_vdev_init("net_emunic0", "vfs=1,firmware=inline"), 0);
+	assert_int_equal(rte_vdev_init("net_emunic1", "firmware=inline"), 0);
+	assert_int_equal(rte_vdev_init("net_emunic2", "firmware=inline"), 0);
+	assert_int_equal(
+		emu_nic_set_backend(nic(), &nic()->sides[WIRE], "[ethdev,net_emunic1]", why, 256),
+		0);
+	assert_int_equal(
+		emu_nic_set_backend(nic(), &nic()->sides[VF], "[ethdev,net_emunic2]", why, 256), 0);
+	assert_int_equal(rte_eth_dev_configure(PF, 1, 1, &(struct rte_eth_conf){0}), 0);
+	for (uint16_t mtu = 1000; mtu <= 3000; mtu += 1000) {
+		assert_int_equal(rte_eth_dev_set_mtu(PF, mtu), 0);
+		assert_int_equal(mtu_of("net_emunic1"), mtu);
+		assert_int_equal(mtu_of("net_emunic2"), mtu);
+	}
+	assert_int_equal(rte_vdev_uninit("net_emunic0"), 0);
+	assert_int_equal(rte_vdev_uninit("net_emunic1"), 0);
+	assert_int_equal(rte_vdev_uninit("net_emunic2"), 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -273,6 +308,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_speeds),
 		cmocka_unit_test(test_mtu),
+		cmocka_unit_test(test_mtu_behind),
 	};
 
 	return run_nic_tests(argv[0], tests, RTE_DIM(tests));

@@ -36,8 +36,8 @@ struct emu_backend_env {
 	const char *nic;  // name of the NIC, for messages and for objects that the backend makes
 	const char *side; // "wire", "wireK" or "vfN"
 	struct rte_mempool *pool; // where rx takes its mbufs from
-	uint16_t mtu; // longer frames than mtu + L2 overhead are the NIC's to drop, not the
-		      // backend's
+	uint16_t mtu; // as long as no other is told; longer frames than mtu + L2 overhead are the
+		      // NIC's to drop, not the backend's
 	int socket_id;
 };
 
@@ -78,6 +78,8 @@ struct emu_backend_ops {
 	// The mempool to land in has changed: what it holds of empty buffers goes back. NULL: it
 	// holds none.
 	void (*land)(struct emu_backend *b);
+	// The MTU of its side has become another one. 0 or -errno. NULL: any is the same to it.
+	int (*mtu)(struct emu_backend *b, uint16_t mtu);
 	void (*stats)(struct emu_backend *b, struct emu_backend_stats *out);
 };
 

@@ -224,6 +224,25 @@ ethdev_stats(struct emu_backend *b, struct emu_backend_stats *out)
 	emu_latch_leave(&e->latch);
 }
 
+// As on open: as much of it as the device carries.
+static int
+ethdev_mtu(struct emu_backend *b, uint16_t mtu)
+{
+	struct ethdev *e = (struct ethdev *)b;
+	struct rte_eth_dev_info info;
+	int rc;
+
+	if (!emu_latch_enter(&e->latch))
+		return 0;
+	rc = rte_eth_dev_info_get(e->port, &info);
+	if (rc == 0 && info.max_mtu != 0)
+		mtu = RTE_MIN(mtu, info.max_mtu);
+	if (rc == 0)
+		rc = rte_eth_dev_set_mtu(e->port, mtu);
+	emu_latch_leave(&e->latch);
+	return rc;
+}
+
 static void
 ethdev_close(struct emu_backend *b)
 {
@@ -405,6 +424,7 @@ emu_backend_ethdev(void)
 		.link = ethdev_link,
 		.takes_offloads = ethdev_takes_offloads,
 		.next_event = ethdev_next_event,
+		.mtu = ethdev_mtu,
 		.stats = ethdev_stats,
 	};
 

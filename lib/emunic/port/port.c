@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_errno.h>
 #include <rte_flow_driver.h>
 #include <rte_malloc.h>
 #include <rte_ring.h>
@@ -250,16 +251,30 @@ emu_port_close(struct rte_eth_dev *dev)
 	return 0;
 }
 
+static void
+set_mtu(struct emu_nic *nic, struct emu_side *side, uint16_t mtu)
+{
+	struct emu_backend *b = side->backend;
+	int rc = 0;
+
+	side->mtu = mtu;
+	if (b != NULL && b->ops->mtu != NULL)
+		rc = b->ops->mtu(b, mtu);
+	if (rc != 0)
+		EMU_LOG(WARNING, "%s: %s: the %s behind it keeps its own MTU: %s", nic->name,
+			side->name, b->ops->kind, rte_strerror(-rc));
+}
+
 static int
 port_mtu(struct rte_eth_dev *dev, uint16_t mtu)
 {
 	struct emu_port *port = dev->data->dev_private;
 
 	emu_gate_enter(&port->nic->gate);
-	port->side->mtu = mtu;
+	set_mtu(port->nic, port->side, mtu);
 	for (uint16_t i = 0; i < port->nic->n_sides; i++)
 		if (follows(port, i))
-			port->nic->sides[i].mtu = mtu;
+			set_mtu(port->nic, &port->nic->sides[i], mtu);
 	emu_gate_leave(&port->nic->gate);
 	return 0;
 }

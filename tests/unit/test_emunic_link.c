@@ -275,7 +275,8 @@ mtu_of(const char *name)
 	return mtu;
 }
 
-// A device that is plugged in hears of the MTU: behind the wire, and behind a VF that follows.
+// A device that is plugged in hears of the MTU, by configuration or later: behind the wire, and
+// behind a VF that follows.
 static void
 test_mtu_behind(void **state)
 {
@@ -289,7 +290,14 @@ test_mtu_behind(void **state)
 		0);
 	assert_int_equal(
 		emu_nic_set_backend(nic(), &nic()->sides[VF], "[ethdev,net_emunic2]", why, 256), 0);
-	assert_int_equal(rte_eth_dev_configure(PF, 1, 1, &(struct rte_eth_conf){0}), 0);
+	for (uint16_t mtu = 2500; mtu >= 1500; mtu -= 1000) {
+		struct rte_eth_conf conf = {.rxmode.mtu = mtu};
+
+		assert_int_equal(rte_eth_dev_configure(PF, 1, 1, &conf), 0);
+		assert_int_equal(nic()->sides[WIRE].mtu, mtu);
+		assert_int_equal(mtu_of("net_emunic1"), mtu);
+		assert_int_equal(mtu_of("net_emunic2"), mtu);
+	}
 	for (uint16_t mtu = 1000; mtu <= 3000; mtu += 1000) {
 		assert_int_equal(rte_eth_dev_set_mtu(PF, mtu), 0);
 		assert_int_equal(mtu_of("net_emunic1"), mtu);

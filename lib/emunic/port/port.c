@@ -71,6 +71,42 @@ port_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	return 0;
 }
 
+// A VF that nobody represents follows the first PF: it comes up with it, and has its MTU.
+static bool
+follows(const struct emu_port *port, uint16_t side)
+{
+	return port->index == 0 && port->nic->ports[side] == NULL &&
+	       port->nic->sides[side].wire == NULL;
+}
+
+static void
+set_mtu(struct emu_nic *nic, struct emu_side *side, uint16_t mtu)
+{
+	struct emu_backend *b = side->backend;
+	int rc = 0;
+
+	if (side->mtu == mtu)
+		return;
+	side->mtu = mtu;
+	if (b != NULL && b->ops->mtu != NULL)
+		rc = b->ops->mtu(b, mtu);
+	if (rc != 0)
+		EMU_LOG(WARNING, "%s: %s: the %s behind it keeps its own MTU: %s", nic->name,
+			side->name, b->ops->kind, rte_strerror(-rc));
+}
+
+// The MTU of the port's side, and of those that follow. Under the gate.
+static void
+set_mtus(struct emu_port *port, uint16_t mtu)
+{
+	struct emu_nic *nic = port->nic;
+
+	set_mtu(nic, port->side, mtu);
+	for (uint16_t i = 0; i < nic->n_sides; i++)
+		if (follows(port, i))
+			set_mtu(nic, &nic->sides[i], mtu);
+}
+
 static int
 port_configure(struct rte_eth_dev *dev)
 {
@@ -92,6 +128,8 @@ port_configure(struct rte_eth_dev *dev)
 	port->lsc = conf->intr_conf.lsc;
 	port->vlan_filter = conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
 	ret = emu_port_rss_configure(port, conf);
+	if (ret == 0)
+		set_mtus(port, dev->data->mtu);
 	emu_gate_leave(&port->nic->gate);
 	dev->data->scattered_rx = !!(
 		conf->rxmode.offloads & (RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_TCP_LRO));
@@ -128,14 +166,6 @@ set_queue_states(struct rte_eth_dev *dev, bool on)
 		dev->data->tx_queue_state[i] =
 			started ? RTE_ETH_QUEUE_STATE_STARTED : RTE_ETH_QUEUE_STATE_STOPPED;
 	}
-}
-
-// A VF that nobody represents follows the first PF: it comes up with it, and has its MTU.
-static bool
-follows(const struct emu_port *port, uint16_t side)
-{
-	return port->index == 0 && port->nic->ports[side] == NULL &&
-	       port->nic->sides[side].wire == NULL;
 }
 
 // From the first start on, the side is polled.
@@ -251,30 +281,13 @@ emu_port_close(struct rte_eth_dev *dev)
 	return 0;
 }
 
-static void
-set_mtu(struct emu_nic *nic, struct emu_side *side, uint16_t mtu)
-{
-	struct emu_backend *b = side->backend;
-	int rc = 0;
-
-	side->mtu = mtu;
-	if (b != NULL && b->ops->mtu != NULL)
-		rc = b->ops->mtu(b, mtu);
-	if (rc != 0)
-		EMU_LOG(WARNING, "%s: %s: the %s behind it keeps its own MTU: %s", nic->name,
-			side->name, b->ops->kind, rte_strerror(-rc));
-}
-
 static int
 port_mtu(struct rte_eth_dev *dev, uint16_t mtu)
 {
 	struct emu_port *port = dev->data->dev_private;
 
 	emu_gate_enter(&port->nic->gate);
-	set_mtu(port->nic, port->side, mtu);
-	for (uint16_t i = 0; i < port->nic->n_sides; i++)
-		if (follows(port, i))
-			set_mtu(port->nic, &port->nic->sides[i], mtu);
+	set_mtus(port, mtu);
 	emu_gate_leave(&port->nic->gate);
 	return 0;
 }

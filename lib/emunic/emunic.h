@@ -228,7 +228,7 @@ struct emu_side {
 	// Of a VF.
 	uint16_t n_queues;   // receive queues that it has at the moment
 	struct emu_rss *rss; // as its own driver set it, or NULL: vf_rss of the NIC
-	bool has_reta;
+	uint16_t n_reta;     // queues that were named; 0: all alike, and reta is nothing
 	uint16_t reta[EMU_VF_RETA];
 	uint64_t queue_packets[EMU_MAX_VF_QUEUES];
 	struct emu_mail_slot mail;

@@ -123,6 +123,18 @@ rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *queues
 }
 
 EXPORT int
+rte_pmd_emunic_vf_reta_get(uint16_t port_id, uint16_t vf, uint16_t *queues)
+{
+	struct emu_nic *nic;
+	int ret = find_nic(port_id, &nic);
+
+	static_assert(RTE_PMD_EMUNIC_RETA == EMU_VF_RETA, "as the header says");
+	if (ret != 0)
+		return ret;
+	return vf < nic->args.vfs ? emu_vf_reta_get(nic, &nic->sides[1 + vf], queues) : -EINVAL;
+}
+
+EXPORT int
 rte_pmd_emunic_vf_rss_set(uint16_t port_id, uint16_t vf, uint64_t types, const uint8_t *key)
 {
 	struct emu_nic *nic;

@@ -73,6 +73,12 @@ def test_rate_of_a_vf(pmd, work):  # noqa: F811
     wait_for(lambda: xstats(t)['vf0_tx_packets'] > 500, 20, 'packets at 8 Mbit/s')
     x = xstats(t)
     assert x['vf0_tx_bytes'] <= 1e6 * (time.monotonic() - begin + 1) + 5000 + 32 * 1518
+    vf = telemetry(prefix, '/emunic/vf,nic=net_emunic0,vf=0')
+    assert vf['vf'] == 'vf0' and len(vf['rss_key']) == 80 and vf['reta'] == []
+    assert int(vf['rss_types'], 16) > 0
+    for wrong in ('', ',vf=1', ',vf=x', ',vf=0x'):
+        answer = telemetry(prefix, f'/emunic/vf,nic=net_emunic0{wrong}')
+        assert 'with N below 1' in answer['error'], answer
     answer = telemetry(prefix, '/emunic/set,nic=net_emunic0,rate=vf1:5')
     assert 'no vf1' in answer['error'], answer
     answer = telemetry(prefix, '/emunic/set,nic=net_emunic0,rate=vf0:400001')

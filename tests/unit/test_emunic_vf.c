@@ -290,7 +290,7 @@ test_own_rss(void **state)
 	uint64_t types;
 	uint8_t key[RTE_PMD_EMUNIC_RSS_KEY];
 	struct seen seen = {0};
-	uint16_t before[64];
+	uint16_t before[64], table[RTE_PMD_EMUNIC_RETA];
 	unsigned int n = 0, other = 0;
 
 	plug(0);
@@ -330,6 +330,13 @@ test_own_rss(void **state)
 	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RETA_SET, two, sizeof(two)), 0);
 	for (uint32_t i = 0; i < 64; i++)
 		assert_int_equal(queue_of(i, false), 2);
+	assert_int_equal(rte_pmd_emunic_vf_reta_get(0, 0, table), 3);
+	assert_int_equal(table[2], 2);
+	f = ask_nic(++n, RTE_PMD_EMUNIC_MBOX_RETA_GET, "", 0);
+	assert_int_equal(rte_be_to_cpu_16(f->result), 0);
+	assert_int_equal(rte_be_to_cpu_16(f->len), sizeof(two));
+	assert_memory_equal(f + 1, two, sizeof(two));
+	clear(&scripts[1]);
 	// What is wrong changes nothing.
 	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RETA_SET, far, sizeof(far)), EINVAL);
 	for (uint16_t len = 0; len <= 49; len++)
@@ -343,6 +350,13 @@ test_own_rss(void **state)
 	assert_int_equal(rte_pmd_emunic_vf_rss_get(0, 0, &types, key), 0);
 	assert_int_equal(types, RTE_ETH_RSS_NONFRAG_IPV4_UDP);
 	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RETA_SET, "", 0), 0);
+	assert_int_equal(rte_pmd_emunic_vf_reta_get(0, 0, table), 0);
+	assert_int_equal(rte_pmd_emunic_vf_reta_get(0, 1, table), -EINVAL);
+	for (unsigned int i = 0; i < RTE_DIM(table); i++)
+		table[i] = i % 4;
+	assert_int_equal(rte_pmd_emunic_vf_reta_set(0, 0, table, RTE_DIM(table)), 0);
+	assert_int_equal(result(++n, RTE_PMD_EMUNIC_MBOX_RETA_GET, "", 0), E2BIG);
+	assert_int_equal(rte_pmd_emunic_vf_reta_set(0, 0, NULL, 0), 0);
 	// As the host may do, too.
 	assert_int_equal(rte_pmd_emunic_vf_rss_set(0, 0, 0, NULL), 0);
 	assert_int_equal(queue_of(1, false), 0);

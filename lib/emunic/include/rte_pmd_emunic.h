@@ -49,6 +49,9 @@ int rte_pmd_emunic_set(uint16_t port_id, const char *text, char *why, size_t why
 // named; n (at most 128) of 0 to 127, and 0: all that its guest has enabled. A queue that the guest
 // has not enabled is passed over. -EINVAL: no such VF, or a figure above these.
 int rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *queues, uint16_t n);
+// What was named, by either side: queues has room for RTE_PMD_EMUNIC_RETA. Returns n.
+#define RTE_PMD_EMUNIC_RETA 128
+int rte_pmd_emunic_vf_reta_get(uint16_t port_id, uint16_t vf, uint16_t *queues);
 
 // RSS of a VF: its types (RTE_ETH_RSS_* of the PF's flow_type_rss_offloads; 0: none, all packets go
 // to queue 0), and its key of RTE_PMD_EMUNIC_RSS_KEY bytes, or NULL: that stays. The VF's own
@@ -75,6 +78,7 @@ int rte_pmd_emunic_vf_rss_get(uint16_t port_id, uint16_t vf, uint64_t *types, ui
 #define RTE_PMD_EMUNIC_MBOX_RSS_SET 0x70  // data: 8 bytes of RTE_ETH_RSS_*, and the key or nothing
 #define RTE_PMD_EMUNIC_MBOX_RETA_SET 0x71 // data: a queue in each byte; none: all alike
 #define RTE_PMD_EMUNIC_MBOX_RSS_GET 0x72  // the answer's data are as those of RSS_SET, with the key
+#define RTE_PMD_EMUNIC_MBOX_RETA_GET 0x73 // as those of RETA_SET; E2BIG: the PF named more than 64
 
 struct rte_pmd_emunic_mbox_frame {
 	uint8_t dst[6];

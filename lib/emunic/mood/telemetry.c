@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,11 +10,13 @@
 
 #include "emunic.h"
 #include "mood/telemetry.h"
+#include "port/vf_rss.h"
 
 // Commands of the emulated NIC on DPDK's telemetry socket (DPDK programmer's guide, "Telemetry
 // Library"), for people with dpdk-telemetry.py and for tests:
 //   /emunic/list                                   the names of the NICs
 //   /emunic/info,nic=NAME                          what the NIC holds, its limits and moods
+//   /emunic/vf,nic=NAME,vf=N                       the queues of a VF, and its RSS
 //   /emunic/set,nic=NAME,key=value,...             other limits and moods (moods.h)
 //   /emunic/swap,nic=NAME,side=wire|wireK|vfN,[KIND,...]       another backend behind a side
 
@@ -247,11 +250,60 @@ tel_set(const char *cmd, const char *params, struct rte_tel_data *d)
 	return 0;
 }
 
+static void
+add_queues(struct rte_tel_data *d, const uint16_t *queues, uint16_t n)
+{
+	struct rte_tel_data *list = rte_tel_data_alloc();
+
+	if (list == NULL)
+		return;
+	rte_tel_data_start_array(list, RTE_TEL_INT_VAL);
+	for (uint16_t i = 0; i < n; i++)
+		rte_tel_data_add_array_int(list, queues[i]);
+	rte_tel_data_add_dict_container(d, "reta", list, 0);
+}
+
+static int
+tel_vf(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	char why[128], types[32], text[2 * EMU_RSS_KEY_LEN + 1];
+	uint16_t port_id, n, queues[EMU_VF_RETA];
+	uint8_t key[EMU_RSS_KEY_LEN];
+	uint32_t vf = UINT32_MAX;
+	const struct emu_side *side;
+	const char *rest;
+	struct emu_nic *nic;
+	uint64_t bits;
+
+	nic = find_nic(params, &rest, &port_id, d);
+	if (nic == NULL)
+		return 0;
+	if (strncmp(rest, "vf=", 3) != 0 || !emu_name_number(rest + 3, nic->args.vfs, &vf)) {
+		snprintf(why, sizeof(why), "expected nic=NAME,vf=N with N below %u, not \"%.32s\"",
+			nic->args.vfs, rest);
+		return refuse(d, why);
+	}
+	side = &nic->sides[1 + vf];
+	emu_vf_rss_get(nic, side, &bits, key);
+	n = emu_vf_reta_get(nic, side, queues);
+	snprintf(types, sizeof(types), "0x%" PRIx64, bits);
+	for (unsigned int i = 0; i < EMU_RSS_KEY_LEN; i++)
+		snprintf(&text[2 * i], 3, "%02x", key[i]);
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "vf", side->name);
+	rte_tel_data_add_dict_int(d, "queues", side->n_queues);
+	rte_tel_data_add_dict_string(d, "rss_types", types);
+	rte_tel_data_add_dict_string(d, "rss_key", text);
+	add_queues(d, queues, n);
+	return 0;
+}
+
 static int
 command(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	static const struct emu_tel_command commands[] = {{"/emunic/list", tel_list},
-		{"/emunic/info", tel_info}, {"/emunic/set", tel_set}, {"/emunic/swap", tel_swap}};
+		{"/emunic/info", tel_info}, {"/emunic/vf", tel_vf}, {"/emunic/set", tel_set},
+		{"/emunic/swap", tel_swap}};
 
 	return emu_tel_run(commands, RTE_DIM(commands), cmd, params, d);
 }
@@ -262,6 +314,8 @@ RTE_INIT(emunic_telemetry)
 		"/emunic/list", command, "Names of the emulated NICs. No parameters");
 	rte_telemetry_register_cmd("/emunic/info", command,
 		"Rules, limits and moods of an emulated NIC. Parameters: nic=NAME");
+	rte_telemetry_register_cmd(
+		"/emunic/vf", command, "Queues and RSS of a VF. Parameters: nic=NAME,vf=N");
 	rte_telemetry_register_cmd("/emunic/set", command,
 		"Sets limits and moods. Parameters: nic=NAME,key=value[,key=value...]");
 	rte_telemetry_register_cmd("/emunic/swap", command,

@@ -20,7 +20,7 @@ emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *
 		queue = 0;
 		if (emu_rss_hash(side->rss != NULL ? side->rss : &nic->vf_rss, p, &hash)) {
 			queue = hash % n;
-			if (side->has_reta && side->reta[hash % EMU_VF_RETA] < n)
+			if (side->n_reta > 0 && side->reta[hash % EMU_VF_RETA] < n)
 				queue = side->reta[hash % EMU_VF_RETA];
 		}
 	}
@@ -30,7 +30,7 @@ emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *
 void
 emu_vf_set_reta(struct emu_side *side, const uint16_t *queues, uint16_t n)
 {
-	side->has_reta = n > 0;
+	side->n_reta = n;
 	for (unsigned int i = 0; n > 0 && i < EMU_VF_RETA; i++)
 		side->reta[i] = queues[i % n];
 }

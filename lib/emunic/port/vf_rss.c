@@ -74,6 +74,32 @@ set_reta(struct emu_nic *nic, struct emu_side *side, const uint8_t *data, uint16
 	return 0;
 }
 
+uint16_t
+emu_vf_reta_get(struct emu_nic *nic, const struct emu_side *side, uint16_t *queues)
+{
+	uint16_t n;
+
+	emu_gate_enter(&nic->gate);
+	n = side->n_reta;
+	memcpy(queues, side->reta, n * sizeof(queues[0]));
+	emu_gate_leave(&nic->gate);
+	return n;
+}
+
+static int
+get_reta(struct emu_nic *nic, const struct emu_side *side, uint8_t *data, uint16_t *len)
+{
+	uint16_t queues[EMU_VF_RETA], n = emu_vf_reta_get(nic, side, queues);
+
+	static_assert(EMU_MAX_VF_QUEUES <= UINT8_MAX, "a queue is a byte");
+	if (n > RTE_PMD_EMUNIC_MBOX_DATA)
+		return -E2BIG;
+	for (uint16_t i = 0; i < n; i++)
+		data[i] = (uint8_t)queues[i];
+	*len = n;
+	return 0;
+}
+
 void
 emu_vf_rss_mail(struct emu_nic *nic, struct emu_mail *mail)
 {
@@ -97,6 +123,8 @@ emu_vf_rss_mail(struct emu_nic *nic, struct emu_mail *mail)
 		memcpy(e->data, &r, sizeof(r));
 		mail->reply = sizeof(r);
 		e->answer = 0;
+	} else if (e->type == RTE_PMD_EMUNIC_MBOX_RETA_GET) {
+		e->answer = get_reta(nic, side, e->data, &mail->reply);
 	} else {
 		e->answer = -ENOTSUP;
 	}

@@ -21,6 +21,10 @@ int emu_vf_rss_set(struct emu_nic *nic, struct emu_side *side, uint64_t types, c
 void emu_vf_rss_get(
 	struct emu_nic *nic, const struct emu_side *side, uint64_t *types, uint8_t *key);
 
+// The queues that the redirection table was set to; queues has room for EMU_VF_RETA. Returns how
+// many, 0: none, the default.
+uint16_t emu_vf_reta_get(struct emu_nic *nic, const struct emu_side *side, uint16_t *queues);
+
 // Carries out a message that is for the NIC itself, and leaves the answer and its data in it.
 void emu_vf_rss_mail(struct emu_nic *nic, struct emu_mail *mail);
 

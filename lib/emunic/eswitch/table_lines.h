@@ -15,19 +15,20 @@
 // shape, and of 16 shapes it matches one at most. Idea: most shapes of a table have something in
 // common, the upper 24 bits of a destination address, say. Shapes with a common part, their
 // locator, form a cluster, and a hash of that part alone says in which line of 64 bytes a packet
-// finds the rules of all of them: 16 entries, each the rule's full hash, whose lowest four bits are
-// the number of its shape in the cluster. A CPU with AVX-512 has the packet's hashes in all 16
-// shapes in one register, permutes them by these numbers, and compares a whole line at once
-// (table_wide.c). The idea to hash rules of several masks by what they share is that of TupleMerge
-// (Daly et al., IEEE/ACM Transactions on Networking 2019); here it finds candidates only.
+// finds the rules of all of them: 8 entries, each the rule's full hash, whose lowest four bits are
+// the number of its shape in the cluster, and their places in the array of rules. A CPU with
+// AVX-512 has the packet's hashes in all 16 shapes in one register, permutes them by these numbers,
+// and compares a whole line at once (table_wide.c). The idea to hash rules of several masks by what
+// they share is that of TupleMerge (Daly et al., IEEE/ACM Transactions on Networking 2019); here it
+// finds candidates only.
 //
 // Buckets (table_index.h) remain what holds all rules. A rule that finds its line full stays out of
 // it, and while a shape has such a rule (spilled), it is scanned by its buckets' tags like shapes
 // without a locator. So nothing has to be moved when many rules have the same locator; these only
-// cost what they would without lines. Cost: 32 bytes of memory a rule, one cache line more for an
-// insertion. What it refuses: more than 16 shapes in a cluster, and more than EMU_CLUSTERS of these
-// in a table; further ones are scanned by tags.
-// Thread safety: owner thread only.
+// cost what they would without lines. Cost: a line for each rule of the
+// NIC's capacity (64 to 128 bytes, as it is rounded up), one cache line more for an insertion. What
+// it refuses: more than 16 shapes in a cluster, and more than EMU_CLUSTERS of these in a table;
+// further ones are scanned by tags. Thread safety: owner thread only.
 
 #define EMU_CLUSTERS 4
 #define EMU_CLUSTER_SHAPES 16

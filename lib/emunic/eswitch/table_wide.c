@@ -3,7 +3,8 @@
 
 #include <rte_prefetch.h>
 
-// Scans for CPUs with AVX-512. Registers of 256 bits: wider ones may lower the clock of the core.
+// Scans for CPUs with AVX-512. Registers of 256 bits but for whole lines: wider ones
+// may lower the clock of the core.
 
 #if defined(__x86_64__)
 

@@ -29,21 +29,13 @@ rules_tree_retire(struct rules_mem *m, rules_ref ref)
 static struct rules_node *
 own(struct rules_mem *m, rules_ref *ref)
 {
-	struct rules_node *node = rules_node_of(*ref), *copy;
+	struct rules_node *node = rules_node_of(*ref);
 	size_t size = sizeof(*node) + (sizeof(rules_ref) << node->bits);
-	struct rules_obj obj;
 
-	if (node->obj.version == rules_mem_version(m))
-		return node;
-	copy = rules_mem_get(m, size);
-	if (copy == NULL)
-		return NULL;
-	obj = copy->obj;
-	memcpy(copy, node, size);
-	copy->obj = obj;
-	rules_mem_retire(m, &node->obj);
-	*ref = (rules_ref)copy;
-	return copy;
+	node = rules_mem_own(m, &node->obj, size);
+	if (node != NULL)
+		*ref = (rules_ref)node;
+	return node;
 }
 
 static bool

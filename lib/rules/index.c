@@ -178,35 +178,18 @@ rules_index_retire(struct rules_mem *m, struct rules_index *x)
 	rules_mem_retire(m, &x->obj);
 }
 
-// The object, or a copy of it, that no set sees yet.
-static void *
-own(struct rules_mem *m, struct rules_obj *o, size_t size)
-{
-	struct rules_obj *copy, obj;
-
-	if (o->version == rules_mem_version(m))
-		return o;
-	copy = rules_mem_get(m, size);
-	if (copy == NULL)
-		return NULL;
-	obj = *copy;
-	memcpy(copy, o, size);
-	*copy = obj;
-	rules_mem_retire(m, o);
-	return copy;
-}
-
 static uint64_t *
 own_place(struct rules_mem *m, struct rules_index **x, uint32_t hash)
 {
-	struct rules_index *mine = own(m, &(*x)->obj, size_of(*x));
+	struct rules_index *mine = rules_mem_own(m, &(*x)->obj, size_of(*x));
 	struct rules_page **page, *copy;
 
 	if (mine == NULL)
 		return NULL;
 	*x = mine;
 	page = &mine->page[rules_index_page(mine, hash)];
-	copy = *page != NULL ? own(m, &(*page)->obj, sizeof(**page)) : page_for(m, mine, hash);
+	copy = *page != NULL ? rules_mem_own(m, &(*page)->obj, sizeof(**page))
+			     : page_for(m, mine, hash);
 	if (copy == NULL)
 		return NULL;
 	*page = copy;

@@ -162,6 +162,23 @@ rules_mem_retire(struct rules_mem *m, struct rules_obj *o)
 	m->last = &o->next;
 }
 
+void *
+rules_mem_own(struct rules_mem *m, struct rules_obj *o, size_t size)
+{
+	struct rules_obj *copy, obj;
+
+	if (o->version == m->version)
+		return o;
+	copy = rules_mem_get(m, size);
+	if (copy == NULL)
+		return NULL;
+	obj = *copy;
+	memcpy(copy, o, size);
+	*copy = obj;
+	rules_mem_retire(m, o);
+	return copy;
+}
+
 static void
 reap(struct rules_mem *m)
 {

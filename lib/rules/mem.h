@@ -40,6 +40,9 @@ struct rules_mem *rules_mem_new(void);
 void rules_mem_drop(struct rules_mem *m);
 // Zeroed, aligned to a line, of the version that is being made. NULL: no memory.
 void *rules_mem_get(struct rules_mem *m, size_t size);
+// The object, of that size, or a copy of it that no set sees yet: o is retired then. NULL: no
+// memory, and nothing was done.
+void *rules_mem_own(struct rules_mem *m, struct rules_obj *o, size_t size);
 // Not seen by any set.
 void rules_mem_put(struct rules_mem *m, struct rules_obj *o);
 // Not seen by the next set and later ones.

@@ -193,26 +193,18 @@ rules_space_build(struct rules_mem *m, struct rule *const *list, uint32_t n, boo
 static struct rules_space *
 own(struct rules_mem *m, struct rules_space **space)
 {
-	struct rules_space *s = *space, *copy;
-	struct rules_obj obj;
+	struct rules_space *s;
 
-	if (s != NULL && s->obj.version == rules_mem_version(m))
-		return s;
-	copy = rules_mem_get(m, sizeof(*copy));
-	if (copy == NULL)
-		return NULL;
-	if (s == NULL) {
-		copy->groups = 1;
-		copy->address_bits = ADDRESS_BITS;
-		copy->group[0] = (struct rules_group){.kind = KIND_ANY, .best = UINT64_MAX};
-	} else {
-		obj = copy->obj;
-		*copy = *s;
-		copy->obj = obj;
-		rules_mem_retire(m, &s->obj);
+	if (*space != NULL) {
+		s = rules_mem_own(m, &(*space)->obj, sizeof(*s));
+	} else if ((s = rules_mem_get(m, sizeof(*s))) != NULL) {
+		s->groups = 1;
+		s->address_bits = ADDRESS_BITS;
+		s->group[0] = (struct rules_group){.kind = KIND_ANY, .best = UINT64_MAX};
 	}
-	*space = copy;
-	return copy;
+	if (s != NULL)
+		*space = s;
+	return s;
 }
 
 bool

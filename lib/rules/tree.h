@@ -25,9 +25,8 @@
 //   prefixes, ranges and any mask alike: 8 entries at once, with no branch. Entries are in order,
 //   so the first hit of a leaf is its answer.
 // - A burst goes through one group after the other, those with the best entries first; groups,
-// trees
-//   and leaves know the order of their best entry and are passed over when something better was
-//   found. Hashes, places and marks are worked out for 8 keys at once with AVX-512.
+//   trees and leaves know the order of their best entry and are passed over when something better
+//   was found. Hashes, places and marks are worked out for 8 keys at once with AVX-512.
 //
 // Updates copy a page of the index and the nodes on the way to the leaves of one entry (tens of
 // microseconds); what is replaced is retired (mem.h), so that each set goes on seeing its own. A

@@ -22,8 +22,8 @@ same_decision(const struct offload_decision *a, const struct offload_decision *b
 	       a->table == b->table && a->share == b->share &&
 	       a->vm_max_queues == b->vm_max_queues && a->vm_max_entries == b->vm_max_entries &&
 	       a->seen == b->seen && strcmp(a->seen_by, b->seen_by) == 0 &&
-	       a->served == b->served && strcmp(a->served_by, b->served_by) == 0 &&
-	       a->actions.n == b->actions.n &&
+	       a->through_vm == b->through_vm && a->served == b->served &&
+	       strcmp(a->served_by, b->served_by) == 0 && a->actions.n == b->actions.n &&
 	       memcmp(a->actions.list, b->actions.list,
 		       a->actions.n * sizeof(a->actions.list[0])) == 0;
 }

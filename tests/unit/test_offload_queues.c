@@ -188,6 +188,27 @@ test_tx_queue_changes_hands(void **state)
 	assert_int_equal(w_queue(w, 0, 0, OFFLOAD_TX, 2).worker, 1);
 }
 
+// What a VF sends comes through its VM for a while: no queue of the NIC has it then, also where
+// nothing else was decided anew.
+static void
+test_misses_through_the_vm(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *f = w_add(w, 1, 3, NORMAL);
+
+	w_run(w, 500);
+	w_expect(w, f, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	f->d.through_vm = true;
+	offload_flow_redecide(w->o, f->id, &f->d);
+	w_run(w, 1000);
+	assert_int_equal(f->rule.path, OFFLOAD_SOFTWARE);
+	assert_int_equal(w_get(w, f).side[OFFLOAD_IN].reason, OFFLOAD_R_THROUGH_VM);
+	f->d.through_vm = false;
+	offload_flow_redecide(w->o, f->id, &f->d);
+	w_run(w, 500);
+	w_expect(w, f, OFFLOAD_IN, OFFLOAD_SHARED_QUEUE, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+}
+
 int
 main(void)
 {
@@ -198,6 +219,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_reserve_refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_queue_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tx_queue_changes_hands, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_misses_through_the_vm, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,8 @@ offload_flow_left(
 	if (!f)
 		return;
 	o->now = sl_now(o->clock);
+	if (f->expected && packets)
+		offload_expect_seen(o, f, path == OFFLOAD_ESWITCH, bytes);
 	f->packets[path] += packets;
 	f->bytes[path] += bytes;
 	offload_traits_add(o, f, o->now, packets, bytes);
@@ -170,6 +172,8 @@ offload_flow_gone(struct offload *o, const struct flow_key *key, uint32_t packet
 	o->now = sl_now(o->clock);
 	in = &f->side[OFFLOAD_IN];
 	out = &f->side[OFFLOAD_OUT];
+	if (f->expected && packets)
+		offload_expect_seen(o, f, false, bytes);
 	f->packets[in->host] += packets;
 	f->bytes[in->host] += bytes;
 	if (packets || bytes)

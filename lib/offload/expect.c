@@ -176,13 +176,18 @@ offload_flow_expect(struct offload *o, uint32_t id, const struct flow_key *key,
 {
 	struct of_flow *f = offload_table_get(o, id), *r;
 	struct of_kind *k;
+	uint32_t tick;
 
 	if (!f || d->in.nic != f->d.out.nic || d->out.vport != f->key.vport || d->depends ||
 		d->fragments || d->served != OFFLOAD_SERVED_NO || !d->eswitch_ok ||
 		offload_table_find(o, key))
 		return OF_NEVER;
 	o->now = sl_now(o->clock);
+	// Whoever leaves a full table for it, it is not the flow that announces it.
+	tick = f->order_tick;
+	f->order_tick = o->tick;
 	r = offload_table_add(o, key, f->worker, d);
+	f->order_tick = tick;
 	if (!r)
 		return OF_NEVER;
 	k = kind_of(o, f);

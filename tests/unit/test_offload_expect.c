@@ -7,8 +7,10 @@
 #define ENTRIES 32
 #define KNOWN 8
 
+#define FEW 64 // the least that there may be
+
 static int
-setup(void **state)
+setup_for(void **state, uint32_t flows_max, uint32_t entries)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct offload_cfg cfg = w_cfg();
@@ -16,10 +18,23 @@ setup(void **state)
 	assert_non_null(w);
 	cfg.eswitch_min_bps = 0;
 	cfg.idle_ms = cfg.residency_ms = 0;
+	cfg.flows_max = flows_max;
 	w_init(w, &cfg);
-	w_nic(w, 0, "nic0", 4, ENTRIES);
+	w_nic(w, 0, "nic0", 4, entries);
 	*state = w;
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	return setup_for(state, w_cfg().flows_max, ENTRIES);
+}
+
+static int
+setup_few(void **state)
+{
+	return setup_for(state, FEW, 0);
 }
 
 static int
@@ -183,6 +198,50 @@ test_only_what_stays_in_the_nic(void **state)
 	assert_int_equal(offload_flow_expect(w->o, UINT32_MAX, &r->key, &r->d), UINT32_MAX);
 }
 
+// Its packets are told by the last counters of a rule that went, or by a worker that forgets it.
+static void
+test_an_answer_that_is_told_late(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *f, *r;
+
+	answered_ones(w, KNOWN, 2 * W_TICK_MS);
+	f = request(w);
+	r = answer_to(w, f);
+	assert_true(expect(w, f, r));
+	w_run(w, 2 * W_TICK_MS);
+	w_expect_words(
+		w, r, OFFLOAD_IN, "where it wants to be: eswitch, ahead of its first packet");
+	offload_flow_left(w->o, r->id, OFFLOAD_ESWITCH, 1, 1000);
+	w_expect_words(w, r, OFFLOAD_IN, "where it wants to be: eswitch");
+	f = request(w);
+	r = answer_to(w, f);
+	assert_true(expect(w, f, r));
+	w_run(w, 2 * W_TICK_MS);
+	offload_flow_gone(w->o, &r->key, 1, 1000);
+	w_expect_words(w, r, OFFLOAD_IN, "where it wants to be: eswitch");
+}
+
+// All others have an entry: nobody but the request itself could leave for the answer.
+static void
+test_a_full_table(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *f, *r;
+	unsigned i;
+
+	answered_ones(w, KNOWN, 2 * W_TICK_MS);
+	for (i = 2 * KNOWN; i < FEW - 1; i++)
+		w_add(w, 1, 2, MBIT);
+	w_run(w, 1000);
+	for (i = 0; i < FEW - 1; i++)
+		assert_int_equal(w->flow[i].rule.path, OFFLOAD_ESWITCH);
+	f = request(w);
+	r = answer_to(w, f);
+	assert_false(expect(w, f, r));
+	assert_int_equal(w_get(w, f).packets[OFFLOAD_SOFTWARE], 1);
+}
+
 int
 main(void)
 {
@@ -193,6 +252,8 @@ main(void)
 			test_no_guess_where_it_is_of_no_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_guesses_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_what_stays_in_the_nic, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_answer_that_is_told_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_full_table, setup_few, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

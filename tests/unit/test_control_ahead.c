@@ -284,6 +284,34 @@ test_counters(void **state)
 	rig_free(c);
 }
 
+// Two vports change their VFs: what one's rules say is not done to packets of the other's.
+static void
+test_vfs_change_hands(void **state)
+{
+	struct control *c = rig_new(json);
+	struct dp_port *one = c->vports[vport_of(c, "vm1")].port;
+	struct dp_port *two = c->vports[vport_of(c, "vm2")].port;
+	const struct ahead_nic *n = &c->ahead->nic[0];
+	uint16_t port = one->nic_port;
+	uint32_t i;
+
+	add(c, 0, 9, "port=vm1 ip ip_dst=10.0.0.0/24", "drop");
+	add(c, 0, 8, "port=vm2 ip ip_dst=10.0.1.0/24", "output=pf0");
+	in_force(c);
+	run_until_done(c);
+	assert_true(ahead_entries(c, 0) > 2);
+	one->nic_port = two->nic_port;
+	two->nic_port = port;
+	in_force(c);
+	run_until_done(c);
+	assert_true(ahead_entries(c, 0) > 2);
+	for (i = 0; i < n->cap; i++)
+		assert_true(!n->live[i].used ||
+			    n->live[i].port == c->vports[n->live[i].vport].port->nic_port);
+	assert_int_equal(atomic_load(&driver.live), ahead_entries(c, 0));
+	rig_free(c);
+}
+
 static int
 start(void **state)
 {
@@ -300,6 +328,7 @@ main(void)
 		cmocka_unit_test(test_an_executor_that_fails_for_a_while),
 		cmocka_unit_test(test_a_nic_that_goes),
 		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_vfs_change_hands),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -85,9 +85,10 @@ is_refused(void *ctx, const struct flow_match *match, const struct ahead_act *ac
 
 // ---- from rules of a plan to what is live
 
+// port: of the NIC. The vport may have had another one when a rule was made.
 static struct ahead_live *
-find_live(
-	struct ahead_nic *n, uint16_t vport, const struct ahead_rule *r, bool group, uint32_t table)
+find_live(struct ahead_nic *n, uint16_t vport, uint16_t port, const struct ahead_rule *r,
+	bool group, uint32_t table)
 {
 	uint32_t i;
 
@@ -95,7 +96,8 @@ find_live(
 		struct ahead_live *l = &n->live[i];
 
 		if (l->used && !l->kept && l->group == group && l->table == table &&
-			l->level == r->level && l->vport == vport && l->state != AHEAD_UNMAKING &&
+			l->level == r->level && l->vport == vport && l->port == port &&
+			l->state != AHEAD_UNMAKING &&
 			memcmp(&l->act, &r->act, sizeof(r->act)) == 0 &&
 			flow_match_equal(&l->match, &r->match))
 			return l;
@@ -132,7 +134,7 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 	uint32_t table = p->table && !p->group && r->act.kind != AHEAD_JUMP
 				 ? ahead_group(v->port->nic_port)
 				 : 0;
-	struct ahead_live *l = find_live(p->n, vport, r, p->group, table);
+	struct ahead_live *l = find_live(p->n, vport, v->port->nic_port, r, p->group, table);
 
 	if (l == NULL) {
 		l = new_live(p->n);

@@ -290,6 +290,30 @@ def test_two_class_rules_cannot_share_a_queue_of_the_engine(switch):
     assert 'queue' in by()['other']['reason'], by()
 
 
+def test_groups_that_begin_at_one_queue(switch):
+    """The engine knows a group by its first queue: a reload gives it other queues, and a second
+    class rule that begins there has none."""
+    s = switch([{'name': 'all', 'match': 'any', 'actions': 'output=w'}],
+               offload={'rules_ahead': 0, 'policy': [ENGINE]})
+    other = {**ENGINE, 'name': 'other', 'match': 'udp'}
+
+    def stands():
+        return ({r['policy']: r['by'] for r in class_rules(s) if r['state'] == 'in'},
+                [g['figures'].split(',')[0] for g in s.call('offload show', nic='nic0')['engine']])
+    wait_for(lambda: stands() == ({'web': 'engine'}, ['queues=2-3']), 10, 'both queues')
+    for queues, figures in ('2', 'queues=2-2'), ('2-3', 'queues=2-3'):
+        s.write_config({**s.config, 'offload': {**s.config['offload'], 'policy': [
+            {**ENGINE, 'queues': queues}]}})
+        s.call('config reload')
+        wait_for(lambda f=figures: stands() == ({'web': 'engine'}, [f]), 10, figures)
+    s.write_config({**s.config, 'offload': {**s.config['offload'], 'policy': [
+        ENGINE, {**other, 'queues': '2'}]}})
+    s.call('config reload')
+    wait_for(lambda: stands() == ({'web': 'engine', 'other': 'rss'}, ['queues=2-3']), 10, 'one has')
+    wait_for(lambda: ['begins at queue 2' in r['reason'] for r in class_rules(s)
+                      if r['policy'] == 'other'] == [True, True], 10, 'and says why')
+
+
 def test_a_class_rule_to_a_vf(switch):
     """A class of flows goes to the VM's VF with no host, where the switch's rules say so; what is
     not of the class, or may be of a policy rule above, comes by the host."""

@@ -21,6 +21,7 @@ struct group { // of a port of a NIC
 
 struct class_groups {
 	uint32_t n, cap;
+	bool changed; // one was made
 	struct group *list;
 };
 
@@ -124,11 +125,44 @@ add(struct control *c, uint16_t nic, uint16_t port, uint16_t first, uint16_t n)
 	return &l->list[l->n++];
 }
 
+// What has the engine's group of that number, if that is not g.
+static struct group *
+holder(const struct control *c, const struct group *g)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->groups->n; i++) {
+		struct group *o = &c->groups->list[i];
+
+		if (o != g && o->made && o->nic == g->nic && o->port == g->port &&
+			o->first == g->first)
+			return o;
+	}
+	return NULL;
+}
+
+// Why the engine cannot have it; "": it can.
+static void
+judge(const struct control *c, struct group *g, const struct group *other)
+{
+	const struct nic *nic = c->nics[g->nic];
+
+	g->why[0] = '\0';
+	if (engine_of(c, g->nic) == NULL)
+		snprintf(g->why, sizeof(g->why), "%s (%s) has no assignment engine", nic->name,
+			nic->driver);
+	else if (g->first >= NIC_GROUPS)
+		snprintf(g->why, sizeof(g->why), "groups begin at queues below %u", NIC_GROUPS);
+	else if (other != NULL && other->wanted)
+		snprintf(g->why, sizeof(g->why), "%s: another group begins at queue %u", nic->name,
+			g->first);
+}
+
 static void
 make(struct control *c, const struct config_policy *p, struct group *g)
 {
-	const struct nic_engine *e = engine_of(c, g->nic);
 	const struct nic *nic = c->nics[g->nic];
+	struct group *other = holder(c, g);
 	uint64_t now = sl_now(&c->clock);
 	char text[TEXT], words[96] = "";
 	int rc;
@@ -136,16 +170,11 @@ make(struct control *c, const struct config_policy *p, struct group *g)
 	figures(c, p, g, text);
 	if ((g->made && strcmp(text, g->text) == 0) || now < g->retry_ns)
 		return;
-	if (e == NULL || g->first >= NIC_GROUPS) {
-		if (e == NULL)
-			snprintf(g->why, sizeof(g->why), "%s (%s) has no assignment engine",
-				nic->name, nic->driver);
-		else
-			snprintf(g->why, sizeof(g->why), "groups begin at queues below %u",
-				NIC_GROUPS);
+	judge(c, g, other);
+	if (g->why[0] != '\0')
 		return;
-	}
-	rc = e->set(nic->ports[g->port].ethdev, g->first, text, words, sizeof(words));
+	rc = engine_of(c, g->nic)->set(
+		nic->ports[g->port].ethdev, g->first, text, words, sizeof(words));
 	if (rc != 0) {
 		g->retry_ns = now + RETRY_NS;
 		snprintf(g->why, sizeof(g->why), "%s: %s", nic->name,
@@ -155,8 +184,10 @@ make(struct control *c, const struct config_policy *p, struct group *g)
 			nic->name, g->why);
 		return;
 	}
+	if (other != NULL)
+		other->made = false; // it is not there to be taken back any more
+	c->groups->changed |= !g->made;
 	g->made = true;
-	g->why[0] = '\0';
 	snprintf(g->text, sizeof(g->text), "%s", text);
 }
 
@@ -200,13 +231,13 @@ look_at(struct control *c, uint16_t vport)
 bool
 class_groups_run(struct control *c)
 {
-	uint32_t i, made = 0, are = 0;
+	uint32_t i;
 	uint16_t v;
 
-	for (i = 0; c->groups != NULL && i < c->groups->n; i++) {
+	for (i = 0; c->groups != NULL && i < c->groups->n; i++)
 		c->groups->list[i].wanted = false;
-		made += c->groups->list[i].made;
-	}
+	if (c->groups != NULL)
+		c->groups->changed = false;
 	for (v = 0; v < DP_VPORTS_MAX && c->cfg->offload.enabled; v++) {
 		const struct dp_port *port = c->vports[v].used ? c->vports[v].port : NULL;
 
@@ -219,11 +250,9 @@ class_groups_run(struct control *c)
 		if (!g->wanted && unmake(c, g)) {
 			*g = c->groups->list[--c->groups->n];
 			i--;
-		} else {
-			are += g->made;
 		}
 	}
-	return made != are;
+	return c->groups != NULL && c->groups->changed;
 }
 
 void
@@ -267,7 +296,9 @@ class_group_why(const struct control *c, const struct config_policy *p, uint16_t
 {
 	const struct group *g = group_of(c, p, vport);
 
-	return g != NULL && !g->made ? g->why : "";
+	if (!wants_engine(p) || (g != NULL && g->made))
+		return "";
+	return g != NULL && g->why[0] != '\0' ? g->why : "its group is about to be made";
 }
 
 bool

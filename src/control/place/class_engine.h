@@ -10,8 +10,9 @@
 // Class rules whose target is the NIC's assignment engine: the NIC itself gives a heavy flow of the
 // class a queue alone and puts light ones of a kind together, with no message for a flow. A rule
 // has one group at each port, whose number is that of its first queue. It is made when the queues
-// belong to the class, before a rule leads there, and goes when none does any more. Where it cannot
-// be had, the class rule spreads by RSS, as others do, and says why.
+// belong to the class, before a rule leads there, and goes when none does any more. Of two that
+// begin at one queue the first of the policy has it. Where it cannot be had, the class rule spreads
+// by RSS, as others do, and says why.
 //
 // What the policy rule says becomes the group's figures: heavy_bps and light_bps; share vm, at the
 // PF: flows to one address; at a representor all are of one VM; class: one DSCP; priority: one VLAN

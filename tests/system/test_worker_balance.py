@@ -143,6 +143,18 @@ def test_back_and_forth(two_workers):
     assert {m['outcome'] for m in ended} == {'moved'}, ended
 
 
+def test_a_restart_of_the_nic(two_workers):
+    """The queues of its ports stay with their workers, and pinned."""
+    s = two_workers(enabled=False)
+    s.call('worker move', port='uplink', queue=0, worker=1, pin=True)
+    for queue in polls(s, 0):
+        s.call('worker move', port='uplink', queue=queue, worker=1)
+    s.call('nic restart', nic='nic0')
+    assert polls(s, 1) == [0, 1, 2, 3]
+    assert [q['pinned'] for q in s.call('worker show', worker=1)['queues']
+            if q['port'] == 'uplink' and q['queue'] == 0] == [True]
+
+
 def test_pins_and_refusals(two_workers):
     """A queue that a person has pinned stays, and what cannot be is refused with its reason."""
     s = two_workers(enabled=True, interval_ms=100, load_pct=1, gain_pct=5)

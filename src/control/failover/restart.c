@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "device/ports.h"
+#include "failover/carry.h"
 #include "failover/failover.h"
 #include "nic/nic.h"
 #include "orders.h"
@@ -20,6 +22,14 @@ struct restart {
 		uint64_t deadline_ns;
 		struct sl_err err; // of the last one
 	} nic[CONFIG_NICS_MAX];
+};
+
+// A port while it is closed: its queues go on with their workers.
+struct stopped {
+	uint16_t vport;
+	struct dp_port *old; // NULL: it did not start again the last time
+	uint8_t rxq_worker[DP_QUEUES_MAX];
+	bool rxq_pinned[DP_QUEUES_MAX];
 };
 
 int
@@ -73,14 +83,15 @@ restart_fini(struct control *c)
 }
 
 static bool
-sent_all(struct dp_port *const *ports, unsigned n)
+sent_all(const struct stopped *s, unsigned n)
 {
 	unsigned i, q;
 
 	for (i = 0; i < n; i++) {
-		for (q = 0; q < ports[i]->n_txq; q++) {
-			if (ports[i]->ops->tx_idle != NULL &&
-				!ports[i]->ops->tx_idle(ports[i], (uint16_t)q))
+		struct dp_port *port = s[i].old;
+
+		for (q = 0; port != NULL && q < port->n_txq; q++) {
+			if (port->ops->tx_idle != NULL && !port->ops->tx_idle(port, (uint16_t)q))
 				return false;
 		}
 	}
@@ -88,7 +99,7 @@ sent_all(struct dp_port *const *ports, unsigned n)
 }
 
 static void
-settle(struct control *c, struct dp_port *const *ports, unsigned n)
+settle(struct control *c, const struct stopped *s, unsigned n)
 {
 	const uint64_t end = sl_now(&c->clock) + SETTLE_NS;
 
@@ -97,20 +108,92 @@ settle(struct control *c, struct dp_port *const *ports, unsigned n)
 	// Twice: what one worker handed to another before the first is sent by the second.
 	orders_sync(c);
 	orders_sync(c);
-	while (!sent_all(ports, n) && sl_now(&c->clock) < end)
+	while (!sent_all(s, n) && sl_now(&c->clock) < end)
 		orders_nap();
 }
 
 static int
-open_again(struct control *c, const uint16_t *vports, unsigned n, struct sl_err *err)
+open_again(struct control *c, const struct stopped *s, unsigned n, struct sl_err *err)
 {
 	unsigned i;
 	int rc = 0;
 
-	for (i = 0; rc == 0 && i < n; i++)
-		rc = ports_open_nic(c, &c->vports[vports[i]], &c->vports[vports[i]].port, err);
+	for (i = 0; rc == 0 && i < n; i++) {
+		struct control_vport *v = &c->vports[s[i].vport];
+		struct dp_port *port;
+
+		rc = ports_open_nic(c, v, &port, err);
+		if (rc != 0)
+			break;
+		v->port = port;
+		if (s[i].old == NULL)
+			continue;
+		memcpy(port->rxq_worker, s[i].rxq_worker, sizeof(s[i].rxq_worker));
+		memcpy(port->rxq_pinned, s[i].rxq_pinned, sizeof(s[i].rxq_pinned));
+	}
 	if (rc == 0 && publish(c, false) != 0)
 		rc = sl_err_set(err, ENOMEM, NULL, "out of memory");
+	return rc;
+}
+
+static bool
+is_on(const struct control *c, const struct control_vport *v, uint16_t nic)
+{
+	const struct config_attachment *a = &v->cfg.attach;
+	uint16_t at, port;
+
+	if (!v->used || (a->kind != CONFIG_ATTACH_NIC && a->kind != CONFIG_ATTACH_VF))
+		return false;
+	carry_where(c, a, &at, &port);
+	return at == nic;
+}
+
+static unsigned
+take_ports(struct control *c, uint16_t nic, struct stopped *s)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		struct control_vport *v = &c->vports[i];
+
+		if (!is_on(c, v, nic))
+			continue;
+		s[n].vport = (uint16_t)i;
+		s[n].old = v->port;
+		if (v->port != NULL) {
+			memcpy(s[n].rxq_worker, v->port->rxq_worker, sizeof(s[n].rxq_worker));
+			memcpy(s[n].rxq_pinned, v->port->rxq_pinned, sizeof(s[n].rxq_pinned));
+		}
+		v->port = NULL;
+		n++;
+	}
+	return n;
+}
+
+static int
+restart_ports(struct control *c, struct nic *nic, struct stopped *s, struct sl_err *err)
+{
+	unsigned i, n = take_ports(c, nic->index, s);
+	int rc;
+
+	if (publish(c, false) != 0) {
+		for (i = 0; i < n; i++)
+			c->vports[s[i].vport].port = s[i].old;
+		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	}
+	settle(c, s, n);
+	for (i = 0; i < n; i++) {
+		if (s[i].old != NULL)
+			ports_close_device(c, s[i].old);
+	}
+	nic_stop(nic, true);
+	rc = nic_start(nic, err);
+	if (rc == 0)
+		rc = open_again(c, s, n, err);
+	for (i = 0; i < n; i++) {
+		if (c->vports[s[i].vport].port != NULL)
+			dp_port_poll_link(c->vports[s[i].vport].port);
+	}
 	return rc;
 }
 
@@ -118,36 +201,13 @@ open_again(struct control *c, const uint16_t *vports, unsigned n, struct sl_err 
 static int
 stop_and_start(struct control *c, struct nic *nic, struct sl_err *err)
 {
-	struct dp_port *old[DP_VPORTS_MAX];
-	uint16_t vports[DP_VPORTS_MAX];
-	unsigned i, n = 0;
+	struct stopped *s = calloc(DP_VPORTS_MAX, sizeof(*s));
 	int rc;
 
-	for (i = 0; i < DP_VPORTS_MAX; i++) {
-		struct control_vport *v = &c->vports[i];
-
-		if (!v->used || v->port == NULL || v->port->nic != nic->index)
-			continue;
-		vports[n] = (uint16_t)i;
-		old[n++] = v->port;
-		v->port = NULL;
-	}
-	if (publish(c, false) != 0) {
-		for (i = 0; i < n; i++)
-			c->vports[vports[i]].port = old[i];
+	if (s == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");
-	}
-	settle(c, old, n);
-	for (i = 0; i < n; i++)
-		ports_close_device(c, old[i]);
-	nic_stop(nic, true);
-	rc = nic_start(nic, err);
-	if (rc == 0)
-		rc = open_again(c, vports, n, err);
-	for (i = 0; i < n; i++) {
-		if (c->vports[vports[i]].port != NULL)
-			dp_port_poll_link(c->vports[vports[i]].port);
-	}
+	rc = restart_ports(c, nic, s, err);
+	free(s);
 	return rc;
 }
 

@@ -137,6 +137,14 @@ same_limits(const struct config *a, const struct config *b)
 	return true;
 }
 
+// Of what may change: the rest is check_fixed's.
+static bool
+same_datapath(const struct config *a, const struct config *b)
+{
+	return a->idle_ms == b->idle_ms && a->insert_budget == b->insert_budget &&
+	       a->tx_hold_us == b->tx_hold_us;
+}
+
 int
 apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, struct sl_err *err)
 {
@@ -159,6 +167,8 @@ apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, 
 		reload_note(r, "placement policy", "changed");
 	if (rc == 0 && !same_limits(c->cfg, next))
 		reload_note(r, "limits of VMs", "changed");
+	if (rc == 0 && !same_datapath(c->cfg, next))
+		reload_note(r, "datapath settings", "changed");
 	if (rc == 0 && memcmp(&c->cfg->balance, &next->balance, sizeof(next->balance)) != 0)
 		reload_note(r, "balance of queues", "changed");
 	if (rc == 0 && c->cfg->log_level != next->log_level)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "classify/entry.h"
 #include "dp_support.h"
 
 // Targets' rings, hand-overs between workers, and what happens when there is no room.
@@ -233,6 +234,42 @@ to_ring_and_back(void **state)
 	bench_end(&b);
 }
 
+// A flow comes back from the ring at the very packet that finds its decision stale: from then on it
+// takes the quick way again.
+static void
+back_when_stale(void **state)
+{
+	struct dp_order o = {.type = DP_ORD_SET_HOST, .txq = DP_TXQ_OWN};
+	const struct cache_entry *e;
+	struct cache_flow copy;
+	struct bench b;
+
+	bench_begin(&b, 2, 1, 1);
+	bench_rule(&b, 1, 9, "port=0", "output=1");
+	bench_publish(&b);
+	feed(&b, 0, 0, 5, 0);
+	bench_run(&b);
+	only_program(&b, &copy);
+	o.key = copy.key;
+	o.flags = DP_PROG_HOST_RING;
+	assert_true(dp_order_put(b.dp, 0, &o));
+	feed(&b, 0, 0, 5, 1);
+	bench_run(&b);
+	e = cache_lookup(b.dp->worker[0]->cache, &copy.key);
+	assert_non_null(e);
+	assert_false(e->hint & ENTRY_PLAIN);
+	o.flags = 0;
+	assert_true(dp_order_put(b.dp, 0, &o));
+	bench_run(&b);
+	bench_publish(&b);
+	feed(&b, 0, 0, 5, 2);
+	bench_run(&b);
+	assert_int_equal(only_program(&b, &copy)->flags & (DP_PROG_HOST_RING | DP_PROG_LINGER), 0);
+	assert_true(e->hint & ENTRY_PLAIN);
+	assert_int_equal(bench_count_out(&b, 1), 3);
+	bench_end(&b);
+}
+
 static int
 setup(void **state)
 {
@@ -248,6 +285,7 @@ main(void)
 		cmocka_unit_test(port_removed),
 		cmocka_unit_test(no_buffer),
 		cmocka_unit_test(to_ring_and_back),
+		cmocka_unit_test(back_when_stale),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -149,6 +149,17 @@ miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, const struct rte_mbuf 
 	set_program(w, b, b->at[k], &ms->program, ms->key != NULL ? NULL : &ms->direct);
 }
 
+static inline void
+take_own(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct cache_entry *e)
+{
+	struct dp_program *prog = entry_program(w, e);
+	bool lingers = prog->flags & DP_PROG_LINGER;
+
+	set_program(w, b, i, prog, NULL);
+	if (unlikely(lingers))
+		entry_changed(w, e);
+}
+
 // The rules have changed since the decision.
 static void
 stale(struct dp_worker *w, struct dp_burst *b, uint16_t k)
@@ -160,7 +171,7 @@ stale(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 	if (likely(decide_again(w, e, &ms->program, &ms->direct))) {
 		entry_set_program(w, e, &ms->program);
 		e->gen = w->gen;
-		set_program(w, b, b->at[k], entry_program(w, e), NULL);
+		take_own(w, b, b->at[k], e);
 		return;
 	}
 	// Not to be stored: good for this packet, the entry stays stale.
@@ -195,17 +206,6 @@ ask_rules(struct dp_worker *w, const struct dp_burst *b, uint16_t n, struct rule
 			keys[asked++] = &b->keys[k];
 	rules_lookup_burst(w->snap->sw[b->sw].rules, keys, asked, rules);
 	return asked;
-}
-
-static void
-take_own(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct cache_entry *e)
-{
-	struct dp_program *prog = entry_program(w, e);
-	bool lingers = prog->flags & DP_PROG_LINGER;
-
-	set_program(w, b, i, prog, NULL);
-	if (unlikely(lingers))
-		entry_changed(w, e);
 }
 
 // Each packet but those of done gets the program of its entry, or of a decision.

@@ -161,6 +161,7 @@ struct dp_worker {
 
 	struct dp_txbuf *dirty[LCORE_DIRTY_MAX];
 	uint16_t n_dirty;
+	bool untold;       // something in `taken`
 	uint64_t tx_hold;  // cycles, 0: nothing is held
 	uint64_t tx_until; // what is held goes then
 	uint16_t n_freed;
@@ -172,6 +173,7 @@ struct dp_worker {
 	uint32_t *lane_drained;             // [DP_LANES_MAX]: version whose old way was seen empty
 	struct lcore_rxq rxq[LCORE_RXQ_MAX];
 	struct lcore_handover to[DP_WORKERS_MAX];
+	uint32_t taken[DP_WORKERS_MAX]; // from each of the others, not told yet (handover_tell)
 	struct dp_burst burst;
 	struct rte_mbuf **held; // [LCORE_HELD][DP_BURST], of the move modes
 
@@ -192,7 +194,8 @@ struct dp_worker {
 // Packets from one worker to another. One producer, one consumer.
 struct lcore_link {
 	struct rte_ring *ring;
-	alignas(64) _Atomic uint64_t done; // handled by the consumer so far
+	// That the consumer has given to a device, or put into a ring, so far.
+	alignas(64) _Atomic uint64_t done;
 };
 
 struct dp_datapath {

@@ -85,6 +85,7 @@ void
 dp_worker_offline(struct dp_worker *w)
 {
 	tx_flush_all(w);
+	handover_tell(w);
 	w->snap = NULL;
 	w->online = false;
 	rte_rcu_qsbr_thread_offline(w->dp->qsbr, w->id);
@@ -105,6 +106,7 @@ one_loop(struct dp_worker *w)
 	lap(w, DP_STAGE_RECEIVE);
 	// Before the rings: a flow may have come to one in this loop, behind what it sent directly.
 	tx_loop_end(w);
+	handover_tell(w);
 	lap(w, DP_STAGE_TRANSMIT);
 	if (w->n_scheds != 0)
 		found += rings_serve(w);

@@ -160,6 +160,66 @@ test_control(void **state)
 	finish(&b);
 }
 
+static void
+order(struct bench *b, const struct flow_key *key, uint16_t txq)
+{
+	const struct dp_order o = {.type = DP_ORD_SET_HOST, .key = *key, .txq = txq};
+
+	assert_true(dp_order_put(b->dp, 0, &o));
+}
+
+static unsigned
+sent_by(struct bench *b, uint16_t txq)
+{
+	return bench_dev(b, 1)->tx[txq].n;
+}
+
+// A flow that was sent by the queue of another worker comes back: what that worker holds of it is
+// not overtaken.
+static void
+test_another_worker(void **state)
+{
+	struct dp_worker *w[2];
+	struct frame f = {.src = 1, .dst = 2, .ip_src = 1, .ip_dst = 2, .dport = 1};
+	struct rte_mbuf *m;
+	struct flow_key key;
+	struct bench b;
+
+	bench_begin(&b, 2, 2, 2);
+	bench_rule(&b, 1, 9, "port=0", "output=1");
+	bench_publish(&b);
+	b.snap->tx_hold_us = LONG_US;
+	bench_publish(&b);
+	w[0] = b.dp->worker[0];
+	w[1] = b.dp->worker[1];
+	m = frame_make(&b, &f);
+	assert_int_equal(
+		flow_parse(m, b.snap->sw[0].id, 0, 0, &key, &(struct flow_offsets){0}), FLOW_OK);
+	bench_feed(&b, 0, 0, m);
+	dp_worker_once(w[0]);
+	dp_worker_offline(w[0]);
+	assert_int_equal(sent_by(&b, 0), 1);
+	order(&b, &key, 1);
+	feed(&b, 1, 1);
+	dp_worker_once(w[0]); // its packet goes to worker 1
+	dp_worker_once(w[1]); // which holds it
+	order(&b, &key, DP_TXQ_OWN);
+	feed(&b, 1, 2);
+	dp_worker_once(w[0]);
+	dp_worker_offline(w[0]);
+	assert_int_equal(sent_by(&b, 0), 1);
+	dp_worker_once(w[1]);
+	assert_int_equal(sent_by(&b, 1), 0);
+	dp_worker_offline(w[1]);
+	assert_int_equal(sent_by(&b, 1), 2);
+	feed(&b, 1, 3);
+	dp_worker_once(w[0]);
+	dp_worker_offline(w[0]);
+	assert_int_equal(sent_by(&b, 0), 2);
+	assert_int_equal(bench_count_out(&b, 1), 4);
+	bench_end(&b);
+}
+
 static int
 setup(void **state)
 {
@@ -175,6 +235,7 @@ main(void)
 		cmocka_unit_test(test_off),
 		cmocka_unit_test(test_ring),
 		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_another_worker),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -96,13 +96,31 @@ handover_take(struct dp_worker *w)
 		n = rte_ring_sc_dequeue_burst(link->ring, (void **)pkts, DP_BURST, NULL);
 		for (i = 0; i < n; i++)
 			take_one(w, pkts[i]);
-		// After the rings were told (ring.c), for handover_done.
-		atomic_store_explicit(&link->done,
-			atomic_load_explicit(&link->done, memory_order_relaxed) + n,
-			memory_order_release);
+		w->taken[from] += n;
 		all += n;
 	}
+	w->untold = w->untold || all != 0;
 	return all;
+}
+
+void
+handover_tell(struct dp_worker *w)
+{
+	uint16_t from;
+
+	if (!w->untold || w->n_dirty != 0)
+		return;
+	for (from = 0; from < w->dp->cfg.n_workers; from++) {
+		_Atomic uint64_t *done = &w->dp->link[from][w->id].done;
+
+		if (w->taken[from] == 0)
+			continue;
+		atomic_store_explicit(done,
+			atomic_load_explicit(done, memory_order_relaxed) + w->taken[from],
+			memory_order_release);
+		w->taken[from] = 0;
+	}
+	w->untold = false;
 }
 
 bool

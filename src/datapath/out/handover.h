@@ -14,6 +14,9 @@ void handover_put(
 void handover_flush(struct dp_worker *w);
 // Takes what others put, and sends it on. Returns the number of packets.
 uint32_t handover_take(struct dp_worker *w);
+// Tells the others that all that was taken from them is with devices or in rings: at the end of a
+// loop, and where nothing waits for transmission any more.
+void handover_tell(struct dp_worker *w);
 // Has worker `to` handled all that this one ever gave it?
 bool handover_done(const struct dp_worker *w, uint16_t to);
 // Drops all that is in the rings to this worker (the workers are stopped).

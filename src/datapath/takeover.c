@@ -160,7 +160,7 @@ sends_through_others(const struct dp_worker *w)
 static bool
 others_sent(const struct dp_worker *w, struct dp_takeover *t)
 {
-	if (w->dp->cfg.n_workers < 3 || !sends_through_others(w))
+	if (w->dp->cfg.n_workers < 3 || !(t->rings || sends_through_others(w)))
 		return true;
 	atomic_store_explicit(&t->asked, 1, memory_order_release);
 	return atomic_load_explicit(&t->answered, memory_order_acquire) ==
@@ -176,8 +176,10 @@ takeover_leave(struct dp_worker *w)
 
 	if (l->step == STEP_HANDED && others_handled(w))
 		l->step = t->rings ? STEP_RINGS : STEP_OTHERS;
-	if (l->step == STEP_RINGS && rings_empty(w))
+	if (l->step == STEP_RINGS && rings_empty(w)) {
+		note_sent(w); // what lay there was given to devices since
 		l->step = STEP_OTHERS;
+	}
 	if (l->step == STEP_OTHERS && others_sent(w, t))
 		l->step = STEP_SENT;
 	if (l->step == STEP_ASKED && atomic_load_explicit(&t->asked, memory_order_acquire) != 0) {

@@ -13,9 +13,10 @@
 // other workers have handled as much as it had given them by then; whether the rings were empty
 // once; whether each of its transmit queues was idle once, or has since sent as many packets as the
 // device has descriptors, which then are all new. A worker that has no transmit queue of its own
-// sends through another's: then all others look at theirs too, when they are asked. Cost: a test a
-// loop for all others; for the one that leaves some loads a loop, for some loops. Refuses: to wait
-// for a device that does not tell. Thread safety: owner thread only.
+// sends through another's, and a ring is served by one worker: then all others look at their queues
+// too, when they are asked. Cost: a test a loop for all others; for the one that leaves some loads
+// a loop, for some loops. Refuses: to wait for a device that does not tell. Thread safety: owner
+// thread only.
 
 // A new snapshot: what it says of this worker.
 void takeover_adopt(struct dp_worker *w, const struct dp_snapshot *s);

@@ -246,6 +246,80 @@ after_rings(void **state)
 	bench_end(&b);
 }
 
+// The ring is served by the worker that leaves, and the device is never idle: what lay in the ring
+// counts as sent only when as many packets as there are descriptors went after it.
+static void
+after_rings_and_descriptors(void **state)
+{
+	const uint32_t desc = 32;
+	struct bench b;
+	uint32_t i;
+
+	bench_begin(&b, 3, 2, 2);
+	bench_rule(&b, 1, 1, "port=0 udp dport=1", "ring,class=1,output=2");
+	bench_rule(&b, 2, 1, "port=0 udp dport=2", "ring,class=0,output=2");
+	b.vport[0].port->rxq_worker[1] = 0; // what keeps the device busy
+	bench_publish(&b);
+	assert_int_equal(b.vport[2].port->sched_owner, 0);
+	b.vport[2].port->tx_desc = desc;
+	bench_dev(&b, 2)->tx_busy[0] = true;
+	bench_dev(&b, 2)->room = 0;
+	bench_feed(&b, 0, 0, numbered(&b, 1, 0));
+	for (i = 0; i < desc; i++)
+		bench_feed(&b, 0, 1, numbered(&b, 2, i));
+	bench_run(&b);
+	assert_int_equal(dp_held(b.dp), desc + 1);
+	move_begin(&b, 0, 1, true);
+	bench_dev(&b, 2)->room = UINT32_MAX;
+	for (i = 0; i < 5; i++) {
+		once(&b, 0);
+		once(&b, 1);
+	}
+	assert_int_equal(dp_held(b.dp), 0);
+	assert_int_equal(b.takeover->state, DP_TAKEOVER_WAITS);
+	for (i = 0; i < desc; i++)
+		bench_feed(&b, 0, 1, numbered(&b, 2, i));
+	for (i = 0; i < 5; i++) {
+		once(&b, 0);
+		once(&b, 1);
+	}
+	assert_true(move_ended(&b));
+	move_forget(&b);
+	assert_int_equal(bench_count_out(&b, 2), 2 * desc + 1);
+	bench_end(&b);
+}
+
+// The ring is served by a third worker, whose device has not sent what came out of it.
+static void
+after_rings_of_another(void **state)
+{
+	struct bench b;
+	unsigned i;
+
+	bench_begin(&b, 3, 3, 3);
+	bench_rule(&b, 1, 1, "port=0", "ring,output=2");
+	bench_publish(&b);
+	assert_int_equal(b.vport[2].port->sched_owner, 2);
+	bench_dev(&b, 2)->tx_busy[2] = true;
+	bench_feed(&b, 0, 0, numbered(&b, 1, 0));
+	bench_run(&b);
+	move_begin(&b, 0, 1, true);
+	for (i = 0; i < 5; i++) {
+		once(&b, 0);
+		once(&b, 1);
+		once(&b, 2);
+	}
+	assert_int_equal(b.takeover->state, DP_TAKEOVER_WAITS);
+	bench_dev(&b, 2)->tx_busy[2] = false;
+	once(&b, 2);
+	once(&b, 0);
+	once(&b, 1);
+	assert_true(move_ended(&b));
+	move_forget(&b);
+	assert_int_equal(bench_count_out(&b, 2), 1);
+	bench_end(&b);
+}
+
 // ---- everything at random
 
 struct trial {
@@ -495,7 +569,7 @@ live_worker(void *worker)
 
 // Moves a queue back and forth as fast as it goes, while numbered packets go through.
 static void
-live_moves(void **state)
+live(uint32_t hold_us)
 {
 	struct live *l = calloc(1, sizeof(*l));
 	time_t end = time(NULL) + DEADLINE_S;
@@ -511,6 +585,8 @@ live_moves(void **state)
 			.mtu = 1500,
 			.port = live_port(l, (uint16_t)q)};
 	bench_rule(&l->b, 1, 1, "port=0", "output=1");
+	bench_publish(&l->b);
+	l->b.snap->tx_hold_us = hold_us;
 	bench_publish(&l->b);
 	p = l->b.vport[0].port;
 	for (q = 0; q < 2; q++)
@@ -568,6 +644,19 @@ live_moves(void **state)
 	free(l);
 }
 
+static void
+live_moves(void **state)
+{
+	live(0);
+}
+
+// Workers that gather packets between the moves.
+static void
+live_moves_with_hold(void **state)
+{
+	live(200);
+}
+
 static int
 setup(void **state)
 {
@@ -583,8 +672,11 @@ main(void)
 		cmocka_unit_test(after_a_round_of_descriptors),
 		cmocka_unit_test(called_off),
 		cmocka_unit_test(after_rings),
+		cmocka_unit_test(after_rings_and_descriptors),
+		cmocka_unit_test(after_rings_of_another),
 		cmocka_unit_test(random_moves),
 		cmocka_unit_test(live_moves),
+		cmocka_unit_test(live_moves_with_hold),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -164,25 +164,28 @@ struct assigned_ctx {
 	int rc;
 };
 
-// A queue that holds flows is polled by the worker that the accounts name; a free one by nobody.
+// A queue that holds flows is polled by the worker that the accounts name, and goes on from there
+// when it is given to a class rule, or left; a free one by nobody.
 static void
 add_assigned(void *ctx, const struct offload_queue *q)
 {
 	struct assigned_ctx *a = ctx;
 	uint16_t v;
 
-	bool group = q->state == OFFLOAD_Q_GROUP;
-
 	if (q->id.kind != OFFLOAD_RX ||
-		(q->state != OFFLOAD_Q_EXCLUSIVE && q->state != OFFLOAD_Q_SHARED && !group) ||
+		(q->state != OFFLOAD_Q_EXCLUSIVE && q->state != OFFLOAD_Q_SHARED &&
+			q->state != OFFLOAD_Q_GROUP) ||
 		a->rc != 0)
 		return;
 	for (v = 0; v < DP_VPORTS_MAX; v++) {
 		struct dp_port *port = a->c->vports[v].used ? a->c->vports[v].port : NULL;
 
-		if (port != NULL && port->nic == q->id.nic && port->nic_port == q->id.port)
-			a->rc = add_rxq(a->p, group ? port->rxq_worker[q->id.index] : q->worker,
-				port, q->id.index, DP_RXQ_ASSIGNED);
+		if (port == NULL || port->nic != q->id.nic || port->nic_port != q->id.port)
+			continue;
+		if (q->state != OFFLOAD_Q_GROUP)
+			port->rxq_worker[q->id.index] = q->worker;
+		a->rc = add_rxq(
+			a->p, port->rxq_worker[q->id.index], port, q->id.index, DP_RXQ_ASSIGNED);
 	}
 }
 
@@ -200,11 +203,10 @@ add_left(void *ctx, const struct offload_queue *q)
 
 		if (port == NULL || port->nic != q->id.nic || port->nic_port != q->id.port)
 			continue;
-		if (q->id.index >= a->c->nics[port->nic]->ports[port->nic_port].rx_default)
-			a->rc = add_rxq(a->p, q->worker, port, q->id.index, DP_RXQ_ASSIGNED);
-		else
-			a->rc = add_rxq(a->p, port->rxq_worker[q->id.index], port, q->id.index,
-				DP_RXQ_DEFAULT);
+		a->rc = add_rxq(a->p, port->rxq_worker[q->id.index], port, q->id.index,
+			q->id.index < a->c->nics[port->nic]->ports[port->nic_port].rx_default
+				? DP_RXQ_DEFAULT
+				: DP_RXQ_ASSIGNED);
 	}
 }
 

@@ -205,6 +205,19 @@ take(struct control *c)
 	m->phase = PHASE_TAKE;
 }
 
+// Its port is carried by something: else the new worker finds nothing that it could take.
+static bool
+is_planned(const struct control *c, const struct dp_takeover *t)
+{
+	const struct dp_worker_plan *plan = &c->snapshot->plan[t->to];
+	uint16_t i;
+
+	for (i = 0; i < plan->n_rxq; i++)
+		if (plan->rxq[i].port == t->port && plan->rxq[i].queue == t->queue)
+			return true;
+	return false;
+}
+
 static void
 look(struct control *c)
 {
@@ -213,6 +226,11 @@ look(struct control *c)
 	uint32_t waits = DP_TAKEOVER_WAITS;
 	uint64_t ended = atomic_load_explicit(&m->takeover->ended, memory_order_acquire);
 
+	if (!is_planned(c, m->takeover)) {
+		if (forget_takeover(c))
+			end(c, QUEUE_MOVE_GONE);
+		return;
+	}
 	if (ended != 0) {
 		q->unpolled_us =
 			(ended - atomic_load(&m->takeover->begun)) * 1000000 / rte_get_tsc_hz();

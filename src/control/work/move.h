@@ -27,7 +27,7 @@ enum queue_move_end {
 	QUEUE_MOVE_DONE,
 	QUEUE_MOVE_HELD, // its flows did not leave their hardware queues in time
 	QUEUE_MOVE_LATE, // what the old worker took did not leave in time
-	QUEUE_MOVE_GONE, // its port went meanwhile
+	QUEUE_MOVE_GONE, // its port went meanwhile, or what the queue is for changed
 	QUEUE_MOVE_ENDS
 };
 

@@ -137,6 +137,9 @@ def test_back_and_forth(two_workers):
         queue = moves % 4
         s.call('worker move', port='uplink', queue=queue, worker=int(queue in polls(s, 0)))
         moves += 1
+        if moves == 20:  # the caches of both have them by now
+            flows = [str(f['match']) for f in s.call('flow list', limit=0)['items']]
+            assert flows and len(set(flows)) == len(flows), flows
     assert moves > 20
     all_in_order(s)
     ended = s.call('worker balance')['moves']

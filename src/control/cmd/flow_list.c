@@ -123,6 +123,14 @@ known_flow(void *ctx, const struct offload_flow_info *fi)
 	add_row(l, &row);
 }
 
+static uint64_t
+weight_of(const struct flow_list *l, const struct cache_flow *e)
+{
+	const char sort = l->filter.sort;
+
+	return sort == 'p' ? e->packets : sort == 'r' ? e->rate : e->bytes;
+}
+
 static void
 cached_flow(struct flow_list *l, const struct cache_flow *e)
 {
@@ -144,8 +152,46 @@ cached_flow(struct flow_list *l, const struct cache_flow *e)
 						       ? OFFLOAD_RING
 						       : OFFLOAD_SOFTWARE))
 		return;
-	row.weight = f->sort == 'p' ? e->packets : f->sort == 'r' ? e->rate : e->bytes;
+	row.weight = weight_of(l, e);
 	add_row(l, &row);
+}
+
+// Cached ones behind the others, by key, and of one key the one last used first.
+static int
+by_key(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int differ;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	differ = memcmp(&x->entry.key, &y->entry.key, sizeof(x->entry.key));
+	return differ != 0 ? differ : (int)(int32_t)(y->entry.last_tick - x->entry.last_tick);
+}
+
+// A flow whose receive queue went to another worker is in the cache of both until it has been idle
+// in one for long enough.
+static void
+unite(struct flow_list *l)
+{
+	size_t i, n = 0;
+
+	qsort(l->rows, l->n, sizeof(*l->rows), by_key);
+	for (i = 0; i < l->n; i++) {
+		const struct row *row = &l->rows[i];
+		struct row *last = n > 0 ? &l->rows[n - 1] : NULL;
+
+		if (last == NULL || row->id != UINT32_MAX || last->id != UINT32_MAX ||
+			!flow_key_equal(&row->entry.key, &last->entry.key)) {
+			l->rows[n++] = *row;
+			continue;
+		}
+		last->entry.packets += row->entry.packets;
+		last->entry.bytes += row->entry.bytes;
+		last->weight = weight_of(l, &last->entry);
+		l->total--;
+	}
+	l->n = n;
 }
 
 static int
@@ -163,8 +209,11 @@ finish(struct flow_list *l)
 	struct offload_flow_info fi;
 	size_t i;
 
-	if (l->n > 0)
+	if (l->n > 0) {
+		if (l->c->n_workers > 1)
+			unite(l);
 		qsort(l->rows, l->n, sizeof(*l->rows), heavier);
+	}
 	for (i = 0; i < l->n; i++) {
 		if (l->rows[i].id == UINT32_MAX)
 			json_array_append_new(items, flow_json_cached(l->c, &l->rows[i].entry));

@@ -60,7 +60,7 @@
 #define CACHE_KEY_REST 32          // bytes of a key behind its addresses
 
 // What each packet of a flow touches. The caller writes all from last_tick on, and packets and
-// bytes by cache_count; the cache owns the key.
+// bytes by cache_count (of a new entry, straight); the cache owns the key.
 struct cache_entry {
 	alignas(64) uint8_t rest[CACHE_KEY_REST]; // of the key, from eth_dst on
 	uint32_t src, dst;  // the first words of its addresses: all there is, but for IPv6
@@ -117,8 +117,9 @@ int cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict,
 void cache_free(struct cache *c); // no evict calls
 
 // Finds n (at most CACHE_BURST_MAX) keys: out[i] is the entry or NULL. Returns a bit mask of the
-// hits. hashes (n of them) are kept for cache_insert. Prefetches the decision line of each hit.
-// Entries stay where they are until they are evicted: by an insert, remove, expire or clear.
+// hits. hashes (n of them) are kept for cache_insert. Of a hit's other half nothing is prefetched,
+// but for IPv6. Entries stay where they are until they are evicted: by an insert, remove, expire or
+// clear.
 uint64_t cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n,
 	uint64_t *hashes, struct cache_entry **out);
 

@@ -97,8 +97,11 @@ struct dp_burst {
 	bool one_segment; // each packet is one segment
 	bool plain;       // and none asks for an offload
 	bool same;        // all have the program prog[0], a lane's
+	bool one_mark;    // hash.fdir.hi of all is the same, whether it is a mark or not
 	uint64_t flags;   // of the packets, together
+	uint64_t common;  // flags that all of them have
 	uint32_t bytes;
+	uint64_t mem;     // of their first segments
 	uint32_t longest; // of the packets
 	struct rte_mbuf **pkts;
 	const struct dp_program *prog[DP_BURST];   // NULL: the packet is gone (dropped)

@@ -27,52 +27,82 @@ drop_all(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t origi
 		lcore_drop(w, pkts[i], origin, DP_DROP_NO_RULE);
 }
 
-// What the packets are together; their first bytes are on the way meanwhile.
-#ifdef __SSE4_1__
-// Two loads take all that is asked of a packet: data_off to ol_flags, packet_type to the RSS hash.
-static inline void
-look_over(struct dp_burst *b)
+static uint64_t
+sum_mem(const struct dp_burst *b)
 {
-	__m128i any = _mm_setzero_si128(), sum = any, longest = any;
+	uint64_t mem = 0;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++)
+		mem += b->pkts[i]->buf_len;
+	return mem;
+}
+
+// What the packets are together. read: their first bytes will be, and are on the way meanwhile.
+#ifdef __SSE4_1__
+// Three loads take all that is asked of a packet: data_off to ol_flags, packet_type to the RSS hash,
+// the mark to the pool.
+static inline __attribute__((always_inline)) void
+look_over(struct dp_burst *b, bool read)
+{
+	const __m128i first = _mm_load_si128((const __m128i *)b->pkts[0] + 3);
+	__m128i any = _mm_setzero_si128(), sum = any, longest = any, differ = any;
+	__m128i all = _mm_set1_epi32(-1);
 	uint16_t i;
 
 	for (i = 0; i < b->n; i++) {
 		const struct rte_mbuf *m = b->pkts[i];
 		const __m128i *words = (const __m128i *)m;
+		__m128i about = _mm_load_si128(words + 1);
 		__m128i sizes = _mm_load_si128(words + 2);
 
-		rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
-		any = _mm_or_si128(any, _mm_load_si128(words + 1));
+		if (read)
+			rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
+		any = _mm_or_si128(any, about);
+		all = _mm_and_si128(all, about);
+		differ = _mm_or_si128(differ, _mm_xor_si128(_mm_load_si128(words + 3), first));
 		sum = _mm_add_epi32(sum, sizes);
 		longest = _mm_max_epu32(longest, sizes);
 	}
 	b->flags = (uint64_t)_mm_extract_epi64(any, 1);
+	b->common = (uint64_t)_mm_extract_epi64(all, 1);
+	b->one_mark = _mm_extract_epi32(differ, 0) == 0;
+	b->mem = likely(_mm_extract_epi16(differ, 3) == 0) ? (uint64_t)b->n * b->pkts[0]->buf_len
+							   : sum_mem(b);
 	b->one_segment = _mm_extract_epi16(any, 2) == 1;
 	b->bytes = (uint32_t)_mm_extract_epi32(sum, 1);
 	b->longest = (uint32_t)_mm_extract_epi32(longest, 1);
 }
 static_assert(offsetof(struct rte_mbuf, nb_segs) == 20 &&
 		      offsetof(struct rte_mbuf, ol_flags) == 24 &&
-		      offsetof(struct rte_mbuf, pkt_len) == 36,
+		      offsetof(struct rte_mbuf, pkt_len) == 36 &&
+		      offsetof(struct rte_mbuf, hash.fdir.hi) == 48 &&
+		      offsetof(struct rte_mbuf, buf_len) == 54,
 	"the places that look_over takes them from");
 #else
 static inline void
-look_over(struct dp_burst *b)
+look_over(struct dp_burst *b, bool read)
 {
-	uint64_t flags = 0;
-	uint32_t bytes = 0, segs = 0, longest = 0;
+	uint64_t flags = 0, common = UINT64_MAX;
+	uint32_t bytes = 0, segs = 0, longest = 0, marks = 0;
 	uint16_t i;
 
 	for (i = 0; i < b->n; i++) {
 		const struct rte_mbuf *m = b->pkts[i];
 
-		rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
+		if (read)
+			rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
 		flags |= m->ol_flags;
+		common &= m->ol_flags;
+		marks |= m->hash.fdir.hi ^ b->pkts[0]->hash.fdir.hi;
 		bytes += m->pkt_len;
 		longest = RTE_MAX(longest, m->pkt_len);
 		segs |= m->nb_segs;
 	}
 	b->flags = flags;
+	b->common = common;
+	b->one_mark = marks == 0;
+	b->mem = sum_mem(b);
 	b->bytes = bytes;
 	b->longest = longest;
 	b->one_segment = segs == 1;
@@ -83,7 +113,7 @@ look_over(struct dp_burst *b)
 static void
 take_flags(struct dp_burst *b)
 {
-	uint64_t flags = 0;
+	uint64_t flags = 0, common = UINT64_MAX;
 	uint16_t i;
 
 	for (i = 0; i < b->n; i++) {
@@ -91,8 +121,10 @@ take_flags(struct dp_burst *b)
 
 		b->pkts[i]->ol_flags = one;
 		flags |= one;
+		common &= one;
 	}
 	b->flags = flags;
+	b->common = common;
 }
 
 // The stages. b: n, origin below DP_VPORTS_MAX, pkts and what look_over says.
@@ -140,7 +172,8 @@ handle_received(struct dp_worker *w, const struct dp_rxq *q, struct rte_mbuf **p
 	b->origin = origin;
 	b->injected = false;
 	w->lap_packets += n;
-	look_over(b);
+	// Packets with a lane's mark are sent unread.
+	look_over(b, q->kind != DP_RXQ_ASSIGNED);
 	if (unlikely(b->flags & ~OFFLOAD_RX_KEEP) && p->rx_device_flags)
 		take_flags(b);
 	lcore_add(&from->received, n);
@@ -308,6 +341,6 @@ poll_handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t or
 	b->pkts = pkts;
 	b->origin = origin;
 	b->injected = injected;
-	look_over(b);
+	look_over(b, true);
 	handle(w, b);
 }

@@ -75,14 +75,10 @@ act_same(struct dp_worker *w, const struct dp_burst *b)
 	struct dp_vport_counters *from = &w->vports[b->origin];
 	const struct dp_program *prog = b->prog[0];
 	const struct lcore_out *o = &w->out[prog->out];
-	uint64_t mem = 0;
-	uint16_t i;
 
 	if (o->own == NULL || b->longest > o->max_len)
 		return false;
-	for (i = 0; i < b->n; i++)
-		mem += b->pkts[i]->buf_len;
-	tx_add_burst(w, o->own, b->pkts, b->origin, b->n, b->bytes, mem);
+	tx_add_burst(w, o->own, b->pkts, b->origin, b->n, b->bytes, b->mem);
 	if (likely(rules != NULL))
 		act_count_rules(rules, prog, b->n, b->bytes);
 	if (likely(!b->injected)) {

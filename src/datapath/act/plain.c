@@ -173,19 +173,13 @@ take_all(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf, bool tic
 	const struct counting c = counting(w, b);
 	struct rte_mbuf *const *pkts = b->pkts;
 	const uint16_t n = b->n;
-	uint64_t mem = 0;
 	uint16_t i;
 
-	for (i = 0; i < n; i++) {
-		const struct rte_mbuf *m = pkts[i];
-
-		if (!one_flow)
-			count(&c, b->entries[i], m, 1, m->pkt_len, ticking, one_rule);
-		mem += m->buf_len;
-	}
+	for (i = 0; !one_flow && i < n; i++)
+		count(&c, b->entries[i], pkts[i], 1, pkts[i]->pkt_len, ticking, one_rule);
 	if (one_flow)
 		count(&c, b->entries[0], pkts[0], n, b->bytes, ticking, one_rule);
-	tx_add_burst(w, buf, pkts, b->origin, n, b->bytes, mem);
+	tx_add_burst(w, buf, pkts, b->origin, n, b->bytes, b->mem);
 }
 
 static __attribute__((noinline)) void

@@ -82,21 +82,6 @@ lane_take(struct dp_worker *w, struct dp_burst *b, uint16_t i, const struct dp_l
 		b->prog[i] = &lane->before;
 }
 
-// Neither a mark nor a packet differs from the first one.
-static bool
-one_mark(const struct dp_burst *b)
-{
-	uint32_t mark = b->pkts[0]->hash.fdir.hi, other = 0;
-	uint64_t all = RTE_MBUF_F_RX_FDIR_ID;
-	uint16_t i;
-
-	for (i = 0; i < b->n; i++) {
-		all &= b->pkts[i]->ol_flags;
-		other |= b->pkts[i]->hash.fdir.hi ^ mark;
-	}
-	return all != 0 && other == 0;
-}
-
 bool
 lane_same(struct dp_worker *w, struct dp_burst *b)
 {
@@ -105,7 +90,7 @@ lane_same(struct dp_worker *w, struct dp_burst *b)
 	struct dp_count *count;
 	uint16_t i;
 
-	if (!b->plain || !one_mark(b))
+	if (!b->plain || !b->one_mark || !(b->common & RTE_MBUF_F_RX_FDIR_ID))
 		return false;
 	lane = lane_of(w, b, mark);
 	if (lane == NULL || lane->was_ring || lane->moved || !act_is_plain(&lane->program))

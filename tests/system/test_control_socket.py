@@ -251,8 +251,8 @@ ARGUMENTS = {
     'help': ['flow', 'list'],
 }
 SELF = {'help', 'completion bash'}  # answered without a server
-# Need a NIC, or two: test_failover.py, test_offload_failures.py.
-ELSEWHERE = {'nic fail', 'nic recover', 'nic restart'}
+# Need a NIC, or two: test_failover.py, test_offload_failures.py. Two workers: test_worker_balance.py.
+ELSEWHERE = {'nic fail', 'nic recover', 'nic restart', 'worker move', 'worker unpin'}
 
 
 def commands():

@@ -92,7 +92,9 @@ def test_lanes(switch):
            lambda: len(flows(switch, 'lane', 'exclusive-queue', 'shared-queue')) >= 5, False)
     switch.swap('sink')
     stats = switch.settled()
-    assert stats['place_packets']['exclusive-queue'] + stats['place_packets']['shared-queue'] > 1000
+    # How many depends on how soon each round is over: some by each.
+    lanes = stats['place_packets']['exclusive-queue'] + stats['place_packets']['shared-queue']
+    assert lanes > 20 * ROUNDS, stats['place_packets']
 
 
 def test_the_embedded_switch(switch):

@@ -51,9 +51,9 @@ BENCHES = {
     'churn': ([], 'What 100,000 established flows keep', '% of their packets',
               ['OVS-DPDK', 'sluice'], churn_bars,
               'new: 200,000 new flows a second; flood, vary: a spoofed SYN flood'),
-    'vhost': ([], 'VM to VM over vhost-user', 'Mpps both ways, more is better', SWITCHES,
-              lambda rows: [(r['options'], [r['floor_mpps'], r['ovs_mpps'], r['sluice_mpps']])
-                            for r in rows], 'by virtio options of the guests'),
+    'vhost': ([], 'VM to VM over vhost-user', 'cycles a packet, fewer is better', SWITCHES,
+              lambda rows: [(r['options'], [r['floor'], r['ovs'], r['sluice']]) for r in rows],
+              'by virtio options of the guests'),
     'scale': ([], 'Workers', 'Mpps, more is better', ['sluice'],
               lambda rows: [(f'{r["workers"]}', [r['mpps']]) for r in rows], ''),
     'path': ([], 'The packet path in one process', 'cycles a packet, fewer is better',

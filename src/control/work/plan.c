@@ -127,7 +127,9 @@ balance_plan(const struct balance_queue *queues, uint32_t n, uint16_t n_workers,
 		from = busiest(&s);
 	}
 	out->after = s.load[from];
-	if (out->n > 0 && out->before - out->after >= limits->gain_min * out->before)
+	// Two may be the busiest, and the one that is not helped decides.
+	if (out->n > 0 && out->after < out->before &&
+		out->before - out->after >= limits->gain_min * out->before)
 		out->verdict = BALANCE_MOVES;
 	else
 		out->n = 0;

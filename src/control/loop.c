@@ -98,14 +98,26 @@ loop_tick(struct control *c)
 	pending_run(c);
 }
 
+// Waits at most ns. Linux before 5.11 knows whole milliseconds only.
+static int
+wait_events(int ep, struct epoll_event *ev, int max, uint64_t ns)
+{
+	struct timespec wait = {
+		.tv_sec = (time_t)(ns / SL_NS_PER_S), .tv_nsec = (long)(ns % SL_NS_PER_S)};
+	int n = epoll_pwait2(ep, ev, max, &wait, NULL);
+
+	if (n < 0 && errno == ENOSYS)
+		n = epoll_wait(ep, ev, max, (int)((ns + SL_NS_PER_MS - 1) / SL_NS_PER_MS));
+	return n;
+}
+
 void
 loop_run(struct control *c)
 {
 	const int fds[] = {c->stop_fd, c->wake_fd, ctl_server_fd(c->server), channels_fd(c)};
 	int ep = epoll_create1(EPOLL_CLOEXEC), n, i;
 	struct epoll_event ev[RTE_DIM(fds)];
-	uint64_t next = 0, now, left;
-	struct timespec wait;
+	uint64_t next = 0, now;
 
 	if (ep < 0) {
 		sl_log(c->log, SL_LOG_ERR, "epoll: %s", strerror(errno));
@@ -119,10 +131,7 @@ loop_run(struct control *c)
 	}
 	while (!atomic_load(&c->stop) && !c->shutdown_asked) {
 		now = sl_now(&c->clock);
-		left = next > now ? next - now : 0;
-		wait.tv_sec = (time_t)(left / SL_NS_PER_S);
-		wait.tv_nsec = (long)(left % SL_NS_PER_S);
-		n = epoll_pwait2(ep, ev, RTE_DIM(ev), &wait, NULL);
+		n = wait_events(ep, ev, RTE_DIM(ev), next > now ? next - now : 0);
 		for (i = 0; i < n; i++) {
 			if (ev[i].data.fd == c->wake_fd) {
 				drain(c->wake_fd);

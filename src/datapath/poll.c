@@ -40,8 +40,8 @@ sum_mem(const struct dp_burst *b)
 
 // What the packets are together. read: their first bytes will be, and are on the way meanwhile.
 #ifdef __SSE4_1__
-// Three loads take all that is asked of a packet: data_off to ol_flags, packet_type to the RSS hash,
-// the mark to the pool.
+// Three loads take all that is asked of a packet: data_off to ol_flags, packet_type to the RSS
+// hash, the mark to the pool.
 static inline __attribute__((always_inline)) void
 look_over(struct dp_burst *b, bool read)
 {

@@ -226,6 +226,7 @@ class Sluice(Rig):
         self.proc = Proc([build_dir() / 'src' / 'sluiced', *self.eal(megabytes), '--', '--config',
                           path], self.directory / 'sluice.log')
         self.ready()
+        wait_for(sock.exists, START_S, 'sluice serves its control socket')
         self.rpc = RpcClient(sock)
 
     def eal(self, megabytes):

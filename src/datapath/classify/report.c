@@ -132,6 +132,17 @@ mac_of_entry_used(struct dp_worker *w, const struct cache_entry *e)
 	report_mac_used(w, &key);
 }
 
+// How often a told flow is looked at. Where no NIC could take it, its growth is not urgent.
+static uint32_t
+look_ticks(const struct dp_worker *w, const struct cache_entry *e)
+{
+	const struct dp_port *p = w->out[w->burst.origin].port;
+
+	if (e->rate < w->report_rate)
+		return REPORT_LOOK_LIGHT;
+	return p != NULL && p->nic == DP_NONE ? REPORT_LOOK_FAR : 1;
+}
+
 void
 report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, uint8_t dscp)
 {
@@ -143,6 +154,8 @@ report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, uint8_t 
 		(e->hint & ENTRY_MAC_DEP))
 		mac_of_entry_used(w, e);
 	if (likely(!(e->hint & ENTRY_TOLD)))
+		return;
+	if ((w->tick ^ (w->tick - ticks)) < look_ticks(w, e))
 		return;
 	flags = entry_more(w, e)->flags;
 	if (flags == REPORT_NO_SLOT) {

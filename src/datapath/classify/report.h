@@ -17,6 +17,8 @@
 
 #define REPORT_TICKS 6            // between two reports of a flow, 100 ms
 #define REPORT_TICKS_LIGHT 60     // of one below the bar
+#define REPORT_LOOK_LIGHT 16      // so often that is looked at: it costs two lines of memory
+#define REPORT_LOOK_FAR 4         // the same of flows that come in by no NIC, above the bar
 #define REPORT_MAC_TICKS 64       // about a second: so often the MAC table hears of a source
 #define REPORT_NO_SLOT UINT16_MAX // flags: no slot was free, again at the next tick
 

@@ -21,7 +21,7 @@
 // (mem.h).
 //
 // Cost, in TSC cycles (2.6 GHz, AVX-512), bursts of 32, ClassBench sets of 10,000 entries: a
-// look-up takes 47 to 90, 66 in the mean. rte_acl took 37 to 197, 87 in the mean, in huge pages
+// look-up takes 51 to 96, 72 in the mean. rte_acl took 36 to 154, 85 in the mean, in huge pages
 // with AVX-512, for 50 to 750 MB and seconds of building. An update takes tens of microseconds (one
 // in some ten thousand has its table built anew, about 5 us an entry). An entry takes 0.6 to 0.9 kB
 // with its actions. Tried before: tuple space search ranked by the best entry of each mask, with a

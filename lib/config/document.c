@@ -207,7 +207,7 @@ config_reference(void)
 	sl_strbuf_init(&sb, 0);
 	sl_strbuf_add(&sb,
 		"# The configuration file\n\n"
-		"Generated from `lib/config/fields.c`; the JSON schema is `schema.json` beside "
+		"Generated from `lib/config/fields*.c`; the JSON schema is `schema.json` beside "
 		"this.\n"
 		"Strict JSON: unknown keys and keys that are given twice are errors, each with its "
 		"place.\n"

@@ -95,6 +95,9 @@ struct object_type {
 };
 
 const struct object_type *config_fields(void); // the file as a whole
+// Parts of it that have a file of their own (fields_switch.c).
+extern const struct object_type config_switch_type;
+extern const struct list_type config_switch_list;
 
 const struct codec *config_codec(enum codec_id id);
 

@@ -223,8 +223,7 @@ parse_policies(struct walk *w)
 		walk_down_index(w, i);
 		for (k = 0; k < i; k++)
 			if (strcmp(w->cfg->policies[k].name, p->name) == 0)
-				walk_fault(w, "/name", "\"%s\" is the name of rule %u too", p->name,
-					k);
+				walk_fault(w, "/name", "rule %u has this name too", k);
 		find_names(w, p);
 		read_match(w, p);
 		read_places(w, p);

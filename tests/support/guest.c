@@ -22,6 +22,8 @@
 #include <rte_mbuf.h>
 #include <rte_udp.h>
 
+#include "guest_port.h"
+
 #define BURST 64
 #define DESC 1024
 #define MBUFS 8191
@@ -30,20 +32,6 @@
 struct counters {
 	uint64_t rx, tx;
 };
-
-static int
-start_port(uint16_t port, struct rte_mempool *pool)
-{
-	struct rte_eth_conf conf = {0};
-	uint16_t rx = DESC, tx = DESC;
-
-	if (rte_eth_dev_configure(port, 1, 1, &conf) != 0 ||
-		rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx, &tx) != 0 ||
-		rte_eth_rx_queue_setup(port, 0, rx, SOCKET_ID_ANY, NULL, pool) != 0 ||
-		rte_eth_tx_queue_setup(port, 0, tx, SOCKET_ID_ANY, NULL) != 0)
-		return -1;
-	return rte_eth_dev_start(port);
-}
 
 // Swapping addresses and ports leaves the checksums of IP, TCP and UDP as they are.
 static void
@@ -130,7 +118,7 @@ main(int argc, char **argv)
 	pool = rte_pktmbuf_pool_create(
 		"guest", MBUFS * (ports + 1U), 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	for (i = 0; pool != NULL && i < ports; i++) {
-		if (start_port(i, pool) != 0)
+		if (guest_port_start(i, pool, DESC) != 0)
 			pool = NULL;
 	}
 	if (pool == NULL || ports == 0) {

@@ -29,6 +29,8 @@
 #include <rte_pmd_emunic_miss.h>
 #include <rte_udp.h>
 
+#include "guest_port.h"
+
 #define VF 0
 #define SWITCH 1
 #define BURST 32
@@ -52,20 +54,6 @@ struct passer {
 		uint8_t bytes[FRAME_MAX];
 	} kept[KEPT];
 };
-
-static int
-start_port(uint16_t port, struct rte_mempool *pool)
-{
-	struct rte_eth_conf conf = {0};
-	uint16_t rx = DESC, tx = DESC;
-
-	if (rte_eth_dev_configure(port, 1, 1, &conf) != 0 ||
-		rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx, &tx) != 0 ||
-		rte_eth_rx_queue_setup(port, 0, rx, SOCKET_ID_ANY, NULL, pool) != 0 ||
-		rte_eth_tx_queue_setup(port, 0, tx, SOCKET_ID_ANY, NULL) != 0)
-		return -1;
-	return rte_eth_dev_start(port);
-}
 
 // Waits for room.
 static void
@@ -268,7 +256,8 @@ main(int argc, char **argv)
 	setvbuf(stdin, NULL, _IONBF, 0); // poll() has to see what is not read yet
 	p.pool = rte_pktmbuf_pool_create(
 		"passer", MBUFS, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (p.pool == NULL || start_port(VF, p.pool) != 0 || start_port(SWITCH, p.pool) != 0) {
+	if (p.pool == NULL || guest_port_start(VF, p.pool, DESC) != 0 ||
+		guest_port_start(SWITCH, p.pool, DESC) != 0) {
 		fprintf(stderr, "passer: a port did not start\n");
 		return EXIT_FAILURE;
 	}

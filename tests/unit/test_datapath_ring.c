@@ -188,24 +188,35 @@ only_program(struct bench *b, struct cache_flow *copy)
 	return (struct dp_program *)copy->value;
 }
 
+// From port 0 to port 1 goes a flow of one packet so far, and is ordered to the ring.
+static struct dp_order
+begin_ring_flow(struct bench *b)
+{
+	struct dp_order o = {
+		.type = DP_ORD_SET_HOST, .txq = DP_TXQ_OWN, .flags = DP_PROG_HOST_RING};
+	struct cache_flow copy;
+
+	bench_begin(b, 2, 1, 1);
+	bench_rule(b, 1, 9, "port=0", "output=1");
+	bench_publish(b);
+	feed(b, 0, 0, 5, 0);
+	bench_run(b);
+	only_program(b, &copy);
+	o.key = copy.key;
+	assert_true(dp_order_put(b->dp, 0, &o));
+	return o;
+}
+
 // A flow goes to the ring by order and comes back; no packet overtakes one that lies in the ring.
 static void
 to_ring_and_back(void **state)
 {
-	struct dp_order o = {.type = DP_ORD_SET_HOST, .txq = DP_TXQ_OWN};
 	struct cache_flow copy;
+	struct dp_order o;
 	struct bench b;
 	unsigned i, seen = 0;
 
-	bench_begin(&b, 2, 1, 1);
-	bench_rule(&b, 1, 9, "port=0", "output=1");
-	bench_publish(&b);
-	feed(&b, 0, 0, 5, 0);
-	bench_run(&b);
-	only_program(&b, &copy);
-	o.key = copy.key;
-	o.flags = DP_PROG_HOST_RING;
-	assert_true(dp_order_put(b.dp, 0, &o));
+	o = begin_ring_flow(&b);
 	bench_dev(&b, 1)->room = 0;
 	for (i = 1; i <= 5; i++)
 		feed(&b, 0, 0, 5, i);
@@ -239,23 +250,15 @@ to_ring_and_back(void **state)
 static void
 back_when_stale(void **state)
 {
-	struct dp_order o = {.type = DP_ORD_SET_HOST, .txq = DP_TXQ_OWN};
 	const struct cache_entry *e;
 	struct cache_flow copy;
+	struct dp_order o;
 	struct bench b;
 
-	bench_begin(&b, 2, 1, 1);
-	bench_rule(&b, 1, 9, "port=0", "output=1");
-	bench_publish(&b);
-	feed(&b, 0, 0, 5, 0);
-	bench_run(&b);
-	only_program(&b, &copy);
-	o.key = copy.key;
-	o.flags = DP_PROG_HOST_RING;
-	assert_true(dp_order_put(b.dp, 0, &o));
+	o = begin_ring_flow(&b);
 	feed(&b, 0, 0, 5, 1);
 	bench_run(&b);
-	e = cache_lookup(b.dp->worker[0]->cache, &copy.key);
+	e = cache_lookup(b.dp->worker[0]->cache, &o.key);
 	assert_non_null(e);
 	assert_false(e->hint & ENTRY_PLAIN);
 	o.flags = 0;

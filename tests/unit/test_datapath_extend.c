@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "datapath/trace.h"
 #include "ext/chain.h"
 
 // Extensions in the packet path: what each answer does to packets, counters and programs, in which
@@ -76,6 +77,20 @@ asked(const struct ext *e)
 	return out[0].value;
 }
 
+// A packet of a dry run, from port 0.
+static struct dp_trace_record
+dry(struct bench *b, struct frame f)
+{
+	struct dp_trace_job job = {.m = frame_make(b, &f), .origin = 0, .dry = true};
+	_Atomic uint32_t done = 0;
+	struct dp_order o = {.type = DP_ORD_TRACE, .trace = &job, .done = &done};
+
+	assert_true(dp_order_put(b->dp, 0, &o));
+	bench_run(b);
+	assert_int_equal(done, 1);
+	return job.record;
+}
+
 // 0 gives to 1.
 static void
 begin(struct bench *b, struct ext_chain *chain)
@@ -121,6 +136,49 @@ final_answers(void **state)
 	feed(&b, 0, udp(1, 2, 0));
 	assert_int_equal(bench_count_out(&b, 1), 1);
 	bench_end(&b);
+}
+
+// A dry run asks them of the flow and shows them no packet: none of their counters moves.
+static void
+dry_runs(void **state)
+{
+	static const enum sluice_ext_point points[] = {SLUICE_EXT_INGRESS, SLUICE_EXT_EGRESS};
+	static const char *const says[] = {"drop", "see", "copy"};
+	struct ext_chain chain;
+	struct bench b;
+	unsigned i, k, n;
+
+	for (i = 0; i < 12; i++) {
+		const struct sluice_ext_arg args[] = {{"say", says[i % 3]}, {"drop_below", "5"}};
+		enum sluice_ext_point at = points[i / 3 % 2];
+		bool several = i >= 6, drop = i % 3 == 0;
+		struct dp_trace_record r;
+		struct ext *e;
+
+		begin(&b, &chain);
+		e = bound(&chain, at, args, i % 3 == 1 ? 2 : 1);
+		if (several)
+			bench_rule(&b, 2, 5, "port=0", "output=2,output=3");
+		bench_publish(&b);
+		for (k = 0; k < 2; k++) {
+			uint64_t dropped = info(e).dropped, packets = info(e).packets;
+
+			for (n = 0; n < 5; n++) {
+				r = dry(&b, udp(1, 2, 1));
+				assert_int_equal(r.n_outputs, drop ? 0 : several ? 2 : 1);
+				assert_int_equal(r.dropped[DP_DROP_EXTENSION] > 0, drop);
+			}
+			assert_int_equal(info(e).dropped, dropped);
+			assert_int_equal(info(e).packets, packets);
+			feed(&b, 0, udp(1, 2, 9)); // the flow is known in the second round
+			bench_count_out(&b, 1);
+			bench_count_out(&b, 2);
+			bench_count_out(&b, 3);
+		}
+		assert_true(info(e).dropped + info(e).packets >= 2);
+		bench_end(&b);
+		ext_close(e);
+	}
 }
 
 static void
@@ -307,6 +365,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(final_answers),
+		cmocka_unit_test(dry_runs),
 		cmocka_unit_test(sees_and_judges),
 		cmocka_unit_test(copies),
 		cmocka_unit_test(egress_of_each_output),

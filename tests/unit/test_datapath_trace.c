@@ -171,6 +171,43 @@ record(void **state)
 	bench_end(&b);
 }
 
+static unsigned
+burst(struct bench *b, uint16_t origin, struct frame f, unsigned n)
+{
+	while (n-- > 0)
+		bench_feed(b, origin, 0, frame_make(b, &f));
+	bench_run(b);
+	return bench_count_out(b, 2);
+}
+
+// Dry runs spend nothing of a rule's rate or of a port's storm limit, and foretell what these drop.
+static void
+rates(void **state)
+{
+	struct frame big = udp(1, 2, 1), all = {.src = 1, .dst = 0xff};
+	struct bench b;
+	unsigned i;
+
+	begin(&b);
+	b.vport[4].storm_pps = 100; // of which 10 at once
+	bench_rule(&b, 7, 50, "port=3", "rate=1k/4k,output=2");
+	bench_rule(&b, 8, 50, "port=4", "flood");
+	bench_publish(&b);
+	dp_meter_init(&b.meters[7], 1000, 4000, b.dp->hz);
+	big.len = 958; // 1000 bytes in all
+	for (i = 0; i < 50; i++) {
+		assert_int_equal(trace(&b, 3, big, true).n_outputs, 1);
+		assert_int_not_equal(trace(&b, 4, all, true).n_outputs, 0);
+	}
+	assert_int_equal(burst(&b, 3, big, 4), 4);
+	assert_int_equal(burst(&b, 4, all, 10), 10);
+	burst(&b, 3, big, 20);
+	burst(&b, 4, all, 20);
+	assert_int_equal(trace(&b, 3, big, true).dropped[DP_DROP_RATE], 1);
+	assert_int_equal(trace(&b, 4, all, true).dropped[DP_DROP_STORM], 1);
+	bench_end(&b);
+}
+
 // Where a rule reads a per-packet field: packets that share the entry, and packets that have their
 // own, are each shown what they will meet, and a dry run leaves every entry and counter as it was.
 static void
@@ -319,6 +356,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(foretells),
 		cmocka_unit_test(record),
+		cmocka_unit_test(rates),
 		cmocka_unit_test(by_fields),
 		cmocka_unit_test(lanes),
 		cmocka_unit_test(live_bounds),

@@ -145,8 +145,10 @@ say_extensions(const struct steps *s)
 		[SLUICE_EXT_DROP] = "drops it",
 		[SLUICE_EXT_SEE] = "must see it",
 		[SLUICE_EXT_COPY] = "is given a copy"};
+	static const char *const not_shown = ", which a dry run does not show it: here it passes";
 	const struct extension *x;
 	struct sluice_ext_flow flow;
+	enum sluice_ext_verdict v;
 	unsigned i;
 
 	ext_flow_of_key(&s->r->key, &flow);
@@ -154,9 +156,10 @@ say_extensions(const struct steps *s)
 		flow.out = x->cfg.at == CONFIG_EXT_EGRESS ? s->r->program.out : SLUICE_EXT_NO_PORT;
 		if (x->cfg.at == CONFIG_EXT_EGRESS && flow.out == SLUICE_EXT_NO_PORT)
 			continue;
-		step(s, "extension", x->cfg.name, "%s: %s",
-			ext_point_name((enum sluice_ext_point)x->cfg.at),
-			said[ext_ask(x->ext, &flow)]);
+		v = ext_ask(x->ext, &flow);
+		step(s, "extension", x->cfg.name, "%s: %s%s",
+			ext_point_name((enum sluice_ext_point)x->cfg.at), said[v],
+			v == SLUICE_EXT_SEE && s->r->dry ? not_shown : "");
 	}
 }
 

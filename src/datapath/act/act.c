@@ -19,16 +19,17 @@ struct act_places {
 	uint32_t bytes[DP_PATHS];
 };
 
-// Rates of the rules and the storm limit of the port. False: the packet was dropped.
-static bool
+// Rates of the rules and the storm limit of the port. False: the packet was dropped. count: it
+// takes its part of them; otherwise they only say whether they would let it pass.
+static inline __attribute__((always_inline)) bool
 within_limits(struct dp_worker *w, const struct dp_burst *b, const struct dp_program *prog,
-	struct rte_mbuf *m)
+	struct rte_mbuf *m, bool count)
 {
 	const struct dp_switch *sw = &w->snap->sw[b->sw];
 	unsigned i;
 
 	if (prog->flags & DP_PROG_STORM &&
-		!meter_gcra(&w->dp->storm_next[b->origin], w->storm_cost[b->origin],
+		!meter_gcra(&w->dp->storm_next[b->origin], count ? w->storm_cost[b->origin] : 0,
 			w->dp->hz / STORM_BURST_PART, w->now)) {
 		lcore_drop(w, m, b->origin, DP_DROP_STORM);
 		return false;
@@ -36,7 +37,7 @@ within_limits(struct dp_worker *w, const struct dp_burst *b, const struct dp_pro
 	if (!(prog->flags & DP_PROG_RATED) || sw->meters == NULL)
 		return true;
 	for (i = 0; i < prog->n_rules; i++) {
-		if (!dp_meter_take(&sw->meters[prog->rule[i]], m->pkt_len, w->now)) {
+		if (!dp_meter_take(&sw->meters[prog->rule[i]], count ? m->pkt_len : 0, w->now)) {
 			lcore_drop(w, m, b->origin, DP_DROP_RATE);
 			return false;
 		}
@@ -44,8 +45,8 @@ within_limits(struct dp_worker *w, const struct dp_burst *b, const struct dp_pro
 	return true;
 }
 
-static __attribute__((noinline)) void
-act_slow(struct dp_worker *w, struct dp_burst *b, uint16_t i)
+static inline __attribute__((always_inline)) void
+carry_out(struct dp_worker *w, struct dp_burst *b, uint16_t i, bool count)
 {
 	const struct dp_program *prog = b->prog[i];
 	struct output_way way = {
@@ -53,7 +54,7 @@ act_slow(struct dp_worker *w, struct dp_burst *b, uint16_t i)
 	struct rte_mbuf *m = b->pkts[i];
 	struct sluice_ext_flow flow;
 
-	if ((prog->flags & (DP_PROG_STORM | DP_PROG_RATED)) && !within_limits(w, b, prog, m))
+	if ((prog->flags & (DP_PROG_STORM | DP_PROG_RATED)) && !within_limits(w, b, prog, m, count))
 		return;
 	if (prog->kind == DP_PROG_GENERAL) {
 		bool judged = unlikely(prog->flags & DP_PROG_EXT) && extend_several(w, b, i, &flow);
@@ -65,6 +66,12 @@ act_slow(struct dp_worker *w, struct dp_burst *b, uint16_t i)
 		lcore_drop(w, m, b->origin, DP_DROP_NO_BUFFER);
 	else
 		output(w, m, b->origin, &way);
+}
+
+static __attribute__((noinline)) void
+act_slow(struct dp_worker *w, struct dp_burst *b, uint16_t i)
+{
+	carry_out(w, b, i, true);
 }
 
 // All packets of the burst have one plain program.
@@ -192,5 +199,5 @@ act_traced(struct dp_worker *w, struct dp_burst *b, bool count)
 	if (prog->kind == DP_PROG_DROP)
 		lcore_drop(w, b->pkts[0], b->origin, prog->drop);
 	else
-		act_slow(w, b, 0);
+		carry_out(w, b, 0, count);
 }

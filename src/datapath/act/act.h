@@ -15,7 +15,7 @@
 
 void act(struct dp_worker *w, struct dp_burst *b);
 // A burst of one packet by the way of those that are nothing special, so that out/output.c sees it.
-// count: rules and places.
+// count: rules, places and rates.
 void act_traced(struct dp_worker *w, struct dp_burst *b, bool count);
 
 // The common case: one output, by the worker's own transmit queue, the packet as it is. Told by the

@@ -2,6 +2,7 @@
 #include "extend/extend.h"
 
 #include "flow/parse.h"
+#include "trace/trace.h"
 
 // ---- decisions
 
@@ -125,10 +126,17 @@ concerns(const struct dp_burst *b, uint16_t i, enum sluice_ext_point at,
 	return true;
 }
 
+static bool
+is_dry(const struct dp_worker *w)
+{
+	return unlikely(w->tracing != NULL) && trace_is_dry(w);
+}
+
 static void
 drop(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct ext *e)
 {
-	ext_count_dropped(e, w->id, 1);
+	if (!is_dry(w))
+		ext_count_dropped(e, w->id, 1);
 	b->prog[i] = NULL;
 	lcore_drop(w, b->pkts[i], b->origin, DP_DROP_EXTENSION);
 }
@@ -157,7 +165,7 @@ hand(struct dp_worker *w, struct dp_burst *b, struct shown *s, struct ext *e,
 			pkts[n++] = s->pkt[i];
 		}
 	}
-	if (n == 0)
+	if (n == 0 || is_dry(w))
 		return;
 	ext_burst(e, w->id, pkts, n);
 	for (i = 0; i < n; i++) {
@@ -209,6 +217,7 @@ extend_output(struct dp_worker *w, struct rte_mbuf *m, const struct sluice_ext_f
 	const struct ext_chain *chain = w->snap->sw[sw].ext;
 	struct sluice_ext_flow view = *flow, leaves;
 	struct sluice_ext_packet pkt;
+	const bool dry = is_dry(w);
 	unsigned i;
 
 	view.out = vport;
@@ -217,14 +226,15 @@ extend_output(struct dp_worker *w, struct rte_mbuf *m, const struct sluice_ext_f
 		enum sluice_ext_verdict v = ext_ask(e, &view);
 		bool pass = v != SLUICE_EXT_DROP;
 
-		if (v == SLUICE_EXT_SEE || v == SLUICE_EXT_COPY) {
+		if (!dry && (v == SLUICE_EXT_SEE || v == SLUICE_EXT_COPY)) {
 			show(w, m, sw, flow->in, &leaves, &pkt); // its tags may have changed
 			pkt.flow = &view;
 			ext_burst(e, w->id, &pkt, 1);
 			pass = v == SLUICE_EXT_COPY || pkt.verdict == SLUICE_EXT_PASS;
 		}
 		if (!pass) {
-			ext_count_dropped(e, w->id, 1);
+			if (!dry)
+				ext_count_dropped(e, w->id, 1);
 			return false;
 		}
 	}

@@ -13,8 +13,9 @@
 // asks again which of the extensions it is for, so that a program needs one bit for it and a lane
 // works as a cache entry does. Cost: without extensions one branch for a burst; with them one test
 // of a flag for a packet; for a flagged packet a parse, and for each extension one question and,
-// in bursts, its call. Thread safety: any thread (extend_ingress, extend_egress: a snapshot is
-// read); else owner thread only.
+// in bursts, its call. A dry run of a trace shows them no packet: what they drop for the flow's
+// sake is dropped, what they would have to see passes. Thread safety: any thread (extend_ingress,
+// extend_egress: a snapshot is read); else owner thread only.
 
 // Before the rules. False: the flow is dropped.
 bool extend_ingress(const struct ext_chain *chain, const struct flow_key *key,

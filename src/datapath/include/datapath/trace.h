@@ -17,9 +17,9 @@
 // Idea: a traced packet is a burst of its own that goes through the very stages that all packets go
 // through; what they decided is copied out of the burst, drops are read off the counters, and the
 // place where packets leave (out/output.c) says what it was given. Nothing is decided a second time
-// for the record. A dry run takes the packet away there, and leaves counters, the flow's cache
-// entry and the MAC table as they were; the flow's rates of rules and extensions that are shown
-// packets do see it.
+// for the record. A dry run takes the packet away there, and leaves counters, rates, the flow's
+// cache entry and the MAC table as they were: meters are asked and not charged, extensions are
+// asked of the flow and shown no packet.
 //
 // Cost: none of it is on (no struct dp_tracing): one branch for a burst. A live trace parses each
 // packet once more and compares it with the match; a packet that is recorded costs some

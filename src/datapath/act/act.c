@@ -46,11 +46,14 @@ within_limits(struct dp_worker *w, const struct dp_burst *b, const struct dp_pro
 }
 
 static inline __attribute__((always_inline)) void
-carry_out(struct dp_worker *w, struct dp_burst *b, uint16_t i, bool count)
+carry_out(struct dp_worker *w, struct dp_burst *b, uint16_t i, bool count, bool traced)
 {
 	const struct dp_program *prog = b->prog[i];
-	struct output_way way = {
-		.vport = prog->out, .txq = prog->txq, .cls = prog->cls, .ring = b->by_ring[i]};
+	struct output_way way = {.vport = prog->out,
+		.txq = prog->txq,
+		.cls = prog->cls,
+		.ring = b->by_ring[i],
+		.traced = traced};
 	struct rte_mbuf *m = b->pkts[i];
 	struct sluice_ext_flow flow;
 
@@ -71,7 +74,7 @@ carry_out(struct dp_worker *w, struct dp_burst *b, uint16_t i, bool count)
 static __attribute__((noinline)) void
 act_slow(struct dp_worker *w, struct dp_burst *b, uint16_t i)
 {
-	carry_out(w, b, i, true);
+	carry_out(w, b, i, true, false);
 }
 
 // All packets of the burst have one plain program.
@@ -199,5 +202,5 @@ act_traced(struct dp_worker *w, struct dp_burst *b, bool count)
 	if (prog->kind == DP_PROG_DROP)
 		lcore_drop(w, b->pkts[0], b->origin, prog->drop);
 	else
-		carry_out(w, b, 0, count);
+		carry_out(w, b, 0, count, true);
 }

@@ -8,16 +8,21 @@
 
 #define ANY_RING (DP_PROG_RING | DP_PROG_HOST_RING)
 
+static bool
+is_dry(const struct dp_worker *w)
+{
+	return unlikely(w->tracing != NULL) && trace_is_dry(w);
+}
+
 bool
 decide(struct dp_worker *w, const struct flow_key *key, const struct rules_result *rules,
 	struct dp_program *prog, struct flow_actions *direct)
 {
-	const bool dry = unlikely(w->tracing != NULL) && trace_is_dry(w);
 	struct dp_verdict verdict;
 	int number;
 
 	dp_compile_by(w->snap, key, rules, prog, &verdict);
-	if ((prog->flags & DP_PROG_MAC_DEP) && !dry) {
+	if ((prog->flags & DP_PROG_MAC_DEP) && !is_dry(w)) {
 		if (verdict.learn)
 			report_mac(w, key, verdict.learn_vlan);
 		else
@@ -25,12 +30,12 @@ decide(struct dp_worker *w, const struct flow_key *key, const struct rules_resul
 	}
 	if (prog->kind != DP_PROG_GENERAL)
 		return true;
-	number = dry ? -1 : dp_store_put(w->store, &verdict.actions);
+	number = is_dry(w) ? -1 : dp_store_put(w->store, &verdict.actions);
 	if (number >= 0) {
 		prog->actions = (uint16_t)number;
 		return true;
 	}
-	if (!dry) {
+	if (!is_dry(w)) {
 		w->store_full = true;
 		lcore_add(&w->counters.uncached, 1);
 	}

@@ -12,34 +12,45 @@
 #include "out/tx.h"
 #include "trace/trace.h"
 
-static void
-deliver(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, uint16_t origin,
-	const struct output_way *way)
+// What is not put into a transmit buffer of this worker's straight away, and what is traced.
+static __attribute__((noinline)) void
+deliver_otherwise(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, uint16_t origin,
+	const struct output_way *way, uint16_t owner)
 {
 	struct dp_packet where = {.origin = origin,
 		.target = way->vport,
 		.txq = way->txq < p->n_txq ? way->txq : DP_TXQ_OWN,
 		.cls = way->cls < p->n_classes ? way->cls : 0,
 		.flags = way->ring ? DP_PKT_RING : 0};
-	uint16_t own = p->txq_of_worker[w->id];
+	uint16_t queue = where.txq != DP_TXQ_OWN ? where.txq : p->txq_of_worker[w->id];
+
+	if (way->traced && trace_output(w, p, m, &where, owner))
+		return;
+	if (owner != w->id)
+		handover_put(w, owner, m, &where);
+	else if (way->ring)
+		ring_put(w, p, m, &where);
+	else
+		tx_add(w, &p->worker[w->id]->txbuf[queue], m, origin);
+}
+
+static void
+deliver(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, uint16_t origin,
+	const struct output_way *way)
+{
+	uint16_t queue = way->txq < p->n_txq ? way->txq : p->txq_of_worker[w->id];
 	uint16_t owner = w->id;
 
 	if (way->ring)
 		owner = p->sched_owner;
-	else if (where.txq != DP_TXQ_OWN)
-		owner = p->txq_owner[where.txq];
-	else if (own == DP_NONE)
+	else if (way->txq < p->n_txq)
+		owner = p->txq_owner[queue];
+	else if (queue == DP_NONE)
 		owner = p->txq_owner[w->id % p->n_txq];
-	if (unlikely(w->tracing != NULL) && trace_output(w, p, m, &where, owner))
-		return;
-	if (owner != w->id) {
-		handover_put(w, owner, m, &where);
-	} else if (way->ring) {
-		ring_put(w, p, m, &where);
-	} else {
-		tx_add(w, &p->worker[w->id]->txbuf[where.txq != DP_TXQ_OWN ? where.txq : own], m,
-			origin);
-	}
+	if (unlikely(owner != w->id || way->ring || way->traced))
+		deliver_otherwise(w, p, m, origin, way, owner);
+	else
+		tx_add(w, &p->worker[w->id]->txbuf[queue], m, origin);
 }
 
 // Segments are copies but for one, which stands for the packet itself.

@@ -13,6 +13,7 @@ struct output_way {
 	uint16_t txq; // DP_TXQ_OWN or a queue of the port
 	uint8_t cls;
 	bool ring;
+	bool traced; // as part of a burst of one (trace/trace.h)
 };
 
 void output(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, const struct output_way *way);

@@ -3,6 +3,7 @@
 #include "port/landing.h"
 #include "port/rx.h"
 #include "port/vf.h"
+#include "port/vf_rss.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -258,6 +259,8 @@ move_backend(struct emu_nic *from, struct emu_side *side, struct emu_nic *to, st
 	b->ops->move(b, &env);
 	side->backend = NULL;
 	dest->backend = b;
+	if (side->wire == NULL && dest->wire == NULL)
+		emu_vf_rss_move(side, dest);
 	// It stands still as the NIC says that it is behind now.
 	b->still = NULL;
 	emu_vf_set_stalls(from, side);

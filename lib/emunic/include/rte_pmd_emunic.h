@@ -26,9 +26,11 @@ int rte_pmd_emunic_backend_swap(uint16_t port_id, const char *side, const char *
 
 // Takes what is plugged in at a side to another side, of another emulated NIC or of the same, while
 // both run: nothing closes, a guest on a vhost-user socket sees nothing of it. What it sends waits
-// with it meanwhile. The NIC that it leaves must not be removed while it is in use at the other.
-// -ENOENT: nothing is plugged in at side; -EBUSY: something is at to_side; -ENOTSUP: the kind
-// ethdev stays with its NIC.
+// with it meanwhile. From a VF to a VF its RSS goes along (rte_pmd_emunic_vf_rss_set and
+// rte_pmd_emunic_vf_reta_set): what was set at the VF that it goes to is forgotten, and the one
+// that it leaves has the default again. The NIC that it leaves must not be removed while it is in
+// use at the other. -ENOENT: nothing is plugged in at side; -EBUSY: something is at to_side;
+// -ENOTSUP: the kind ethdev stays with its NIC.
 int rte_pmd_emunic_backend_move(
 	uint16_t port_id, const char *side, uint16_t to_port_id, const char *to_side);
 

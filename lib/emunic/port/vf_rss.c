@@ -57,6 +57,17 @@ emu_vf_rss_get(struct emu_nic *nic, const struct emu_side *side, uint64_t *types
 	emu_gate_leave(&nic->gate);
 }
 
+void
+emu_vf_rss_move(struct emu_side *from, struct emu_side *to)
+{
+	rte_free(to->rss);
+	to->rss = from->rss;
+	from->rss = NULL;
+	to->n_reta = from->n_reta;
+	memcpy(to->reta, from->reta, sizeof(to->reta));
+	from->n_reta = 0;
+}
+
 static int
 set_reta(struct emu_nic *nic, struct emu_side *side, const uint8_t *data, uint16_t n)
 {

@@ -6,6 +6,7 @@
 #include <rte_bitops.h>
 #include <rte_common.h>
 #include <rte_malloc.h>
+#include <rte_vect.h>
 
 #include "eswitch/table_lines.h"
 
@@ -48,7 +49,8 @@ emu_rules_init(struct emu_rules *r, uint32_t capacity, int socket)
 	for (uint32_t i = main_buckets; i < r->n_buckets; i++)
 		r->chain[i] = i + 1 < r->n_buckets ? i + 1 : NO_BUCKET;
 	r->free_overflow = main_buckets;
-	r->wide = emu_wide_here();
+	// DPDK programmer's guide, "Vector registers": --force-max-simd-bitwidth, 256 unless told.
+	r->wide = rte_vect_get_max_simd_bitwidth() >= RTE_VECT_SIMD_256 && emu_wide_here();
 	return 0;
 }
 

@@ -160,7 +160,7 @@ struct emu_rules {
 	uint32_t *tags;         // four of a byte for each bucket of the first rank (table_index.h)
 	uint32_t *chain;        // the bucket behind each bucket
 	struct emu_shape *none; // of emu_rule_none: without a mask, of no table
-	bool wide;              // the CPU has what table_wide.c needs
+	bool wide;              // the CPU has what table_wide.c needs, and it may be used
 	uint32_t bucket_mask;
 	struct emu_line *lines; // table_lines.h
 	uint32_t line_mask;

@@ -164,60 +164,61 @@ line_of(const struct emu_rules *r, const struct rte_flow *f)
 	return &r->lines[hash & r->line_mask];
 }
 
-// The entry of this place, or NULL.
-static uint32_t *
-find(struct emu_line *l, uint32_t place)
+// An entry of a rule's line.
+struct entry {
+	uint32_t *key, *place; // NULL: there is none
+};
+
+// That of this place, in the line of f.
+static struct entry
+find(const struct emu_rules *r, const struct rte_flow *f, uint32_t place)
 {
+	struct emu_line *l = line_of(r, f);
+
 	for (unsigned int i = 0; i < EMU_LINE_ENTRIES; i++)
 		if (l->place[i] == place)
-			return &l->place[i];
-	return NULL;
+			return (struct entry){&l->entry[i], &l->place[i]};
+	return (struct entry){NULL, NULL};
 }
 
 bool
 emu_line_put(struct emu_rules *r, struct rte_flow *f)
 {
 	struct emu_shape *s = f->shape;
-	struct emu_line *l;
-	uint32_t *at;
+	struct entry e;
 
 	if (s->cluster == NULL)
 		return false;
-	l = line_of(r, f);
-	at = find(l, 0);
-	if (at == NULL)
+	e = find(r, f, 0);
+	if (e.place == NULL)
 		return s->spilled++ == 0;
-	*at = place_of(r, f);
-	l->entry[at - l->place] = (f->hash & ~EMU_LANE_BITS) | s->lane;
+	*e.place = place_of(r, f);
+	*e.key = (f->hash & ~EMU_LANE_BITS) | s->lane;
 	return false;
 }
 
 bool
 emu_line_drop(struct emu_rules *r, struct rte_flow *f)
 {
-	struct emu_shape *s = f->shape;
-	struct emu_line *l;
-	uint32_t *at;
+	struct entry e;
 
-	if (s->cluster == NULL)
+	if (f->shape->cluster == NULL)
 		return false;
-	l = line_of(r, f);
-	at = find(l, place_of(r, f));
-	if (at == NULL)
-		return --s->spilled == 0;
-	*at = 0;
-	l->entry[at - l->place] = 0;
+	e = find(r, f, place_of(r, f));
+	if (e.place == NULL)
+		return --f->shape->spilled == 0;
+	*e.place = *e.key = 0;
 	return false;
 }
 
 void
 emu_line_swap(struct emu_rules *r, struct rte_flow *f, struct rte_flow *by)
 {
-	uint32_t *at;
+	struct entry e;
 
 	if (f->shape->cluster == NULL)
 		return;
-	at = find(line_of(r, f), place_of(r, f));
-	if (at != NULL)
-		*at = place_of(r, by);
+	e = find(r, f, place_of(r, f));
+	if (e.place != NULL)
+		*e.place = place_of(r, by);
 }

@@ -17,10 +17,10 @@
 // locator, form a cluster, and a hash of that part alone says in which line of 64 bytes a packet
 // finds the rules of all of them: 8 entries, each the rule's full hash, whose lowest four bits are
 // the number of its shape in the cluster, and their places in the array of rules. A CPU with
-// AVX-512 has the packet's hashes in all 16 shapes in one register, permutes them by these numbers,
-// and compares a whole line at once (table_wide.c). The idea to hash rules of several masks by what
-// they share is that of TupleMerge (Daly et al., IEEE/ACM Transactions on Networking 2019); here it
-// finds candidates only.
+// AVX-512 has the packet's hashes in all 16 shapes in two registers, permutes them by these
+// numbers, and compares all 8 at once (table_wide.c). The idea to hash rules of several masks by
+// what they share is that of TupleMerge (Daly et al., IEEE/ACM Transactions on Networking 2019);
+// here it finds candidates only.
 //
 // Buckets (table_index.h) remain what holds all rules. A rule that finds its line full stays out of
 // it, and while a shape has such a rule (spilled), it is scanned by its buckets' tags like shapes

@@ -3,8 +3,8 @@
 
 #include <rte_prefetch.h>
 
-// Scans for CPUs with AVX-512. Registers of 256 bits but for whole lines: wider ones
-// may lower the clock of the core.
+// Scans for CPUs with AVX-512, in registers of 256 bits: wider ones may lower the clock of the
+// core, and DPDK lets nobody use them unless it is asked to (rte_vect_get_max_simd_bitwidth).
 
 #if defined(__x86_64__)
 
@@ -173,21 +173,38 @@ struct lines {
 	alignas(32) uint32_t hits[EMU_SCAN_MAX]; // the set of entries
 };
 
-// Adds a part of the hashes of the shapes that it belongs to.
-static inline WIDE_INLINE __m512i
-add_part(__m512i h, __mmask16 of, const uint32_t *part)
+// A packet's hashes in the 16 shapes of a cluster.
+struct hashes {
+	__m256i lower, upper;
+};
+
+// Adds x to the lanes that of names. Compilers make three instructions of the intrinsics' one.
+static inline WIDE_INLINE __m256i
+add_to(__m256i h, __mmask8 of, const uint32_t *x)
 {
-	return _mm512_add_epi32(h, _mm512_maskz_set1_epi32(of, (int)*part));
+	__asm__("vpaddd %2%{1to8%}, %0, %0%{%1%}" : "+v"(h) : "Yk"(of), "m"(*x));
+	return h;
+}
+
+// Adds a part of the hashes of the shapes that it belongs to.
+static inline WIDE_INLINE struct hashes
+add_part(struct hashes h, __mmask8 lower, __mmask8 upper, const uint32_t *part)
+{
+	h.lower = add_to(h.lower, lower, part);
+	h.upper = add_to(h.upper, upper, part);
+	return h;
 }
 
 static inline WIDE_INLINE uint32_t
-line_hits(const struct emu_line *l, __m512i h)
+line_hits(const struct emu_line *l, struct hashes h)
 {
-	const __m512i hashed = _mm512_set1_epi32((int)~EMU_LANE_BITS);
-	__m512i entries = _mm512_load_si512(l); // and their places
-	__m512i diff = _mm512_xor_si512(entries, _mm512_permutexvar_epi32(entries, h));
+	const __m256i hashed = _mm256_set1_epi32((int)~EMU_LANE_BITS);
+	__m256i entries = _mm256_load_si256((const __m256i *)l->entry), diff;
 
-	return _mm512_mask_testn_epi32_mask((1U << EMU_LINE_ENTRIES) - 1, diff, hashed);
+	static_assert(EMU_LINE_ENTRIES == LANES && EMU_CLUSTER_SHAPES == 2 * LANES,
+		"a register has all entries, and two have the hashes");
+	diff = _mm256_permutex2var_epi32(h.lower, entries, h.upper);
+	return _mm256_testn_epi32_mask(_mm256_xor_si256(entries, diff), hashed);
 }
 
 // Four packets from first on.
@@ -195,16 +212,19 @@ static inline WIDE_INLINE void
 compare_lines(struct emu_scan *c, const struct emu_cluster *cl, struct lines *l, unsigned int first)
 {
 	const struct emu_line *lines = c->r->lines;
-	__m512i h0 = _mm512_load_si512(cl->seeds), h1 = h0, h2 = h0, h3 = h0;
+	const struct hashes seeds = {_mm256_load_si256((const __m256i *)cl->seeds),
+		_mm256_load_si256((const __m256i *)&cl->seeds[LANES])};
+	struct hashes h0 = seeds, h1 = seeds, h2 = seeds, h3 = seeds;
 
 	for (uint32_t k = 0; k < cl->n_sums; k++) {
 		const uint32_t *part = &c->part[cl->sum[k]][first];
-		__mmask16 of = cl->sum_of[k];
+		__mmask8 lower = (__mmask8)cl->sum_of[k];
+		__mmask8 upper = (__mmask8)(cl->sum_of[k] >> LANES);
 
-		h0 = add_part(h0, of, &part[0]);
-		h1 = add_part(h1, of, &part[1]);
-		h2 = add_part(h2, of, &part[2]);
-		h3 = add_part(h3, of, &part[3]);
+		h0 = add_part(h0, lower, upper, &part[0]);
+		h1 = add_part(h1, lower, upper, &part[1]);
+		h2 = add_part(h2, lower, upper, &part[2]);
+		h3 = add_part(h3, lower, upper, &part[3]);
 	}
 	l->hits[first] = line_hits(&lines[l->at[first]], h0);
 	l->hits[first + 1] = line_hits(&lines[l->at[first + 1]], h1);

@@ -366,6 +366,15 @@ assert_segments(struct rte_mbuf **m, unsigned int n, bool v6)
 	}
 }
 
+static inline bool
+is_up(uint16_t port)
+{
+	struct rte_eth_link link;
+
+	assert_int_equal(rte_eth_link_get_nowait(port, &link), 0);
+	return link.link_status == RTE_ETH_LINK_UP;
+}
+
 static inline void
 send_one(uint16_t port, struct rte_mbuf *m)
 {

@@ -3,11 +3,15 @@
 // buffer of an application stays in the NIC.
 #include "emunic_nic.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include "port/landing.h"
 #include "rte_pmd_emunic.h"
 
 #define POOL 2047
-#define GENERATOR "queues=2,firmware=inline,wire=[generator,flows=50,pps=0,v6=0,seed=1]"
+#define WIRE "wire=[generator,flows=50,pps=0,v6=0,seed=1]"
+#define GENERATOR "queues=2,firmware=inline," WIRE
 
 static struct rte_mempool *
 pool_new(unsigned int n, unsigned int flags)
@@ -26,17 +30,23 @@ pool_new(unsigned int n, unsigned int flags)
 
 // A PF with two queues of these mempools, and what is behind its wire.
 static void
-plug_pools(struct rte_mempool *first, struct rte_mempool *second)
+plug_args(const char *args, struct rte_mempool *first, struct rte_mempool *second)
 {
 	struct rte_eth_conf conf = {0};
 
-	assert_int_equal(rte_vdev_init("net_emunic0", GENERATOR), 0);
+	assert_int_equal(rte_vdev_init("net_emunic0", args), 0);
 	assert_int_equal(rte_eth_dev_configure(0, 2, 1, &conf), 0);
 	assert_int_equal(rte_eth_rx_queue_setup(0, 0, 64, 0, NULL, first), 0);
 	assert_int_equal(rte_eth_rx_queue_setup(0, 1, 64, 0, NULL, second), 0);
 	assert_int_equal(rte_eth_tx_queue_setup(0, 0, 64, 0, NULL), 0);
 	assert_int_equal(rte_eth_promiscuous_enable(0), 0);
 	assert_int_equal(rte_eth_dev_start(0), 0);
+}
+
+static void
+plug_pools(struct rte_mempool *first, struct rte_mempool *second)
+{
+	plug_args(GENERATOR, first, second);
 }
 
 static void
@@ -186,6 +196,95 @@ test_refused(void **state)
 	unplug_pools(a, a);
 }
 
+// Mempools of these drivers say by no flag that they are for one thread.
+static void
+test_one_thread(void **state)
+{
+	static const char *const drivers[] = {"ring_sp_sc", "ring_sp_mc", "ring_mp_sc"};
+	struct rte_eth_conf conf = {0};
+
+	for (unsigned int i = 0; i < RTE_DIM(drivers); i++) {
+		struct rte_mempool *a = rte_pktmbuf_pool_create_by_ops("one_thread", POOL, 0, 0,
+			RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, drivers[i]);
+
+		assert_non_null(a);
+		plug_pools(a, a);
+		assert_null(landing());
+		take(0, 200, a);
+		unplug_pools(a, a);
+		// A firmware that is a thread would be the second one in there.
+		a = rte_pktmbuf_pool_create_by_ops("one_thread", POOL, 0, 0,
+			RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, drivers[i]);
+		assert_int_equal(rte_vdev_init("net_emunic0", "wire=[sink]"), 0);
+		assert_int_equal(rte_eth_dev_configure(0, 1, 1, &conf), 0);
+		assert_int_equal(rte_eth_rx_queue_setup(0, 0, 64, 0, NULL, a), -EINVAL);
+		assert_int_equal(rte_eth_rx_queue_setup(0, 0, 64, 0, NULL, pools[1]), 0);
+		assert_int_equal(rte_vdev_uninit("net_emunic0"), 0);
+		assert_int_equal(rte_mempool_in_use_count(a), 0);
+		rte_mempool_free(a);
+	}
+}
+
+// An application's second thread, which takes and gives back buffers of the mempool that packets
+// land in: as if it had packets of its own to send.
+struct second {
+	struct rte_mempool *pool;
+	bool end;
+	uint64_t rounds, doubles;
+};
+
+static void *
+second_thread(void *arg)
+{
+	struct second *s = arg;
+	struct rte_mbuf *m[24];
+
+	while (!__atomic_load_n(&s->end, __ATOMIC_ACQUIRE)) {
+		if (rte_pktmbuf_alloc_bulk(s->pool, m, RTE_DIM(m)) != 0)
+			continue;
+		for (unsigned int i = 0; i < RTE_DIM(m); i++)
+			memset(rte_pktmbuf_mtod(m[i], void *), 0xa5, 64);
+		// Nobody else may have had one of them meanwhile.
+		for (unsigned int i = 0; i < RTE_DIM(m); i++)
+			for (unsigned int b = 0; b < 64; b++)
+				s->doubles += rte_pktmbuf_mtod(m[i], uint8_t *)[b] != 0xa5;
+		rte_pktmbuf_free_bulk(m, RTE_DIM(m));
+		__atomic_add_fetch(&s->rounds, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+// Three in one mempool at once: the firmware's thread, which lands packets in it, the one that
+// receives and frees them, and another one. Each packet is whole, and every buffer is back.
+static void
+test_threads(void **state)
+{
+	struct rte_mempool *pool = pool_new(POOL, 0);
+	struct second s = {.pool = pool};
+	pthread_t thread;
+	uint64_t got = 0;
+
+	plug_args("queues=2," WIRE, pool, pool);
+	assert_string_equal(emu_firmware_runs(nic()), "a thread");
+	assert_int_equal(pthread_create(&thread, NULL, second_thread, &s), 0);
+	while (got < 5000 || __atomic_load_n(&s.rounds, __ATOMIC_ACQUIRE) < 500) {
+		struct rte_mbuf *pkts[32];
+		uint16_t n = rte_eth_rx_burst(0, 0, pkts, RTE_DIM(pkts));
+
+		for (uint16_t i = 0; i < n; i++)
+			judge(pkts[i], pool);
+		rte_pktmbuf_free_bulk(pkts, n);
+		got += n;
+		if (n == 0)
+			sched_yield();
+	}
+	assert_ptr_equal(landing(), pool);
+	__atomic_store_n(&s.end, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	assert_int_equal(s.doubles, 0);
+	unplug_pools(pool, pool);
+}
+
 // An application that holds all its buffers gets no more packets, which are counted, and goes on
 // when it gives some back.
 static void
@@ -292,6 +391,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_lands),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_one_thread),
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_exhausted),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_late),

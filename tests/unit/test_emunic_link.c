@@ -79,15 +79,6 @@ unplug_links(void)
 	assert_int_equal(rte_vdev_uninit("net_emunic0"), 0);
 }
 
-static bool
-is_up(uint16_t port)
-{
-	struct rte_eth_link link;
-
-	assert_int_equal(rte_eth_link_get_nowait(port, &link), 0);
-	return link.link_status == RTE_ETH_LINK_UP;
-}
-
 static void
 on_fence(void *arg)
 {

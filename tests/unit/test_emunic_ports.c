@@ -287,15 +287,6 @@ test_queue_of_wire(void **state)
 	unplug3();
 }
 
-static bool
-is_up(uint16_t port)
-{
-	struct rte_eth_link link;
-
-	assert_int_equal(rte_eth_link_get_nowait(port, &link), 0);
-	return link.link_status == RTE_ETH_LINK_UP;
-}
-
 static void
 test_moods(void **state)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "port/landing.h"
 
+#include <string.h>
+
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
@@ -19,14 +21,25 @@ shared_pool(const struct emu_port *port)
 	return pool;
 }
 
+bool
+emu_pool_is_shared(const struct rte_mempool *pool)
+{
+	const char *ops = rte_mempool_get_ops(pool->ops_index)->name;
+
+	// The flags are how rte_mempool_create was asked for one of these; a driver's name says the
+	// same (rte_pktmbuf_pool_create_by_ops, --mbuf-pool-ops-name).
+	return (pool->flags & (RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET)) == 0 &&
+	       strcmp(ops, "ring_sp_sc") != 0 && strcmp(ops, "ring_sp_mc") != 0 &&
+	       strcmp(ops, "ring_mp_sc") != 0;
+}
+
 void
 emu_landing_update(struct emu_nic *nic, struct emu_side *side)
 {
 	struct rte_mempool *pool = shared_pool(nic->ports[side->index]);
 
 	if (pool != NULL &&
-		(pool->size < EMU_LANDING_BUFS ||
-			(pool->flags & (RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET)) != 0 ||
+		(pool->size < EMU_LANDING_BUFS || !emu_pool_is_shared(pool) ||
 			rte_pktmbuf_data_room_size(pool) < rte_pktmbuf_data_room_size(nic->pool)))
 		pool = NULL;
 	side->landing = pool;

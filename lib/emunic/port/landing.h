@@ -20,6 +20,10 @@
 // A mempool of fewer buffers is the application's alone.
 #define EMU_LANDING_BUFS 1024
 
+// Whether several threads may take buffers of the mempool and give them back at once. One that is
+// not so can be a queue's only where its application's thread is the NIC's too: firmware=inline.
+bool emu_pool_is_shared(const struct rte_mempool *pool);
+
 // After a change of the port's queues or of whether it is started. NULL is a port as well: that of
 // a side that nobody represents.
 void emu_landing_update(struct emu_nic *nic, struct emu_side *side);

@@ -52,6 +52,14 @@ emu_rxq_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_desc, unsigned in
 			port->nic->name, id);
 		return -ENOTSUP;
 	}
+	if (port->nic->args.firmware != EMU_FW_INLINE && !emu_pool_is_shared(pool)) {
+		EMU_LOG(ERR,
+			"%s: rx queue %u: mempool %s is for one thread only (%s), and the firmware "
+			"is another: give it one of ring_mp_mc, or firmware=inline",
+			port->nic->name, id, pool->name,
+			rte_mempool_get_ops(pool->ops_index)->name);
+		return -EINVAL;
+	}
 	q = rte_zmalloc_socket("emunic rxq", sizeof(*q), 64, socket);
 	if (q == NULL || (q->ring = ring_new(n_desc, socket)) == NULL) {
 		rte_free(q);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,17 @@ print_json(const json_t *result)
 	printf("\n");
 }
 
+// 0: no bound.
+static size_t
+terminal_width(const struct options *opts)
+{
+	struct winsize size;
+
+	if (opts->wide || !isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+		return 0;
+	return size.ws_col;
+}
+
 static void
 print_answer(const struct options *opts, const struct ctl_command *c, const json_t *result)
 {
@@ -36,7 +48,7 @@ print_answer(const struct options *opts, const struct ctl_command *c, const json
 			print_json(result);
 		return;
 	}
-	render(stdout, result, c->fields, c->lines);
+	render(stdout, terminal_width(opts), result, c->fields, c->lines);
 }
 
 static void
@@ -61,6 +73,19 @@ wait_seconds(double seconds)
 
 	ts.tv_nsec = (long)((seconds - (double)ts.tv_sec) * 1e9);
 	nanosleep(&ts, NULL);
+}
+
+// What was printed may wait in a buffer still, and a disk may be full.
+static int
+flush_output(int code)
+{
+	struct sl_err err;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	sl_err_init(&err);
+	sl_err_set(&err, errno, NULL, "standard output: %s", strerror(errno));
+	return code == EXIT_OK ? fail(EXIT_USAGE, &err) : code;
 }
 
 // ---- live
@@ -95,9 +120,10 @@ live_key(int key, json_t *params, double *every)
 
 // It asks, draws, waits for a key.
 static int
-run_live(const struct ctl_command *c, struct ctl_client *client, int timeout_ms, json_t *params,
-	struct live *l, struct sl_err *err)
+run_live(const struct options *opts, const struct ctl_command *c, struct ctl_client *client,
+	json_t *params, struct live *l, struct sl_err *err)
 {
+	const int timeout_ms = opts->timeout_ms > 0 ? opts->timeout_ms : -1;
 	const bool limited = json_object_get(params, "limit") != NULL;
 	double every = LIVE_S;
 	json_t *result;
@@ -117,7 +143,7 @@ run_live(const struct ctl_command *c, struct ctl_client *client, int timeout_ms,
 		       "rate, packets, bytes, age\n\n",
 			c->name, sort != NULL ? sort : "rate", every);
 		json_object_del(result, "total");
-		render(stdout, result, c->fields, NULL);
+		render(stdout, terminal_width(opts), result, c->fields, NULL);
 		json_decref(result);
 		key = live_wait(l, every);
 	} while (live_key(key, params, &every));
@@ -143,8 +169,7 @@ run(const struct options *opts, const struct ctl_command *c, json_t *params)
 	if (ctl_client_open(opts->socket, &client, &err) != 0)
 		return fail(EXIT_USAGE, &err);
 	if (wants_live(opts, c) && live_start(&live)) {
-		code = run_live(c, client, opts->timeout_ms > 0 ? opts->timeout_ms : -1, params,
-			&live, &err);
+		code = run_live(opts, c, client, params, &live, &err);
 		live_stop(&live);
 		ctl_client_close(client);
 		return code == EXIT_OK ? code : fail(code, &err);
@@ -158,11 +183,9 @@ run(const struct options *opts, const struct ctl_command *c, json_t *params)
 		print_watch_head(opts, c);
 		print_answer(opts, c, result);
 		json_decref(result);
-		if (fflush(stdout) != 0 || ferror(stdout)) {
-			sl_err_set(&err, errno, NULL, "standard output: %s", strerror(errno));
-			code = fail(EXIT_USAGE, &err);
+		code = flush_output(code);
+		if (code != EXIT_OK)
 			break;
-		}
 		if (opts->watch_s > 0)
 			wait_seconds(opts->watch_s);
 	} while (opts->watch_s > 0);
@@ -189,7 +212,7 @@ run_help(char **words, int n)
 	}
 	if (n == 1 && help_noun(stdout, name))
 		return EXIT_OK;
-	fprintf(stderr, "sluicectl: there is no command \"%s\"\n", name);
+	help_unknown(stderr, words, n);
 	return EXIT_USAGE;
 }
 
@@ -197,17 +220,16 @@ run_help(char **words, int n)
 static int
 run_unknown(char **words, int n)
 {
-	if (n == 2 && strcmp(words[0], "completion") == 0 && strcmp(words[1], "bash") == 0) {
-		complete_script(stdout);
-		return EXIT_OK;
+	if (n > 0 && strcmp(words[0], "completion") == 0) {
+		if (n == 2 && complete_script(stdout, words[1]))
+			return EXIT_OK;
+		fprintf(stderr, "sluicectl: completion needs the name of a shell: bash or zsh\n");
+		return EXIT_USAGE;
 	}
-	if (n == 0) {
+	if (n == 0)
 		help_all(stderr);
-		return EXIT_USAGE;
-	}
-	if (help_noun(stderr, words[0]))
-		return EXIT_USAGE;
-	fprintf(stderr, "sluicectl: there is no command \"%s\" (see sluicectl help)\n", words[0]);
+	else if (n > 1 || !help_noun(stderr, words[0]))
+		help_unknown(stderr, words, n);
 	return EXIT_USAGE;
 }
 
@@ -248,5 +270,5 @@ main(int argc, char **argv)
 	}
 	json_decref(params);
 	free(words);
-	return code;
+	return flush_output(code);
 }

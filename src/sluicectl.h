@@ -21,6 +21,7 @@
 struct options {
 	const char *socket;
 	bool json;
+	bool wide; // tables are not fitted to the terminal
 	bool help;
 	bool version;
 	int timeout_ms;
@@ -36,14 +37,18 @@ int args_parse(int argc, char **argv, struct options *opts, const struct ctl_com
 // Usage: of everything, of one noun, of one command.
 void help_all(FILE *out);
 bool help_noun(FILE *out, const char *noun); // false when no command begins with it
+// Says that the words begin no command, and what may be meant.
+void help_unknown(FILE *out, char **words, int n);
 void help_command(FILE *out, const struct ctl_command *command);
 
 // An answer for people: lists as tables, objects as keys and values. fields: which come first;
-// lines: as in struct ctl_command.
-void render(FILE *out, const json_t *result, const char *fields, const char *lines);
+// lines: as in struct ctl_command. width: of the terminal, in characters, tables are made to fit;
+// 0: no bound.
+void render(FILE *out, size_t width, const json_t *result, const char *fields, const char *lines);
 
-// Bash completion: the script; and what it calls for the words up to the cursor.
-void complete_script(FILE *out);
+// Completion: the script of a shell (false: of none that is known); and what it calls for the words
+// up to the cursor.
+bool complete_script(FILE *out, const char *shell);
 void complete_words(FILE *out, int n, char **words);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/strbuf.h"
 #include "sluicectl.h"
 
@@ -50,6 +51,8 @@ own_option(struct words *w, const char *name, const char *inlined, struct option
 
 	if (strcmp(name, "json") == 0)
 		flag = &opts->json;
+	else if (strcmp(name, "wide") == 0)
+		flag = &opts->wide;
 	else if (strcmp(name, "help") == 0)
 		flag = &opts->help;
 	else if (strcmp(name, "version") == 0)
@@ -117,6 +120,25 @@ option_arg(const struct ctl_command *c, const char *name)
 }
 
 static int
+unknown_option(const struct ctl_command *c, const char *name, struct sl_err *err)
+{
+	static const char *const own[] = {
+		"socket", "json", "wide", "timeout", "watch", "help", "version"};
+	const char *of = c != NULL ? c->name : "", *what = c != NULL ? ": option" : "option";
+	struct sl_near near;
+
+	sl_near_init(&near, name);
+	for (unsigned i = 0; c != NULL && i < CTL_ARGS_MAX && c->args[i].name != NULL; i++)
+		sl_near_try(&near, c->args[i].name);
+	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sl_near_try(&near, own[i]);
+	if (near.best != NULL)
+		return sl_err_set(err, EINVAL, NULL, "%s%s --%s is not known, is --%s meant?", of,
+			what, name, near.best);
+	return sl_err_set(err, EINVAL, NULL, "%s%s --%s is not known", of, what, name);
+}
+
+static int
 take_option(struct words *w, const char *word, const struct ctl_command *c, struct options *opts,
 	json_t *params, struct sl_err *err)
 {
@@ -137,8 +159,7 @@ take_option(struct words *w, const char *word, const struct ctl_command *c, stru
 		return ret < 0 ? ret : 0;
 	arg = option_arg(c, name);
 	if (arg == NULL)
-		return sl_err_set(err, EINVAL, NULL, "%s%s--%s is not known",
-			c != NULL ? c->name : "", c != NULL ? ": option " : "option ", name);
+		return unknown_option(c, name, err);
 	if (arg->type == CTL_BOOL) {
 		if (inlined != NULL)
 			return sl_err_set(err, EINVAL, NULL, "--%s takes no value", name);

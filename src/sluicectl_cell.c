@@ -18,6 +18,8 @@ static const char *const units[] = {"_bps", "_pps", "_pct", "_ms", "_us", "_ns",
 static const char *
 unit_of(const char *key)
 {
+	if (ends_with(key, "_per_s"))
+		return ""; // a number a second, no time
 	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (ends_with(key, units[i]))
 			return units[i];

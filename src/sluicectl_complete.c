@@ -9,11 +9,17 @@
 
 #define ASK_MS 300
 
-void
-complete_script(FILE *out)
+bool
+complete_script(FILE *out, const char *shell)
 {
-	fprintf(out, "# bash completion of sluicectl: source <(sluicectl completion bash)\n"
-		     "_sluicectl()\n"
+	const bool zsh = strcmp(shell, "zsh") == 0;
+
+	if (!zsh && strcmp(shell, "bash") != 0)
+		return false;
+	fprintf(out, "# %s completion of sluicectl: source <(sluicectl completion %s)\n%s", shell,
+		shell,
+		zsh ? "autoload -U +X compinit bashcompinit && compinit && bashcompinit\n" : "");
+	fprintf(out, "_sluicectl()\n"
 		     "{\n"
 		     "\tlocal cur=\"${COMP_WORDS[COMP_CWORD]}\" IFS=$'\\n'\n"
 		     "\tlocal offers=($(sluicectl __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" "
@@ -26,6 +32,7 @@ complete_script(FILE *out)
 		     "\tfi\n"
 		     "}\n"
 		     "complete -F _sluicectl sluicectl\n");
+	return true;
 }
 
 // Where the names of a kind of thing come from: the method, the way to the list, the member.
@@ -125,7 +132,7 @@ offer_commands(FILE *out, const char *noun)
 	if (noun == NULL)
 		fprintf(out, "completion\n");
 	else if (strcmp(noun, "completion") == 0)
-		fprintf(out, "bash\n");
+		fprintf(out, "bash\nzsh\n");
 }
 
 static void
@@ -135,7 +142,7 @@ offer_options(FILE *out, const struct ctl_command *c)
 		if (!c->args[i].positional)
 			fprintf(out, "--%s\n", c->args[i].name);
 	}
-	fprintf(out, "--socket\n--json\n--timeout\n--watch\n--help\n");
+	fprintf(out, "--socket\n--json\n--wide\n--timeout\n--watch\n--help\n");
 }
 
 struct line {

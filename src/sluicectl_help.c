@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "sluicectl.h"
+
+#define NAME_WIDTH 16 // of the longest command
 
 static void
 list_commands(FILE *out, const char *noun)
@@ -12,40 +15,85 @@ list_commands(FILE *out, const char *noun)
 
 	for (const struct ctl_command *c = ctl_commands(); c->name != NULL; c++) {
 		if (noun == NULL || (strncmp(c->name, noun, len) == 0 && c->name[len] == ' '))
-			fprintf(out, "  %-15s %s\n", c->name, c->help);
+			fprintf(out, "  %-*s %s\n", NAME_WIDTH, c->name, c->help);
 	}
 }
 
 void
 help_all(FILE *out)
 {
-	fprintf(out, "usage: sluicectl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
-		     "options\n"
-		     "  --socket PATH   control socket (SLUICE_SOCKET; " SLUICECTL_SOCKET ")\n"
-		     "  --json          the answer as JSON\n"
-		     "  --timeout S     give up after S seconds (default 30, 0: never)\n"
-		     "  --watch S       again every S seconds\n"
-		     "  --help          of sluicectl, or of the command\n"
-		     "  --version\n\n"
-		     "commands\n");
+	fprintf(out,
+		"usage: sluicectl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
+		"options\n"
+		"  --socket PATH   control socket (SLUICE_SOCKET; " SLUICECTL_SOCKET ")\n"
+		"  --json          the answer as JSON\n"
+		"  --wide          tables with all columns, also where the terminal is narrow\n"
+		"  --timeout S     give up after S seconds (default 30, 0: never)\n"
+		"  --watch S       again every S seconds\n"
+		"  --help          of sluicectl, or of the command\n"
+		"  --version\n\n"
+		"commands\n");
 	list_commands(out, NULL);
-	fprintf(out, "  %-15s %s\n\n", "completion bash", "a completion script: source it");
+	fprintf(out, "  %-*s %s\n\n", NAME_WIDTH, "completion",
+		"a script for bash or zsh: source <(sluicectl completion bash)");
 	fprintf(out, "exit: 0 done, 1 refused by sluiced, 2 wrong usage or no connection\n");
+}
+
+static bool
+is_noun(const char *word)
+{
+	const size_t len = strlen(word);
+
+	for (const struct ctl_command *c = ctl_commands(); c->name != NULL; c++) {
+		if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ')
+			return true;
+	}
+	return false;
 }
 
 bool
 help_noun(FILE *out, const char *noun)
 {
-	size_t len = strlen(noun);
-	const struct ctl_command *c = ctl_commands();
-
-	while (c->name != NULL && !(strncmp(c->name, noun, len) == 0 && c->name[len] == ' '))
-		c++;
-	if (c->name == NULL)
+	if (!is_noun(noun))
 		return false;
 	fprintf(out, "commands of %s (sluicectl help %s VERB tells more)\n", noun, noun);
 	list_commands(out, noun);
 	return true;
+}
+
+// The nearest noun, or the nearest verb of a noun that is known.
+static void
+try_words(struct sl_near *near, const char *noun)
+{
+	const size_t skip = noun != NULL ? strlen(noun) + 1 : 0;
+
+	for (const struct ctl_command *c = ctl_commands(); c->name != NULL; c++) {
+		if (noun == NULL)
+			sl_near_try_len(near, c->name, strcspn(c->name, " "));
+		else if (strncmp(c->name, noun, skip - 1) == 0 && c->name[skip - 1] == ' ')
+			sl_near_try(near, c->name + skip);
+	}
+	if (noun == NULL)
+		sl_near_try(near, "completion");
+}
+
+void
+help_unknown(FILE *out, char **words, int n)
+{
+	const bool noun = n > 1 && is_noun(words[0]);
+	struct sl_near near;
+
+	sl_near_init(&near, words[noun ? 1 : 0]);
+	try_words(&near, noun ? words[0] : NULL);
+	fprintf(out, "sluicectl: there is no command \"%s%s%s\"", words[0], n > 1 ? " " : "",
+		n > 1 ? words[1] : "");
+	if (near.best != NULL)
+		fprintf(out, ", is \"%s%s%.*s\" meant?\n", noun ? words[0] : "", noun ? " " : "",
+			(int)near.best_len, near.best);
+	else
+		fprintf(out, " (see sluicectl help)\n");
+	if (noun)
+		help_noun(out, words[0]);
 }
 
 static void

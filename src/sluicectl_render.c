@@ -7,18 +7,27 @@
 
 #include "sluicectl.h"
 #include "sluicectl_cell.h"
+#include "sluicectl_fit.h"
 
 #define COLUMNS_MAX 48
 
 struct column {
 	const char *key; // borrowed from the answer
 	bool number;     // no item has anything but a number here
+	size_t head;     // characters of its name
 	size_t width;
 };
 
 struct columns {
 	unsigned n;
+	unsigned shown; // the first so many
 	struct column list[COLUMNS_MAX];
+};
+
+// What an answer is printed on.
+struct page {
+	FILE *out;
+	size_t width; // of the terminal; 0: no bound
 };
 
 static bool
@@ -97,7 +106,8 @@ measure(struct columns *cols, const json_t *items, struct sl_strbuf *cell)
 
 		sl_strbuf_reset(cell);
 		cell_add_key(cell, col->key);
-		col->width = cell_width(sl_strbuf_str(cell));
+		col->head = cell_width(sl_strbuf_str(cell));
+		col->width = col->head;
 		json_array_foreach(items, i, item)
 		{
 			const json_t *value = json_object_get(item, col->key);
@@ -113,6 +123,24 @@ measure(struct columns *cols, const json_t *items, struct sl_strbuf *cell)
 }
 
 static void
+fit(struct columns *cols, const struct page *page, unsigned indent)
+{
+	struct fit_column list[COLUMNS_MAX];
+	const size_t width = page->width > indent ? page->width - indent : page->width;
+
+	for (unsigned c = 0; c < cols->n; c++) {
+		const struct column *col = &cols->list[c];
+
+		list[c].width = col->width;
+		list[c].least =
+			col->number ? col->width : fit_least(col->key, col->head, col->width);
+	}
+	cols->shown = fit_columns(list, cols->n, width);
+	for (unsigned c = 0; c < cols->shown; c++)
+		cols->list[c].width = list[c].width;
+}
+
+static void
 print_cell(FILE *out, const struct columns *cols, unsigned c, const char *text, unsigned indent)
 {
 	const struct column *col = &cols->list[c];
@@ -121,15 +149,16 @@ print_cell(FILE *out, const struct columns *cols, unsigned c, const char *text, 
 	fprintf(out, "%*s", c == 0 ? (int)indent : 2, "");
 	if (col->number)
 		fprintf(out, "%*s%s", pad, "", text);
-	else if (c + 1 < cols->n)
+	else if (c + 1 < cols->shown)
 		fprintf(out, "%s%*s", text, pad, "");
 	else
 		fprintf(out, "%s", text);
 }
 
 static void
-print_table(FILE *out, const json_t *items, const char *fields, unsigned indent)
+print_table(const struct page *page, const json_t *items, const char *fields, unsigned indent)
 {
+	FILE *out = page->out;
 	struct columns cols;
 	struct sl_strbuf cell;
 	json_t *item;
@@ -138,7 +167,8 @@ print_table(FILE *out, const json_t *items, const char *fields, unsigned indent)
 	sl_strbuf_init(&cell, 0);
 	find_columns(&cols, items, fields);
 	measure(&cols, items, &cell);
-	for (unsigned c = 0; c < cols.n; c++) {
+	fit(&cols, page, indent);
+	for (unsigned c = 0; c < cols.shown; c++) {
 		sl_strbuf_reset(&cell);
 		cell_add_key(&cell, cols.list[c].key);
 		for (size_t j = 0; j < cell.len; j++)
@@ -148,13 +178,17 @@ print_table(FILE *out, const json_t *items, const char *fields, unsigned indent)
 	fprintf(out, "\n");
 	json_array_foreach(items, i, item)
 	{
-		for (unsigned c = 0; c < cols.n; c++) {
+		for (unsigned c = 0; c < cols.shown; c++) {
 			sl_strbuf_reset(&cell);
 			cell_add(&cell, cols.list[c].key, json_object_get(item, cols.list[c].key));
+			fit_cut(&cell, cols.list[c].key, cols.list[c].width);
 			print_cell(out, &cols, c, sl_strbuf_str(&cell), indent);
 		}
 		fprintf(out, "\n");
 	}
+	if (cols.shown < cols.n)
+		fprintf(out, "%*s(%u more column%s: --wide)\n", (int)indent, "",
+			cols.n - cols.shown, cols.n - cols.shown > 1 ? "s" : "");
 	sl_strbuf_fini(&cell);
 }
 
@@ -216,13 +250,14 @@ key_width(const struct columns *cols, const json_t *object, const char *lines)
 	return width;
 }
 
-static void print_object(
-	FILE *out, const json_t *object, const char *fields, const char *lines, unsigned indent);
+static void print_object(const struct page *page, const json_t *object, const char *fields,
+	const char *lines, unsigned indent);
 
 static void
-print_member(FILE *out, const char *key, const json_t *value, const char *lines, size_t width,
-	unsigned indent)
+print_member(const struct page *page, const char *key, const json_t *value, const char *lines,
+	size_t width, unsigned indent)
 {
+	FILE *out = page->out;
 	struct sl_strbuf text;
 
 	sl_strbuf_init(&text, 0);
@@ -231,9 +266,9 @@ print_member(FILE *out, const char *key, const json_t *value, const char *lines,
 	if (is_block(key, value, lines)) {
 		fprintf(out, "\n");
 		if (json_is_array(value))
-			print_table(out, value, "", indent + 2);
+			print_table(page, value, "", indent + 2);
 		else
-			print_object(out, value, "", lines != NULL ? ALL_LINES : NULL, indent + 2);
+			print_object(page, value, "", lines != NULL ? ALL_LINES : NULL, indent + 2);
 	} else {
 		fprintf(out, "%*s", (int)(width - cell_width(sl_strbuf_str(&text))) + 2, "");
 		sl_strbuf_reset(&text);
@@ -244,8 +279,8 @@ print_member(FILE *out, const char *key, const json_t *value, const char *lines,
 }
 
 static void
-print_object(
-	FILE *out, const json_t *object, const char *fields, const char *lines, unsigned indent)
+print_object(const struct page *page, const json_t *object, const char *fields, const char *lines,
+	unsigned indent)
 {
 	struct columns keys = {.n = 0};
 	const char *key;
@@ -257,40 +292,42 @@ print_object(
 	json_object_foreach((json_t *)object, key, value) add_column(&keys, key);
 	width = key_width(&keys, object, lines);
 	for (unsigned c = 0; c < keys.n; c++)
-		print_member(out, keys.list[c].key, json_object_get(object, keys.list[c].key),
+		print_member(page, keys.list[c].key, json_object_get(object, keys.list[c].key),
 			lines, width, indent);
 }
 
 // {"items":[..], "total":N, ..}
 static void
-print_list(FILE *out, const json_t *result, const json_t *items, const char *fields)
+print_list(const struct page *page, const json_t *result, const json_t *items, const char *fields)
 {
+	FILE *out = page->out;
 	json_int_t total = json_integer_value(json_object_get(result, "total"));
 	json_t *rest = json_copy((json_t *)result);
 
 	json_object_del(rest, "items");
 	json_object_del(rest, "total");
 	if (json_object_size(rest) > 0) {
-		print_object(out, rest, "", NULL, 0);
+		print_object(page, rest, "", NULL, 0);
 		fprintf(out, "\n");
 	}
 	json_decref(rest);
 	if (json_array_size(items) == 0)
 		fprintf(out, "none\n");
 	else
-		print_table(out, items, fields, 0);
+		print_table(page, items, fields, 0);
 	if (total > (json_int_t)json_array_size(items))
 		fprintf(out, "%zu of %" JSON_INTEGER_FORMAT " (--limit 0 shows all)\n",
 			json_array_size(items), total);
 }
 
 void
-render(FILE *out, const json_t *result, const char *fields, const char *lines)
+render(FILE *out, size_t width, const json_t *result, const char *fields, const char *lines)
 {
+	const struct page page = {.out = out, .width = width};
 	const json_t *items = json_object_get(result, "items");
 
 	if (json_is_array(items) && (is_table(items) || json_array_size(items) == 0))
-		print_list(out, result, items, fields);
+		print_list(&page, result, items, fields);
 	else
-		print_object(out, result, fields, lines, 0);
+		print_object(&page, result, fields, lines, 0);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/strbuf.h"
 
 void
@@ -149,49 +150,21 @@ walk_list(struct walk *w, const struct field *f, const json_t *value)
 	}
 }
 
-static unsigned
-distance(const char *a, const char *b)
-{
-	unsigned row[32];
-	size_t n = strlen(b);
-
-	if (n >= 31 || strlen(a) >= 31)
-		return 99;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1] != '\0'; i++) {
-		unsigned corner = row[0];
-
-		row[0] = i;
-		for (unsigned j = 1; j <= n; j++) {
-			unsigned up = row[j], best = corner + (a[i - 1] != b[j - 1]);
-
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			corner = up;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 static void
 unknown_key(struct walk *w, const struct object_type *type, const char *key)
 {
 	size_t mark = walk_down(w, key);
-	const char *near = NULL;
+	struct sl_near near;
 	struct sl_strbuf known;
 
+	sl_near_init(&near, key);
 	sl_strbuf_init(&known, 0);
 	for (const struct field *f = type->fields; f->key != NULL; f++) {
-		if (near == NULL && distance(key, f->key) <= 2)
-			near = f->key;
+		sl_near_try(&near, f->key);
 		sl_strbuf_addf(&known, "%s%s", f == type->fields ? "" : ", ", f->key);
 	}
-	if (near != NULL)
-		walk_fault(w, NULL, "unknown key, is \"%s\" meant?", near);
+	if (near.best != NULL)
+		walk_fault(w, NULL, "unknown key, is \"%s\" meant?", near.best);
 	else
 		walk_fault(w, NULL, "unknown key; here may stand: %s", sl_strbuf_str(&known));
 	sl_strbuf_fini(&known);

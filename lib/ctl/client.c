@@ -17,10 +17,14 @@
 #define ANSWER_MAX (16u << 20)
 #define CONNECT_MS 2000 // for room in the backlog
 #define CONNECT_PAUSE_MS 10
+#define ROOM_MS 3000 // for room among the sessions
+#define ROOM_PAUSE_MS 100
 
 struct ctl_client {
+	struct sockaddr_un addr;
 	int fd;
 	bool refused;
+	bool turned_away; // the server had no room for the session
 	int64_t next_id;
 	struct sl_strbuf in;
 	size_t scan; // up to here there is no newline
@@ -65,6 +69,20 @@ connect_to(int fd, const struct sockaddr_un *addr)
 	}
 }
 
+// A socket that is connected, or -errno.
+static int
+open_socket(const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int code = fd < 0 ? errno : connect_to(fd, addr);
+
+	if (code == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -code;
+}
+
 int
 ctl_client_open(const char *path, struct ctl_client **out, struct sl_err *err)
 {
@@ -80,12 +98,11 @@ ctl_client_open(const char *path, struct ctl_client **out, struct sl_err *err)
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");
+	c->addr = addr;
 	sl_strbuf_init(&c->in, ANSWER_MAX);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	code = c->fd < 0 ? errno : 0;
-	if (code == 0)
-		code = connect_to(c->fd, &addr);
-	if (code != 0) {
+	c->fd = open_socket(&addr);
+	if (c->fd < 0) {
+		code = -c->fd;
 		ctl_client_close(c);
 		return explain_connect(code, path, err);
 	}
@@ -209,7 +226,7 @@ read_message(struct ctl_client *c, uint64_t deadline, json_t **out, struct sl_er
 
 // An error object of the server to *err.
 static int
-take_error(struct ctl_client *c, const json_t *error, struct sl_err *err)
+take_error(struct ctl_client *c, const json_t *id, const json_t *error, struct sl_err *err)
 {
 	json_int_t code = json_integer_value(json_object_get(error, "code"));
 	const char *text = json_string_value(json_object_get(error, "message"));
@@ -217,6 +234,7 @@ take_error(struct ctl_client *c, const json_t *error, struct sl_err *err)
 		json_string_value(json_object_get(json_object_get(error, "data"), "path"));
 
 	c->refused = true;
+	c->turned_away = code == -EBUSY && json_is_null(id);
 	if (code >= 0 || code < -INT32_MAX)
 		code = -EPROTO;
 	return sl_err_set(err, (int)code, path, "%s", text != NULL ? text : "refused");
@@ -249,7 +267,7 @@ wait_answer(
 		json_decref(msg); // of a call that timed out
 	}
 	if (json_object_get(msg, "error") != NULL) {
-		ret = take_error(c, json_object_get(msg, "error"), err);
+		ret = take_error(c, json_object_get(msg, "id"), json_object_get(msg, "error"), err);
 	} else if (json_object_get(msg, "result") != NULL) {
 		*result = json_incref(json_object_get(msg, "result"));
 	} else {
@@ -266,24 +284,18 @@ add_chunk(const char *text, size_t len, void *line)
 	return 0;
 }
 
-int
-ctl_client_call(struct ctl_client *c, const char *method, json_t *params, int timeout_ms,
+static int
+call_once(struct ctl_client *c, const char *method, json_t *params, uint64_t deadline,
 	json_t **result, struct sl_err *err)
 {
-	const struct sl_clock clock = sl_clock_monotonic();
-	uint64_t deadline = timeout_ms < 0 ? 0 : sl_now(&clock) + timeout_ms * SL_NS_PER_MS;
 	int64_t id = ++c->next_id;
 	struct sl_strbuf line;
-	struct sl_err own;
 	json_t *msg;
 	int ret = 0;
 
 	*result = NULL;
 	c->refused = false;
-	if (err == NULL) {
-		sl_err_init(&own);
-		err = &own;
-	}
+	c->turned_away = false;
 	msg = json_pack("{s:s, s:I, s:s, s:O*}", "jsonrpc", "2.0", "id", (json_int_t)id, "method",
 		method, "params", params);
 	sl_strbuf_init(&line, 0);
@@ -307,5 +319,48 @@ ctl_client_call(struct ctl_client *c, const char *method, json_t *params, int ti
 			*err = why;
 		ret = err->code;
 	}
+	return ret;
+}
+
+// The session was turned away: connects anew. False: not any more.
+static bool
+try_again(struct ctl_client *c, uint64_t until)
+{
+	const struct timespec pause = {.tv_nsec = ROOM_PAUSE_MS * 1000000L};
+	const struct sl_clock clock = sl_clock_monotonic();
+	int fd;
+
+	if (!c->turned_away || sl_now(&clock) >= until)
+		return false;
+	nanosleep(&pause, NULL);
+	fd = open_socket(&c->addr);
+	if (fd < 0)
+		return false;
+	close(c->fd);
+	c->fd = fd;
+	sl_strbuf_reset(&c->in);
+	c->scan = 0;
+	return true;
+}
+
+int
+ctl_client_call(struct ctl_client *c, const char *method, json_t *params, int timeout_ms,
+	json_t **result, struct sl_err *err)
+{
+	const struct sl_clock clock = sl_clock_monotonic();
+	const uint64_t now = sl_now(&clock);
+	uint64_t deadline = timeout_ms < 0 ? 0 : now + timeout_ms * SL_NS_PER_MS;
+	uint64_t until = now + ROOM_MS * SL_NS_PER_MS;
+	struct sl_err own;
+	int ret;
+
+	if (err == NULL)
+		err = &own;
+	if (deadline != 0 && deadline < until)
+		until = deadline;
+	do {
+		sl_err_init(err);
+		ret = call_once(c, method, params, deadline, result, err);
+	} while (ret != 0 && try_again(c, until));
 	return ret;
 }

@@ -12,7 +12,7 @@
 
 #include "ctl/server.h"
 
-#define BACKLOG 64
+#define BACKLOG 1024 // a burst of clients waits here, not in an error
 
 static int
 make_address(const char *path, struct sockaddr_un *addr, struct sl_err *err)

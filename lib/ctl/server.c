@@ -17,6 +17,7 @@
 #define EVENTS 64
 #define STUCK_NS (10 * SL_NS_PER_S)
 #define IDLE_NS (60 * SL_NS_PER_S)
+#define SILENT_NS (1 * SL_NS_PER_S) // has never asked
 
 static int
 watch(struct ctl_server *s, int op, int fd, uint32_t events, void *ptr)
@@ -192,10 +193,12 @@ handle_line(struct ctl_server *s, struct ctl_session *c, const char *line, size_
 		return; // blank
 	sl_err_init(&err);
 	c->active_ns = sl_now(s->clock);
-	if (ctl_request_parse(s->commands, c->read_only, line, len, &req, &err) == 0)
+	if (ctl_request_parse(s->commands, c->read_only, line, len, &req, &err) == 0) {
+		c->asked = true;
 		run(s, c, &req);
-	else if (req.id != NULL)
+	} else if (req.id != NULL) {
 		ctl_send_error(s, c, req.id, &err);
+	}
 	ctl_request_fini(&req);
 }
 
@@ -254,22 +257,32 @@ turn_away(int fd)
 	close(fd);
 }
 
-// Makes room by closing the longest idle session, where one is idle long enough.
+// How long it has been idle beyond what it may be where others wait; negative: it may stay.
+static int64_t
+overdue(const struct ctl_session *c, uint64_t now)
+{
+	if (c->later > 0)
+		return -1;
+	return (int64_t)(now - c->active_ns) - (int64_t)(c->asked ? IDLE_NS : SILENT_NS);
+}
+
+// Makes room by closing the session that is overdue most, where one is: who connects and says
+// nothing cannot keep others out for long.
 static bool
 make_room(struct ctl_server *s)
 {
 	uint64_t now = sl_now(s->clock);
-	unsigned oldest = 0;
+	unsigned worst = 0;
 
 	if (s->n_sessions < s->max_sessions)
 		return true;
 	for (unsigned i = 1; i < s->n_sessions; i++) {
-		if (s->sessions[i]->active_ns < s->sessions[oldest]->active_ns)
-			oldest = i;
+		if (overdue(s->sessions[i], now) > overdue(s->sessions[worst], now))
+			worst = i;
 	}
-	if (now - s->sessions[oldest]->active_ns < IDLE_NS || s->sessions[oldest]->later > 0)
+	if (s->n_sessions == 0 || overdue(s->sessions[worst], now) < 0)
 		return false;
-	session_close(s, oldest);
+	session_close(s, worst);
 	return true;
 }
 

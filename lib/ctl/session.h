@@ -19,6 +19,7 @@ struct ctl_session {
 	int fd;
 	bool read_only;
 	size_t max_line;
+	bool asked;           // a request that could be served
 	bool eof;             // the peer has sent all that it will
 	bool closing;         // nothing more is read; closed once all is answered and sent
 	bool dead;            // to be closed at once

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEAR_MAX 2  // edits between a wrong word and what was meant
-#define NAME_MAX 24 // longest word that has near ones
+#include "base/near.h"
 
 static bool
 is_blank(char c)
@@ -73,52 +72,18 @@ text_error(struct text_lex *lex, const struct text_word *word, const char *fmt, 
 		lex->err, EINVAL, NULL, "\"%s\" (column %u): %s", shown, word->column, message);
 }
 
-// Levenshtein distance, for short words.
-static unsigned
-edits(const char *a, const char *b)
-{
-	unsigned row[NAME_MAX + 1];
-	unsigned i, j, diagonal, above, best;
-	size_t la = strlen(a), lb = strlen(b);
-
-	if (la > NAME_MAX || lb > NAME_MAX)
-		return UINT32_MAX;
-	for (j = 0; j <= lb; j++)
-		row[j] = j;
-	for (i = 1; i <= la; i++) {
-		diagonal = row[0];
-		row[0] = i;
-		for (j = 1; j <= lb; j++) {
-			above = row[j];
-			best = diagonal + (a[i - 1] != b[j - 1]);
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = above;
-			row[j] = best;
-		}
-	}
-	return row[lb];
-}
-
 int
 text_unknown(struct text_lex *lex, const struct text_word *word, const char *(*name_at)(unsigned i),
 	unsigned n)
 {
-	const char *nearest = NULL;
-	unsigned least = NEAR_MAX + 1;
-	unsigned i, d;
+	struct sl_near near;
+	unsigned i;
 
-	for (i = 0; i < n; i++) {
-		d = edits(word->name, name_at(i));
-		if (d < least && d < strlen(name_at(i))) {
-			least = d;
-			nearest = name_at(i);
-		}
-	}
-	if (nearest != NULL)
-		return text_error(lex, word, "no such word, the nearest is \"%s\"", nearest);
+	sl_near_init(&near, word->name);
+	for (i = 0; i < n; i++)
+		sl_near_try(&near, name_at(i));
+	if (near.best != NULL)
+		return text_error(lex, word, "no such word, the nearest is \"%s\"", near.best);
 	return text_error(lex, word, "no such word");
 }
 

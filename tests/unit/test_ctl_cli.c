@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -19,6 +22,9 @@
 #include "base/strbuf.h"
 #include "ctl/commands.h"
 #include "ctl/server.h"
+
+#define FLOW "port=vm1 eth_src=02:00:00:00:00:01 ip tcp ip_src=10.0.0.1 ip_dst=10.0.0.2 dport=443"
+#define REASON "light: it carries 1 bit/s, h\u00e9 and that is not enough for a place"
 
 struct served {
 	char dir[64];
@@ -70,8 +76,18 @@ answer_status(
 	void *app, struct ctl_call *call, const json_t *args, json_t **result, struct sl_err *err)
 {
 	return canned("{\"flows\":{\"eswitch\":3,\"ring\":0},\"load_pct\":12.5,\"uptime_s\":93784,"
-		      "\"pid\":42,\"ok\":true,\"rate_bps\":1e9,\"wait_ms\":5,\"names\":[],"
+		      "\"pid\":42,\"ok\":true,\"rate_bps\":1e9,\"packets_per_s\":5000,\"wait_ms\":"
+		      "5,\"names\":[],"
 		      "\"workers\":[{\"lcore\":1,\"busy_pct\":7}]}",
+		result);
+}
+
+static int
+answer_vms(
+	void *app, struct ctl_call *call, const json_t *args, json_t **result, struct sl_err *err)
+{
+	return canned("{\"items\":[{\"name\":\"vm1\",\"flows\":7,\"match\":\"" FLOW
+		      "\",\"reason\":\"" REASON "\"}]}",
 		result);
 }
 
@@ -96,6 +112,7 @@ handler_of(const char *name)
 	static const struct ctl_binding special[] = {
 		{"port list", answer_ports},
 		{"status", answer_status},
+		{"vm list", answer_vms},
 		{"ring list", answer_rings},
 		{"config show", answer_config},
 		{"flow explain", answer_refuse},
@@ -174,7 +191,7 @@ run(struct served *s, const char *args, int code, struct sl_strbuf *out)
 	size_t n;
 	int ret;
 
-	snprintf(line, sizeof(line), "SLUICE_SOCKET=%s/s '%s' %s 2>&1", s->dir, SLUICECTL, args);
+	snprintf(line, sizeof(line), "SLUICE_SOCKET=%s/s '%s' 2>&1 %s", s->dir, SLUICECTL, args);
 	sl_strbuf_reset(out);
 	pipe = popen(line, "r");
 	assert_non_null(pipe);
@@ -222,23 +239,84 @@ test_table(void **state)
 	expect(*state, "ring list", 0, "none\n");
 }
 
+// Runs `sluicectl ARGS` on a terminal of that width; what it shows to out.
+static void
+run_on_terminal(struct served *s, const char *args, unsigned short columns, struct sl_strbuf *out)
+{
+	struct winsize size = {.ws_row = 24, .ws_col = columns};
+	char line[1024], buf[4096];
+	int fd, status;
+	ssize_t n;
+	pid_t pid;
+
+	snprintf(line, sizeof(line), "SLUICE_SOCKET=%s/s exec '%s' %s", s->dir, SLUICECTL, args);
+	sl_strbuf_reset(out);
+	pid = forkpty(&fd, NULL, NULL, &size);
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", line, NULL);
+		_exit(127);
+	}
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		sl_strbuf_addn(out, buf, (size_t)n);
+	close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void
+expect_on_terminal(struct served *s, const char *args, unsigned short columns, const char *text)
+{
+	struct sl_strbuf out;
+
+	sl_strbuf_init(&out, 0);
+	run_on_terminal(s, args, columns, &out);
+	assert_string_equal(sl_strbuf_str(&out), text);
+	sl_strbuf_fini(&out);
+}
+
+static void
+test_terminal_width(void **state)
+{
+	const char *all = "NAME  FLOWS  MATCH"
+			  "                                                                        "
+			  "        REASON\r\n"
+			  "vm1       7  " FLOW "  " REASON "\r\n";
+
+	// nothing is cut where it fits
+	expect_on_terminal(*state, "vm list", 200, all);
+	expect_on_terminal(*state, "--wide vm list", 60, all);
+	// text that is long gives way: a match its front, a sentence its end
+	expect_on_terminal(*state, "vm list", 80,
+		"NAME  FLOWS  MATCH                                 REASON\r\n"
+		"vm1       7  ..10.0.0.1 ip_dst=10.0.0.2 dport=443  light: it carries 1 bit/s, "
+		"..\r\n");
+	// then the last columns go
+	expect_on_terminal(*state, "vm list", 60,
+		"NAME  FLOWS  MATCH\r\n"
+		"vm1       7  ..tcp ip_src=10.0.0.1 ip_dst=10.0.0.2 dport=443\r\n"
+		"(1 more column: --wide)\r\n");
+	expect_on_terminal(*state, "vm list", 3, "NAME\r\nvm1\r\n(3 more columns: --wide)\r\n");
+}
+
 static void
 test_object(void **state)
 {
 	expect(*state, "status", 0,
-		"pid     42\n"
-		"uptime  1d 02h\n"
+		"pid            42\n"
+		"uptime         1d 02h\n"
 		"workers\n"
 		"  LCORE  BUSY\n"
 		"      1   7 %\n"
 		"flows\n"
 		"  eswitch  3\n"
 		"  ring     0\n"
-		"load    12.5 %\n"
-		"ok      yes\n"
-		"rate    1.00 Gbit/s\n"
-		"wait    5 ms\n"
-		"names   -\n");
+		"load           12.5 %\n"
+		"ok             yes\n"
+		"rate           1.00 Gbit/s\n"
+		"packets per s  5000\n"
+		"wait           5 ms\n"
+		"names          -\n");
 }
 
 static void
@@ -280,6 +358,24 @@ test_refusals(void **state)
 	expect(s, args, 1, "sluicectl: shutdown changes things, and this socket is read-only\n");
 }
 
+// As many sessions as the server takes, that say nothing: sluicectl waits for room.
+static void
+test_room(void **state)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct served *s = *state;
+	int fds[CTL_SESSIONS_MAX];
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/s", s->dir);
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(fds[i], (struct sockaddr *)&addr, sizeof(addr)), 0);
+	}
+	expect(s, "ring list", 0, "none\n");
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++)
+		close(fds[i]);
+}
+
 static void
 test_usage(void **state)
 {
@@ -289,7 +385,22 @@ test_usage(void **state)
 	} cases[] = {
 		{"", "usage: sluicectl"},
 		{"flow", "flow explain"},
-		{"flow lst", "commands of flow"},
+		{"flow lst", "there is no command \"flow lst\", is \"flow list\" meant?\ncommands "
+			     "of flow"},
+		{"flow explian f1", "is \"flow explain\" meant?"},
+		{"flow zzz",
+			"there is no command \"flow zzz\" (see sluicectl help)\ncommands of flow"},
+		{"flwo list", "there is no command \"flwo list\", is \"flow\" meant?"},
+		{"ports", "there is no command \"ports\", is \"port\" meant?"},
+		{"stauts", "is \"status\" meant?"},
+		{"help stauts", "is \"status\" meant?"},
+		{"flow list --plcae ring",
+			"flow list: option --plcae is not known, is --place meant?"},
+		{"--jsno status", "option --jsno is not known, is --json meant?"},
+		{"completion", "bash or zsh"},
+		{"completion tcsh", "bash or zsh"},
+		{"status >/dev/full", "standard output: No space left"},
+		{"help >/dev/full", "standard output: No space left"},
 		{"nonsense", "there is no command \"nonsense\""},
 		{"flow list x", "\"x\" is one word too many"},
 		{"flow show", "flow show needs flow"},
@@ -333,6 +444,8 @@ static void
 test_completion(void **state)
 {
 	expect_has(*state, "completion bash", 0, "complete -F _sluicectl sluicectl");
+	expect_has(*state, "completion zsh", 0, "bashcompinit\n_sluicectl()");
+	expect(*state, "__complete completion ''", 0, "bash\nzsh\n");
 	expect(*state, "__complete rule ''", 0, "list\nshow\nadd\ndel\n");
 	expect(*state, "__complete queue list --kind ''", 0, "rx\ntx\nvf\n");
 	expect(*state, "__complete queue list --kind = r", 0, "rx\ntx\nvf\n");
@@ -351,10 +464,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_terminal_width),
 		cmocka_unit_test(test_object),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_completion),

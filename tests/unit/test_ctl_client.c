@@ -138,21 +138,33 @@ test_no_server(void **state)
 	assert_int_equal(ctl_client_open("", &c, &err), -EINVAL);
 }
 
+#define FULL "{\"id\":null,\"error\":{\"code\":-16,\"message\":\"full\"}}\n"
+
 struct liar {
 	int fd;
 	const char *says;
+	const char *then; // on a second connection; NULL: there is none
 };
 
-static void *
-lie(void *arg)
+static void
+say_once(const struct liar *l, const char *says)
 {
-	struct liar *l = arg;
 	int fd = accept(l->fd, NULL, NULL);
 	char buf[4096];
 
 	(void)!recv(fd, buf, sizeof(buf), 0);
-	(void)!send(fd, l->says, strlen(l->says), MSG_NOSIGNAL);
+	(void)!send(fd, says, strlen(says), MSG_NOSIGNAL);
 	close(fd);
+}
+
+static void *
+lie(void *arg)
+{
+	const struct liar *l = arg;
+
+	say_once(l, l->says);
+	if (l->then != NULL)
+		say_once(l, l->then);
 	return NULL;
 }
 
@@ -163,18 +175,22 @@ test_liars(void **state)
 		const char *says;
 		int code;
 		bool refused;
+		const char *then;
 	} cases[] = {
-		{"", -EPIPE, false},
-		{"{\"jsonrpc\":\"2.0\",\"id\":1,", -EPIPE, false},
-		{"garbage\n", -EPROTO, false},
-		{"[]\n", -EPIPE, false},
-		{"{\"id\":1}\n", -EPROTO, false},
-		{"{\"id\":7,\"result\":{}}\n", -EPIPE, false},
-		{"{\"id\":7,\"result\":{}}\n{\"id\":1,\"result\":{}}\n", 0, false},
-		{"{\"id\":1,\"error\":{}}\n", -EPROTO, true},
+		{"", -EPIPE, false, NULL},
+		{"{\"jsonrpc\":\"2.0\",\"id\":1,", -EPIPE, false, NULL},
+		{"garbage\n", -EPROTO, false, NULL},
+		{"[]\n", -EPIPE, false, NULL},
+		{"{\"id\":1}\n", -EPROTO, false, NULL},
+		{"{\"id\":7,\"result\":{}}\n", -EPIPE, false, NULL},
+		{"{\"id\":7,\"result\":{}}\n{\"id\":1,\"result\":{}}\n", 0, false, NULL},
+		{"{\"id\":1,\"error\":{}}\n", -EPROTO, true, NULL},
 		{"{\"id\":1,\"error\":{\"code\":-9223372036854775807,\"message\":1}}\n", -EPROTO,
-			true},
-		{"{\"id\":null,\"error\":{\"code\":-16,\"message\":\"full\"}}\n", -EBUSY, true},
+			true, NULL},
+		{"{\"id\":1,\"error\":{\"code\":-16,\"message\":\"busy\"}}\n", -EBUSY, true, NULL},
+		// turned away: it comes again
+		{FULL, 0, false, "{\"id\":2,\"result\":{}}\n"},
+		{FULL, -EPERM, true, "{\"id\":2,\"error\":{\"code\":-1,\"message\":\"no\"}}\n"},
 	};
 	char dir[] = "/tmp/sluice-ctl-XXXXXX";
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -193,6 +209,7 @@ test_liars(void **state)
 
 		sl_err_init(&err);
 		l.says = cases[i].says;
+		l.then = cases[i].then;
 		assert_int_equal(pthread_create(&thread, NULL, lie, &l), 0);
 		assert_int_equal(ctl_client_open(addr.sun_path, &c, &err), 0);
 		assert_int_equal(ctl_client_call(c, "x", NULL, 5000, &result, &err), cases[i].code);

@@ -194,8 +194,10 @@ test_half_message(void **state)
 	fix_stop(&f);
 }
 
-// 128 idle clients: the next is refused with a reason, until one of them has been idle for a
-// minute.
+#define ASK "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\"}"
+
+// 128 clients that have asked something: the next is refused with a reason, until one of them has
+// been idle for a minute.
 static void
 test_idle_clients(void **state)
 {
@@ -210,6 +212,7 @@ test_idle_clients(void **state)
 			f.clock.manual_ns += SL_NS_PER_S;
 		fds[i] = raw_connect(f.path);
 		fix_run(&f);
+		assert_int_equal(raw_code(&f, fds[i], ASK), 0);
 	}
 	fd = raw_connect(f.path);
 	fix_run(&f);
@@ -228,6 +231,45 @@ test_idle_clients(void **state)
 	close(fd);
 	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++)
 		close(fds[i]);
+	fix_run(&f);
+	assert_alive(&f);
+	fix_stop(&f);
+}
+
+// 127 clients that say nothing, or nothing that can be served, keep others out for a second only,
+// and cost none that has asked its session.
+static void
+test_silent_clients(void **state)
+{
+	int fds[CTL_SESSIONS_MAX], more[CTL_SESSIONS_MAX];
+	struct fix f;
+	bool closed;
+
+	fix_start(&f);
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
+		fds[i] = raw_connect(f.path);
+		fix_run(&f);
+	}
+	assert_int_equal(raw_code(&f, fds[0], ASK), 0);
+	assert_int_equal(raw_code(&f, fds[1], "{\"jsonrpc\":\"2.0\",\"id\":1}"), -32600);
+	f.clock.manual_ns += SL_NS_PER_S / 2;
+	more[0] = raw_connect(f.path);
+	fix_run(&f);
+	assert_int_equal(error_code(raw_line(&f, more[0], &closed)), -EBUSY);
+	close(more[0]);
+	f.clock.manual_ns += SL_NS_PER_S / 2;
+	for (unsigned i = 1; i < CTL_SESSIONS_MAX; i++) {
+		more[i] = raw_connect(f.path);
+		fix_run(&f);
+		assert_int_equal(raw_code(&f, more[i], ASK), 0);
+	}
+	assert_true(raw_is_closed(&f, fds[1]));
+	assert_int_equal(raw_code(&f, fds[0], ASK), 0);
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
+		close(fds[i]);
+		if (i > 0)
+			close(more[i]);
+	}
 	fix_run(&f);
 	assert_alive(&f);
 	fix_stop(&f);
@@ -386,6 +428,7 @@ main(void)
 		cmocka_unit_test(test_deep_nesting),
 		cmocka_unit_test(test_half_message),
 		cmocka_unit_test(test_idle_clients),
+		cmocka_unit_test(test_silent_clients),
 		cmocka_unit_test(test_never_reads),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_big_answers),

@@ -16,7 +16,8 @@ struct ctl_client;
 int ctl_client_open(const char *path, struct ctl_client **out, struct sl_err *err);
 // One request and its answer; timeout in ms, -1 for ever. params (may be NULL) is borrowed, *result
 // is a new reference. A server's error comes back as its code (-errno where it gave one) and text
-// in err. -ETIMEDOUT: the next call may follow, a late answer is skipped.
+// in err. -ETIMEDOUT: the next call may follow, a late answer is skipped. A server that turns the
+// session away for want of room is asked again for up to 3 s (within the timeout).
 int ctl_client_call(struct ctl_client *c, const char *method, json_t *params, int timeout_ms,
 	json_t **result, struct sl_err *err);
 // Did the last failed call reach the server, so that the error is its answer?

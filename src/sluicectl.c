@@ -212,6 +212,10 @@ run_help(char **words, int n)
 	}
 	if (n == 1 && help_noun(stdout, name))
 		return EXIT_OK;
+	if (strcmp(words[0], "completion") == 0) {
+		help_completion(stdout);
+		return EXIT_OK;
+	}
 	help_unknown(stderr, words, n);
 	return EXIT_USAGE;
 }
@@ -224,6 +228,7 @@ run_unknown(char **words, int n)
 		if (n == 2 && complete_script(stdout, words[1]))
 			return EXIT_OK;
 		fprintf(stderr, "sluicectl: completion needs the name of a shell: bash or zsh\n");
+		help_completion(stderr);
 		return EXIT_USAGE;
 	}
 	if (n == 0)

@@ -39,6 +39,7 @@ void help_all(FILE *out);
 bool help_noun(FILE *out, const char *noun); // false when no command begins with it
 // Says that the words begin no command, and what may be meant.
 void help_unknown(FILE *out, char **words, int n);
+void help_completion(FILE *out);
 void help_command(FILE *out, const struct ctl_command *command);
 
 // An answer for people: lists as tables, objects as keys and values. fields: which come first;

@@ -6,7 +6,7 @@
 #include "base/near.h"
 #include "sluicectl.h"
 
-#define NAME_WIDTH 16 // of the longest command
+#define NAME_WIDTH 17 // of the longest command, and one
 
 static void
 list_commands(FILE *out, const char *noun)
@@ -34,8 +34,8 @@ help_all(FILE *out)
 		"  --version\n\n"
 		"commands\n");
 	list_commands(out, NULL);
-	fprintf(out, "  %-*s %s\n\n", NAME_WIDTH, "completion",
-		"a script for bash or zsh: source <(sluicectl completion bash)");
+	fprintf(out, "  %-*s %s\n\n", NAME_WIDTH, "completion bash",
+		"a script that completes commands and names (or zsh)");
 	fprintf(out, "exit: 0 done, 1 refused by sluiced, 2 wrong usage or no connection\n");
 }
 
@@ -94,6 +94,15 @@ help_unknown(FILE *out, char **words, int n)
 		fprintf(out, " (see sluicectl help)\n");
 	if (noun)
 		help_noun(out, words[0]);
+}
+
+void
+help_completion(FILE *out)
+{
+	fprintf(out, "usage: sluicectl completion bash|zsh\n\n"
+		     "prints a script that completes commands, options, choices, and the names of\n"
+		     "ports, VMs, rules and so on of the sluiced that runs:\n\n"
+		     "  source <(sluicectl completion bash)\n");
 }
 
 static void

@@ -286,6 +286,8 @@ def test_every_command_of_help_against_a_live_switch(work, sluiced):
             undo(switch, name)
         got = json.loads(switch.ctl('--json', *words))
         assert isinstance(got, dict), (name, got)
+        if name == 'extension remove':
+            undo(switch, name)  # extension move comes after it
     assert switch.proc.wait(20) == 0
 
 
@@ -326,12 +328,10 @@ def test_exit_codes(live, work):
 
 def test_help_of_every_command():
     for name in commands():
-        if name == 'completion bash':
-            continue
         run = subprocess.run([program('sluicectl'), 'help', *name.split()], capture_output=True,
                              text=True, check=False)
         assert run.returncode == 0, run.stderr
-        assert run.stdout.startswith(f'usage: sluicectl {name}'), run.stdout
+        assert run.stdout.startswith(f'usage: sluicectl {name.removesuffix(" bash")}'), run.stdout
 
 
 def test_sluicectl_links_no_dpdk():

@@ -8,12 +8,16 @@
 // keep the maximum over the scales honest: few packets prove little, a young flow's long sums are
 // taken for its age, and silence that is long for this flow says that it has ended. What flows of
 // its kind have brought after so few packets (expect.c) lowers it further.
+//
+// Flows on no NIC, which are told once a second only, have rates to be shown: the bytes of a report
+// are spread over the time since the one before, and a rate holds until the next one is due.
 #include <math.h>
 
 #include "internal.h"
 
 #define YOUNG_NS (100 * SL_NS_PER_MS)
 #define LATE_GAPS 8.0
+#define FAR_NS (1200 * SL_NS_PER_MS) // a worker tells of a flow on no NIC at least so often
 
 static const double half_s[OF_SCALES] = {OF_FAST_S, 1.0, OF_SLOW_S, 60.0, 600.0};
 
@@ -36,6 +40,20 @@ decays(uint64_t from, uint64_t to, double *d)
 	d[0] = y * y * x; // 0.2 s
 }
 
+// Nobody competes for anything with it, so it is told once a second.
+static bool
+far(const struct of_flow *f)
+{
+	return f->d.in.nic == OFFLOAD_NONE && f->d.out.nic == OFFLOAD_NONE;
+}
+
+// What a byte weighs that came at any time between, when the sum has fallen by d since.
+static double
+spread(uint64_t from, uint64_t to, double half, double d)
+{
+	return to > from ? (1 - d) / (M_LN2 / half * ((double)(to - from) / 1e9)) : 1;
+}
+
 void
 offload_traits_add(
 	struct offload *o, struct of_flow *f, uint64_t now, uint32_t packets, uint64_t bytes)
@@ -44,8 +62,11 @@ offload_traits_add(
 	int i;
 
 	decays(f->rate_ns, now, d);
-	for (i = 0; i < OF_SCALES; i++)
-		f->sum[i] = f->sum[i] * d[i] + (double)bytes;
+	for (i = 0; i < OF_SCALES; i++) {
+		double weight = far(f) ? spread(f->rate_ns, now, half_s[i], d[i]) : 1;
+
+		f->sum[i] = f->sum[i] * d[i] + (double)bytes * weight;
+	}
 	f->all_packets += packets;
 	f->all_bytes += bytes;
 	if (packets)
@@ -61,6 +82,8 @@ rate(const struct of_flow *f, uint64_t now, int scale)
 {
 	double d[OF_SCALES];
 
+	if (far(f) && now - f->rate_ns < FAR_NS)
+		now = f->rate_ns; // as it was told
 	decays(f->rate_ns, now, d);
 	return f->sum[scale] * d[scale] * M_LN2 / half_s[scale];
 }

@@ -42,6 +42,7 @@ struct lcore_out {
 	struct dp_txbuf *own; // of the worker's own transmit queue, NULL: goes through another one
 	uint32_t max_len;     // longest untagged frame
 	uint16_t mtu;         // 0: no limit
+	bool far;             // its port is on no NIC
 };
 
 // How a queue that had nothing is left alone for a while.
@@ -159,7 +160,10 @@ struct dp_worker {
 	ptrdiff_t cache_apart; // of its entries
 	struct dp_store *store;
 	struct lcore_report *reports;
-	uint32_t n_reports, reports_free;
+	uint32_t n_reports, reports_free, reports_used;
+	uint32_t tell_tick;              // of what follows
+	uint16_t tell_first, tell_again; // reports that this tick has room for
+	uint16_t tell_wait;              // ticks between two reports of a flow, as they have room
 	uint64_t evicted;
 
 	struct dp_txbuf *dirty[LCORE_DIRTY_MAX];

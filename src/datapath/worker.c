@@ -36,6 +36,7 @@ adopt_outputs(struct dp_worker *w, const struct dp_snapshot *s)
 			continue;
 		o->port = v->port;
 		o->mtu = v->mtu;
+		o->far = v->port->nic == DP_NONE;
 		o->max_len = v->mtu != 0 ? v->mtu + (uint32_t)RTE_ETHER_HDR_LEN : UINT32_MAX;
 		q = v->port->txq_of_worker[w->id];
 		if (q < v->port->n_txq && v->port->txq_owner[q] == w->id)

@@ -311,75 +311,6 @@ moves_keep_order(void **state)
 	assert_true(without[1] > 0);
 }
 
-static unsigned
-events_of(struct bench *b, enum dp_event_type type, struct dp_event *last)
-{
-	struct dp_event ev[256];
-	unsigned n = dp_events_get(b->dp, ev, 256), hits = 0, i;
-
-	for (i = 0; i < n; i++) {
-		if (ev[i].type != type)
-			continue;
-		hits++;
-		*last = ev[i];
-	}
-	return hits;
-}
-
-static void
-wait_ticks(struct bench *b, uint32_t ticks)
-{
-	uint32_t from = b->dp->worker[0]->tick;
-
-	while (b->dp->worker[0]->tick - from < ticks)
-		dp_worker_once(b->dp->worker[0]);
-	dp_worker_offline(b->dp->worker[0]);
-}
-
-// Reported when the rate passes the mark, again after 6 ticks, and when it leaves.
-static void
-flow_events(void **state)
-{
-	struct dp_event ev = {0};
-	struct bench b;
-	unsigned i;
-
-	bench_begin(&b, 2, 1, 1);
-	bench_rule(&b, 1, 1, "port=0", "output=1");
-	bench_publish(&b);
-	b.snap->report_rate = 46 * 10;
-	bench_publish(&b);
-	for (i = 0; i < 9; i++)
-		bench_feed(&b, 0, 0, stamped(&b, 5, i, 0));
-	bench_feed(&b, 0, 0, stamped(&b, 6, i, 0));
-	bench_run(&b);
-	assert_int_equal(events_of(&b, DP_EV_FLOW, &ev), 0);
-	for (i = 0; i < 12; i++) // enough by themselves, however long ago the others came
-		bench_feed(&b, 0, 0, stamped(&b, 5, i, 0));
-	bench_run(&b);
-	assert_int_equal(events_of(&b, DP_EV_FLOW, &ev), 1);
-	// From the packet that reaches the mark on; a burst of one flow is counted as a whole.
-	assert_in_range(ev.packets, 10, 21);
-	assert_int_equal(ev.bytes, ev.packets * 46);
-	assert_int_equal(ev.key.l4_dst, rte_cpu_to_be_16(5));
-	assert_int_equal(ev.path, DP_PATH_SOFTWARE);
-	i = ev.packets;
-	wait_ticks(&b, 7);
-	bench_feed(&b, 0, 0, stamped(&b, 5, 0, 0));
-	bench_run(&b);
-	assert_int_equal(events_of(&b, DP_EV_FLOW, &ev), 1);
-	assert_int_equal(ev.packets, 22 - i);
-	// Idle: both leave, the reported one is told.
-	b.snap->idle_ticks = 2;
-	bench_publish(&b);
-	for (i = 0; i < 500 && b.dp->worker[0]->counters.flows != 0; i++)
-		wait_ticks(&b, 1);
-	assert_int_equal(events_of(&b, DP_EV_FLOW_GONE, &ev), 1);
-	assert_int_equal(ev.packets, 0);
-	assert_int_equal(dp_worker_counters(b.dp, 0)->evicted, 2);
-	bench_end(&b);
-}
-
 static void
 injected(void **state)
 {
@@ -417,7 +348,6 @@ main(void)
 		cmocka_unit_test(lane_after_ring),
 		cmocka_unit_test(queue_after_queue),
 		cmocka_unit_test(moves_keep_order),
-		cmocka_unit_test(flow_events),
 		cmocka_unit_test(injected),
 	};
 

@@ -30,6 +30,31 @@ expect_near(uint64_t got, double want)
 		fail_msg("%llu is not %f", (unsigned long long)got, want);
 }
 
+// A flow on no NIC is told once a second, and has the rate that it has all the time.
+static void
+test_far(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *f = w_add(w, 3, 4, 0);
+	struct offload_flow_info info;
+	unsigned i;
+
+	for (i = 0; i < 20; i++) {
+		w->clock.manual_ns += 1067 * SL_NS_PER_MS;
+		f->id = offload_flow_report(
+			w->o, &f->key, 0, &f->d, 100, 1067000, OFFLOAD_SOFTWARE);
+	}
+	for (i = 0; i < 10; i++) {
+		assert_true(offload_flow_get(w->o, f->id, &info));
+		assert_in_range(info.rate_fast_bps, 7900000, 8100000);
+		assert_in_range(info.rate_slow_bps, 7300000, 8100000);
+		w->clock.manual_ns += 106 * SL_NS_PER_MS;
+	}
+	w->clock.manual_ns += 1200 * SL_NS_PER_MS;
+	assert_true(offload_flow_get(w->o, f->id, &info));
+	assert_in_range(info.rate_fast_bps, 1, 8000000 >> 5);
+}
+
 // Each packet weighs 2^-(age / half-life), and a steady rate is reported as itself.
 static void
 test_rates(void **state)
@@ -113,6 +138,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_far, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steady, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counts_go_to_the_place, setup, teardown),

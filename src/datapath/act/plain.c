@@ -70,9 +70,9 @@ choose(const struct dp_worker *w, const struct dp_burst *b)
 
 // Cold: a flow that control was told of, or whose source the MAC table hears of, in a new tick.
 static __attribute__((noinline)) void
-tell(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, const struct rte_mbuf *m)
+tell(struct dp_worker *w, struct cache_entry *e, uint32_t last, const struct rte_mbuf *m)
 {
-	report_tick(w, e, ticks, report_dscp(m));
+	report_tick(w, e, last, m, DP_NO_DSCP);
 }
 
 // What stays the same while a burst is counted: the counters that are written could be anywhere.
@@ -90,10 +90,11 @@ count_rules(const struct counting *c, const struct cache_entry *e, uint32_t pack
 	act_count_rules(c->rules, entry_program(c->w, e), packets, bytes);
 }
 
-// As report_packet, of so many packets of a flow; m is one of them.
+// As report_packet, of so many packets of a flow; m is one of them. look: how often it is looked at
+// when it is told (report_look).
 static inline __attribute__((always_inline)) void
 count(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m, uint32_t packets,
-	uint32_t bytes, bool ticking, bool one_rule)
+	uint32_t bytes, uint32_t look, bool ticking, bool one_rule)
 {
 	const uint32_t hint = e->hint;
 	uint32_t rate = e->rate;
@@ -105,9 +106,9 @@ count(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m,
 
 		e->rate = rate = report_decayed(c->w, rate, c->tick - last);
 		e->last_tick = c->tick;
-		if (unlikely((c->tick ^ last) >= REPORT_MAC_TICKS || (hint & ENTRY_TOLD) != 0) &&
-			c->tick != last)
-			tell(c->w, e, c->tick - last, m);
+		if (unlikely(report_passed(e, c->tick, last) >=
+			     (hint & ENTRY_TOLD ? look : REPORT_MAC_TICKS)))
+			tell(c->w, e, last, m);
 	}
 	rate += bytes;
 	e->rate = rate = likely(rate >= bytes) ? rate : UINT32_MAX;
@@ -155,7 +156,7 @@ take_each(struct dp_worker *w, struct dp_burst *b, uint64_t todo)
 		struct cache_entry *e = b->entries[i];
 		struct rte_mbuf *m = b->pkts[i];
 
-		count(&c, e, m, 1, m->pkt_len, true, false);
+		count(&c, e, m, 1, m->pkt_len, report_look(w, entry_out(e)), true, false);
 		if (unlikely(!act_out_add(w, &out, b->origin, entry_out(e), m))) {
 			act_out_close(w, &out, b->origin);
 			long_way(w, m, b->origin, entry_program(w, e));
@@ -172,13 +173,14 @@ take_all(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf, bool tic
 {
 	const struct counting c = counting(w, b);
 	struct rte_mbuf *const *pkts = b->pkts;
+	const uint32_t look = report_look(w, entry_out(b->entries[0]));
 	const uint16_t n = b->n;
 	uint16_t i;
 
 	for (i = 0; !one_flow && i < n; i++)
-		count(&c, b->entries[i], pkts[i], 1, pkts[i]->pkt_len, ticking, one_rule);
+		count(&c, b->entries[i], pkts[i], 1, pkts[i]->pkt_len, look, ticking, one_rule);
 	if (one_flow)
-		count(&c, b->entries[0], pkts[0], n, b->bytes, ticking, one_rule);
+		count(&c, b->entries[0], pkts[0], n, b->bytes, look, ticking, one_rule);
 	tx_add_burst(w, buf, pkts, b->origin, n, b->bytes, b->mem);
 }
 

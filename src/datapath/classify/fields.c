@@ -29,7 +29,7 @@ static void
 keep_alive(struct dp_worker *w, struct cache_entry *e)
 {
 	if (e != NULL && e->last_tick != w->tick)
-		report_new_tick(w, e, w->tick - e->last_tick, DP_NO_DSCP);
+		report_new_tick(w, e, NULL, DP_NO_DSCP);
 }
 
 void

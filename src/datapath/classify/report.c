@@ -33,6 +33,10 @@ report_init(struct dp_worker *w)
 	for (i = 0; i < w->n_reports; i++)
 		w->reports[i].tick = i + 1;
 	w->reports_free = 0;
+	w->reports_used = 0;
+	w->tell_wait = REPORT_TICKS;
+	w->tell_first = REPORT_FIRST_MAX;
+	w->tell_again = REPORT_AGAIN_MAX;
 	for (i = 0; i < LCORE_DECAY - 1; i++)
 		w->decay[i] = factor[i % HALF_LIFE] << 15 >> i / HALF_LIFE;
 	w->decay[i] = 0;
@@ -91,15 +95,55 @@ report_flow(struct dp_worker *w, const struct cache_entry *e, struct lcore_repor
 	return true;
 }
 
+// ---- what a tick has room for
+
+static void
+new_room(struct dp_worker *w)
+{
+	if (w->tell_tick == w->tick)
+		return;
+	// Full: less often; half of it unused: as often as it may be.
+	if (w->tell_again == 0 && w->tell_wait < REPORT_TICKS_LIGHT)
+		w->tell_wait++;
+	else if (w->tell_again > REPORT_AGAIN_MAX / 2 && w->tell_wait > REPORT_TICKS)
+		w->tell_wait--;
+	w->tell_tick = w->tick;
+	w->tell_first = REPORT_FIRST_MAX;
+	w->tell_again = REPORT_AGAIN_MAX;
+}
+
+static bool
+is_far(const struct dp_worker *w, const struct cache_entry *e)
+{
+	return (e->hint & ENTRY_PLAIN) != 0 && report_look(w, entry_out(e)) == REPORT_LOOK_FAR;
+}
+
+static bool
+room_for_first(struct dp_worker *w, const struct cache_entry *e)
+{
+	uint32_t slots = is_far(w, e) ? w->n_reports / 2 : w->n_reports;
+
+	new_room(w);
+	return w->tell_first > 0 && w->reports_used < slots;
+}
+
+// ---- reports of a flow
+
+static void
+wait_for_room(struct dp_worker *w, struct cache_entry *e)
+{
+	e->hint |= ENTRY_TOLD | ENTRY_WAITS;
+	lcore_add(&w->counters.events_lost, 1);
+}
+
 void
 report_first(struct dp_worker *w, struct cache_entry *e, uint8_t dscp)
 {
-	struct lcore_report *r;
 	uint32_t slot = w->reports_free;
+	struct lcore_report *r;
 
-	if (slot == w->n_reports) {
-		entry_set_flags(w, e, REPORT_NO_SLOT);
-		lcore_add(&w->counters.events_lost, 1);
+	if (!room_for_first(w, e)) {
+		wait_for_room(w, e);
 		return;
 	}
 	r = &w->reports[slot];
@@ -109,18 +153,22 @@ report_first(struct dp_worker *w, struct cache_entry *e, uint8_t dscp)
 	if (!report_flow(w, e, r, DP_EV_FLOW, dscp)) {
 		r->tick = w->reports_free;
 		w->reports_free = slot;
-		entry_set_flags(w, e, REPORT_NO_SLOT);
+		e->hint |= ENTRY_TOLD | ENTRY_WAITS;
 		return;
 	}
+	w->reports_used++;
+	w->tell_first--;
 	r->tick = w->tick;
 	entry_set_flags(w, e, (uint16_t)(slot + 1));
 }
 
-static void
+static bool
 report_again(struct dp_worker *w, const struct cache_entry *e, struct lcore_report *r, uint8_t dscp)
 {
-	if (report_flow(w, e, r, DP_EV_FLOW, dscp))
-		r->tick = w->tick;
+	if (!report_flow(w, e, r, DP_EV_FLOW, dscp))
+		return false;
+	r->tick = w->tick;
+	return true;
 }
 
 static void
@@ -132,42 +180,43 @@ mac_of_entry_used(struct dp_worker *w, const struct cache_entry *e)
 	report_mac_used(w, &key);
 }
 
-// How often a told flow is looked at. Where no NIC could take it, its growth is not urgent.
-static uint32_t
-look_ticks(const struct dp_worker *w, const struct cache_entry *e)
+// A flow that was told: is it to be told again?
+static void
+look(struct dp_worker *w, struct cache_entry *e, uint32_t passed, const struct rte_mbuf *m,
+	uint8_t dscp)
 {
-	const struct dp_port *p = w->out[w->burst.origin].port;
+	const bool far = is_far(w, e);
+	const bool light = e->rate < w->report_rate;
+	struct lcore_report *r;
+	uint32_t since;
 
-	if (e->rate < w->report_rate)
-		return REPORT_LOOK_LIGHT;
-	return p != NULL && p->nic == DP_NONE ? REPORT_LOOK_FAR : 1;
+	new_room(w);
+	if (w->tell_again == 0 || passed < (far ? REPORT_LOOK_FAR : light ? REPORT_LOOK_LIGHT : 1u))
+		return;
+	r = &w->reports[entry_more(w, e)->flags - 1];
+	since = w->tick - r->tick;
+	// Below the bar it can wait; what has doubled since it was told cannot.
+	if (!far && (light ? since < REPORT_TICKS_LIGHT
+			   : since < w->tell_wait && e->rate / 2 < r->rate))
+		return;
+	if (report_again(w, e, r, m != NULL ? report_dscp(m) : dscp))
+		w->tell_again--;
 }
 
 void
-report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t ticks, uint8_t dscp)
+report_tick(struct dp_worker *w, struct cache_entry *e, uint32_t last, const struct rte_mbuf *m,
+	uint8_t dscp)
 {
-	struct lcore_report *r;
-	uint32_t since;
-	uint16_t flags;
+	uint32_t passed = report_passed(e, w->tick, last);
 
-	if (unlikely((w->tick ^ (w->tick - ticks)) >= REPORT_MAC_TICKS) &&
-		(e->hint & ENTRY_MAC_DEP))
+	if (unlikely(passed >= REPORT_MAC_TICKS) && (e->hint & ENTRY_MAC_DEP))
 		mac_of_entry_used(w, e);
 	if (likely(!(e->hint & ENTRY_TOLD)))
 		return;
-	if ((w->tick ^ (w->tick - ticks)) < look_ticks(w, e))
-		return;
-	flags = entry_more(w, e)->flags;
-	if (flags == REPORT_NO_SLOT) {
-		entry_set_flags(w, e, 0);
-		return;
-	}
-	r = &w->reports[flags - 1];
-	since = w->tick - r->tick;
-	// Below the bar it can wait; what has doubled since it was told cannot.
-	if (e->rate >= w->report_rate ? since >= REPORT_TICKS || e->rate / 2 >= r->rate
-				      : since >= REPORT_TICKS_LIGHT)
-		report_again(w, e, r, dscp);
+	if (!(e->hint & ENTRY_WAITS))
+		look(w, e, passed, m, dscp);
+	else if (room_for_first(w, e))
+		e->hint &= ~(ENTRY_TOLD | ENTRY_WAITS);
 }
 
 void
@@ -178,15 +227,14 @@ report_gone(void *ctx, const struct cache_entry *e)
 	uint16_t flags;
 
 	w->evicted++;
-	if (!(e->hint & ENTRY_TOLD))
+	if (!(e->hint & ENTRY_TOLD) || (e->hint & ENTRY_WAITS))
 		return;
 	flags = entry_more(w, e)->flags;
-	if (flags == REPORT_NO_SLOT)
-		return;
 	r = &w->reports[flags - 1];
 	report_flow(w, e, r, DP_EV_FLOW_GONE, DP_NO_DSCP);
 	r->tick = w->reports_free;
 	w->reports_free = flags - 1u;
+	w->reports_used--;
 }
 
 void

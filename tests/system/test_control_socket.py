@@ -54,11 +54,15 @@ def live():
               dst=f'10.0.1.{i}') / UDP(sport=1000, dport=2000) / Raw(b'x' * 64) for i in range(8)]
     wrpcap(f'{work}/src.pcap', frames)
     with Sluiced(work, config(work)) as switch:
-        switch.call('port attach', port='src', kind='ethdev',
-                    dev=f'net_pcap0,rx_pcap={work}/src.pcap,infinite_rx=1')
-        switch.wait_up()
+        attach_source(switch)
         moves(switch)
         yield switch
+
+
+def attach_source(switch):
+    switch.call('port attach', port='src', kind='ethdev',
+                dev=f'net_pcap0,rx_pcap={switch.directory}/src.pcap,infinite_rx=1')
+    switch.wait_up()
 
 
 def moves(switch):
@@ -240,6 +244,7 @@ ARGUMENTS = {
     'offload show': ['nic0'],
     'rule show': ['all'],
     'rule add': ['tcp dport=7777', 'drop', '--name', 'live', '--wait'],
+    'rule replace': ['live', 'tcp dport=7778', 'drop', '--priority', '3'],
     'rule del': ['live'],
     'flow explain': ['port=src'],
     'extension add': ['tally', 'sluice_ext_ports.so', '--wait'],
@@ -305,6 +310,86 @@ def undo(switch, name):
         switch.call('port detach', port='spare')
     elif name == 'port detach':
         switch.call('port attach', port='spare', kind='ethdev', dev='net_null7')
+
+
+# What is not there: what there is, or what may be meant.
+NAMES = [
+    (['port', 'show', 'vm9'], 'port: there is no port named "vm9", there are uplink, v0, src'),
+    (['vm', 'show', 'db'], 'vm: there is no VM named "db", there is vm0'),
+    (['nic', 'show', 'nic1'], 'nic: there is no NIC named "nic1", there is nic0'),
+    (['rule', 'show', 'al'], 'rule: there is no rule named "al", there are all, none'),
+    (['rule', 'del', '77'], 'rule: there is no rule named "77", there are all, none'),
+    (['rule', 'list', '--table', '9'], 'table: there is no table named "9"'),
+    (['rule', 'list', '--table', 'mian'], 'table: there is no table named "mian"'),
+    (['rule', 'list', '--switch', 'sw9'], 'switch: there is no switch named "sw9", there is sw0'),
+    (['ring', 'list', '--class', 'gold'],
+     'class: there is no class named "gold", there are default, bulk'),
+    (['flow', 'list', '--vm', 'x' * 300], 'vm: there is no VM named "' + 'x' * 60 + '", there is'),
+    (['queue', 'list', '--use', 'grouped'], '"grouped" is none of free|default|shared|exclusive|group|'),
+    (['rule', 'add', 'tcp dprot=80', 'drop'], 'no such word, the nearest is "dport"'),
+]
+
+
+@pytest.mark.parametrize('words,says', NAMES, ids=range(len(NAMES)))
+def test_what_there_is_not(live, words, says):
+    run = live.ctl(*words, check=False)
+    assert run.returncode == 1 and run.stderr.startswith('sluicectl: '), run
+    assert says in run.stderr, run.stderr
+
+
+def test_many_names(live):
+    """Of many, an error lists the first, or names the nearest."""
+    names = [f'a-rule-of-many-{i:02}' for i in range(20)]
+    for name in names:
+        live.call('rule add', match='tcp dport=9', actions='drop', name=name)
+    near = live.ctl('rule', 'show', 'a-rule-of-mayn-07', check=False).stderr
+    far = live.ctl('rule', 'show', 'another', check=False).stderr
+    for name in names:
+        live.call('rule del', rule=name)
+    assert near.endswith(', is "a-rule-of-many-07" meant?\n'), near
+    assert re.search(r'there are 22: .*a-rule-of-many-00, .*, \.\.$', far.strip()), far
+    assert len(far) < 300
+
+
+def test_rule_replace(live):
+    """A rule takes the place of another with no packet in between that sees neither."""
+    rule = live.call('rule show', rule='all')
+    live.call('rule add', match='port=src', actions='drop', name='catch', priority=0)
+    for i in range(60):
+        got = live.ctl_json('rule', 'replace', 'all', 'port=src',
+                            'output=v0' if i % 2 else 'class=bulk output=v0')
+        assert got['name'] == 'all' and got['software'] == 'in-force', got
+    moves(live)
+    caught = live.call('rule show', rule='catch')
+    assert caught['packets'] == 0, caught
+    now = live.call('rule show', rule='all')
+    assert (now['actions'], now['priority']) == (rule['actions'], rule['priority']), now
+    assert not now['live'] and now['packets'] > 0, now
+
+    # what cannot be changes nothing
+    for match, actions in (('port=src', 'output=nowhere'), ('colour=red', 'drop'),
+                           ('port=src', 'goto=0')):
+        with pytest.raises(RpcError):
+            live.call('rule replace', rule='all', match=match, actions=actions)
+        with pytest.raises(RpcError):
+            live.call('rule replace', rule='nowhere', match='any', actions='drop')
+    assert live.call('rule show', rule='all')['id'] == now['id']
+
+    # the packet after the answer obeys
+    live.call('rule replace', rule='all', match='port=src', actions='drop', priority=7, wait=True)
+    seen = live.port('src')['rx_packets']
+    wait_for(lambda: live.port('src')['rx_packets'] > seen + 1000, 10, 'packets come')
+    sent, seen = live.port('v0')['tx_packets'], live.port('src')['rx_packets']
+    wait_for(lambda: live.port('src')['rx_packets'] > seen + 5000, 10, 'packets come')
+    assert live.port('v0')['tx_packets'] == sent
+    assert live.call('rule show', rule='all')['priority'] == 7
+
+    # and the file's rule is back with the file
+    live.call('rule del', rule='catch')
+    assert '1 rules added, 1 removed in sw0' in live.call('config reload')['changed']
+    attach_source(live)
+    assert live.call('rule show', rule='all')['actions'] == rule['actions']
+    moves(live)
 
 
 def test_exit_codes(live, work):

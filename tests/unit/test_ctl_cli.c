@@ -446,7 +446,7 @@ test_completion(void **state)
 	expect_has(*state, "completion bash", 0, "complete -F _sluicectl sluicectl");
 	expect_has(*state, "completion zsh", 0, "bashcompinit\n_sluicectl()");
 	expect(*state, "__complete completion ''", 0, "bash\nzsh\n");
-	expect(*state, "__complete rule ''", 0, "list\nshow\nadd\ndel\n");
+	expect(*state, "__complete rule ''", 0, "list\nshow\nadd\nreplace\ndel\n");
 	expect(*state, "__complete queue list --kind ''", 0, "rx\ntx\nvf\n");
 	expect(*state, "__complete queue list --kind = r", 0, "rx\ntx\nvf\n");
 	expect(*state, "__complete port show ''", 0, "vm1\nlonger-name\n");

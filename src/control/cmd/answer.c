@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cmd/answer.h"
+#include "cmd/known.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,8 +39,7 @@ arg_switch(const struct control *c, const json_t *args, struct sl_err *err)
 		return sl_err_set(err, EINVAL, "switch", "there are %u switches: say which one",
 			c->cfg->n_switches);
 	sw = config_switch_by_name(c->cfg, name);
-	return sw >= 0 ? sw
-		       : sl_err_set(err, ENOENT, "switch", "there is no switch named \"%s\"", name);
+	return sw >= 0 ? sw : no_switch(c, name, err);
 }
 
 struct control_vport *
@@ -61,8 +61,7 @@ arg_port(struct control *c, const json_t *args, struct sl_err *err)
 	struct control_vport *v = find_port(c, name);
 
 	if (v == NULL)
-		sl_err_set(err, ENOENT, "port", "there is no port named \"%s\"",
-			name == NULL ? "" : name);
+		no_port(c, name, err);
 	return v;
 }
 

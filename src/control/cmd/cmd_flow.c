@@ -9,6 +9,7 @@
 #include "cmd/flow_json.h"
 #include "place/offload_run.h"
 #include "cmd/flow_list.h"
+#include "cmd/known.h"
 
 static int
 parse_match(struct control *c, const json_t *args, const char *text, struct flow_match *out,
@@ -66,7 +67,7 @@ filter_args(struct control *c, const json_t *args, struct flow_filter *f, struct
 		f->vport = v->cfg.id;
 	}
 	if (vm != NULL && (f->vm = find_vm(c, vm)) < 0)
-		return sl_err_set(err, ENOENT, "vm", "there is no VM named \"%s\"", vm);
+		return no_vm(c, vm, err);
 	if (arg_str(args, "switch") != NULL && (f->sw = arg_switch(c, args, err)) < 0)
 		return f->sw;
 	if (place != NULL && (f->path = find_name(place, path_at, OFFLOAD_PATHS)) < 0)

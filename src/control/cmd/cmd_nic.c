@@ -5,6 +5,7 @@
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
+#include "cmd/known.h"
 #include "ctl/server.h"
 #include "failover/carry.h"
 #include "failover/evict.h"
@@ -110,7 +111,7 @@ arg_nic(const struct control *c, const json_t *args, struct sl_err *err)
 	int nic = find_nic(c, name);
 
 	if (nic < 0)
-		sl_err_set(err, ENOENT, "nic", "there is no NIC named \"%s\"", name);
+		no_nic(c, name, err);
 	return nic;
 }
 

@@ -7,6 +7,7 @@
 #include "cmd/commands.h"
 #include "place/ahead.h"
 #include "cmd/flow_json.h"
+#include "cmd/known.h"
 #include "failover/failover.h"
 #include "offload/vm.h"
 #include "place/mover.h"
@@ -95,7 +96,7 @@ COMMAND(cmd_offload_status)
 	if (name != NULL) {
 		only = find_nic(c, name);
 		if (only < 0)
-			return sl_err_set(err, ENOENT, "nic", "there is no NIC named \"%s\"", name);
+			return no_nic(c, name, err);
 	}
 	items = json_array();
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {

@@ -6,6 +6,7 @@
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
+#include "cmd/known.h"
 #include "nic/errors.h"
 #include "offload/shape.h"
 #include "place/class_engine.h"
@@ -241,7 +242,7 @@ COMMAND(cmd_offload_show)
 	int i = find_nic(c, name);
 
 	if (i < 0 || c->nics[i] == NULL)
-		return sl_err_set(err, ENOENT, "nic", "there is no NIC named \"%s\"", name);
+		return no_nic(c, name, err);
 	nic = c->nics[i];
 	offload_nic_stats_get(c->offload, nic->index, &st);
 	s.list = json_array();

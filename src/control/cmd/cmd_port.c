@@ -6,6 +6,7 @@
 #include "cmd/answer.h"
 #include "apply/apply.h"
 #include "cmd/commands.h"
+#include "cmd/known.h"
 #include "failover/carry.h"
 #include "ledger.h"
 #include "place/misses.h"
@@ -141,8 +142,7 @@ nic_args(const struct control *c, const json_t *args, struct config_attachment *
 	int index = nic == NULL ? -ENOENT : find_nic(c, nic), user, standby;
 
 	if (index < 0)
-		return sl_err_set(
-			err, ENOENT, "nic", "there is no NIC named \"%s\"", nic == NULL ? "" : nic);
+		return no_nic(c, nic, err);
 	a->nic = (uint16_t)index;
 	a->vf = (uint16_t)arg_int(args, "vf", 0);
 	if (a->kind == CONFIG_ATTACH_VF && a->vf >= c->cfg->nics[index].vfs)

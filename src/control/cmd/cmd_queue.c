@@ -5,6 +5,7 @@
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
+#include "cmd/known.h"
 #include "device/queue_stats.h"
 #include "place/class_engine.h"
 
@@ -85,7 +86,7 @@ COMMAND(cmd_queue_list)
 	if (nic != NULL) {
 		l.nic = find_nic(c, nic);
 		if (l.nic < 0)
-			return sl_err_set(err, ENOENT, "nic", "there is no NIC named \"%s\"", nic);
+			return no_nic(c, nic, err);
 	}
 	l.items = json_array();
 	offload_queue_each(c->offload, list_queue, &l);
@@ -117,12 +118,11 @@ COMMAND(cmd_ring_list)
 	uint8_t k;
 
 	if (port != NULL && find_port(c, port) == NULL)
-		return sl_err_set(err, ENOENT, "port", "there is no port named \"%s\"", port);
+		return no_port(c, port, err);
 	if (cls != NULL) {
 		only = find_class(c, cls);
 		if (only < 0)
-			return sl_err_set(
-				err, ENOENT, "class", "there is no class named \"%s\"", cls);
+			return no_class(c, cls, err);
 	}
 	items = json_array();
 	for (i = 0; i < DP_VPORTS_MAX; i++) {

@@ -6,6 +6,7 @@
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "cmd/in_force.h"
+#include "cmd/known.h"
 #include "place/ahead.h"
 #include "switch/rule_book.h"
 
@@ -148,6 +149,33 @@ list_switch(struct list_ctx *l, uint16_t sw)
 }
 
 static int
+no_table(const struct control *c, int sw, const char *text, struct sl_err *err)
+{
+	struct known k;
+	uint16_t i;
+
+	known_init(&k, text);
+	for (i = 0; i < c->cfg->n_tables; i++) {
+		if ((sw < 0 || c->cfg->tables[i].sw == sw) && c->cfg->tables[i].name[0] != '\0')
+			known_add(&k, c->cfg->tables[i].name);
+	}
+	return known_fail(&k, "table", "table", err);
+}
+
+struct find_table {
+	uint16_t table;
+	bool found;
+};
+
+static void
+find_table(void *ctx, const struct rule_info *info)
+{
+	struct find_table *f = ctx;
+
+	f->found |= info->rule->table == f->table;
+}
+
+static int
 table_arg(const struct control *c, int sw, const json_t *args, int otherwise, struct sl_err *err)
 {
 	const char *text = arg_str(args, "table");
@@ -164,10 +192,24 @@ table_arg(const struct control *c, int sw, const json_t *args, int otherwise, st
 	}
 	n = strtoul(text, &end, 10);
 	if (*text == '\0' || *end != '\0' || n >= RULES_TABLES)
-		return sl_err_set(err, ENOENT, "table",
-			"there is no table \"%s\" (a name, or a number below %u)", text,
-			RULES_TABLES);
+		return no_table(c, sw, text, err);
 	return (int)n;
+}
+
+// A filter on a table that nothing is known of is a slip, and no answer to it is "none".
+static bool
+table_in_use(struct control *c, int sw, uint16_t table)
+{
+	struct find_table f = {.table = table};
+	uint16_t i;
+
+	for (i = 0; i < c->cfg->n_tables; i++)
+		f.found |= (sw < 0 || c->cfg->tables[i].sw == sw) && c->cfg->tables[i].id == table;
+	for (i = 0; i < c->cfg->n_switches; i++) {
+		if (sw < 0 || sw == i)
+			rule_book_each(c->book[i], find_table, &f);
+	}
+	return f.found || table == 0;
 }
 
 COMMAND(cmd_rule_list)
@@ -185,6 +227,8 @@ COMMAND(cmd_rule_list)
 	l.table = table_arg(c, only, args, -1, err);
 	if (l.table < -1)
 		return l.table;
+	if (l.table >= 0 && !table_in_use(c, only, (uint16_t)l.table))
+		return no_table(c, only, arg_str(args, "table"), err);
 	l.items = json_array();
 	for (sw = 0; sw < c->cfg->n_switches; sw++) {
 		if (only < 0 || only == sw)
@@ -194,18 +238,28 @@ COMMAND(cmd_rule_list)
 	return 0;
 }
 
+static void
+add_name(void *ctx, const struct rule_info *info)
+{
+	if (info->rule->name[0] != '\0')
+		known_add(ctx, info->rule->name);
+}
+
 static const struct config_rule *
 rule_arg(struct control *c, const json_t *args, int *sw, struct sl_err *err)
 {
 	const struct config_rule *r;
+	struct known k;
 
 	*sw = arg_switch(c, args, err);
 	if (*sw < 0)
 		return NULL;
 	r = rule_book_find(c->book[*sw], arg_str(args, "rule"));
-	if (r == NULL)
-		sl_err_set(err, ENOENT, "rule", "there is no rule \"%s\" in %s",
-			arg_str(args, "rule"), c->cfg->switches[*sw].name);
+	if (r == NULL) {
+		known_init(&k, arg_str(args, "rule"));
+		rule_book_each(c->book[*sw], add_name, &k);
+		known_fail(&k, "rule", "rule", err);
+	}
 	return r;
 }
 
@@ -289,6 +343,32 @@ COMMAND(cmd_rule_add)
 		return rc;
 	return rules_in_force(c, (uint16_t)sw, call, arg_bool(args, "wait"),
 		json_pack("{si ss}", "id", (int)id, "name", rule.name), result, err);
+}
+
+COMMAND(cmd_rule_replace)
+{
+	struct control *c = app;
+	int sw, rc;
+	const struct config_rule *old = rule_arg(c, args, &sw, err);
+	struct config_rule rule;
+	uint32_t id;
+
+	if (old == NULL)
+		return err->code;
+	rc = config_rule_parse(
+		c->cfg, (uint16_t)sw, arg_str(args, "match"), arg_str(args, "actions"), &rule, err);
+	if (rc == 0)
+		rc = config_goto_check(old->table, &rule.actions, err);
+	if (rc != 0)
+		return rc;
+	rule.table = old->table;
+	rule.priority = (uint16_t)arg_int(args, "priority", old->priority);
+	rc = rule_book_replace(c->book[sw], old->id, &rule, &id, err);
+	if (rc != 0)
+		return rc;
+	return rules_in_force(c, (uint16_t)sw, call, arg_bool(args, "wait"),
+		json_pack("{si ss}", "id", (int)id, "name", rule_book_get(c->book[sw], id)->name),
+		result, err);
 }
 
 COMMAND(cmd_rule_del)

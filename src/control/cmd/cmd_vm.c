@@ -5,6 +5,7 @@
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
+#include "cmd/known.h"
 #include "datapath/worker.h"
 #include "flow/text.h"
 #include "ledger.h"
@@ -214,9 +215,7 @@ vm_arg(const struct control *c, const json_t *args, struct sl_err *err)
 {
 	int vm = find_vm(c, arg_str(args, "vm"));
 
-	return vm >= 0 ? vm
-		       : sl_err_set(err, ENOENT, "vm", "there is no VM named \"%s\"",
-				 arg_str(args, "vm"));
+	return vm >= 0 ? vm : no_vm(c, arg_str(args, "vm"), err);
 }
 
 COMMAND(cmd_vm_show)

@@ -15,6 +15,7 @@ static const struct ctl_binding bindings[] = {
 	{"rule list", cmd_rule_list},
 	{"rule show", cmd_rule_show},
 	{"rule add", cmd_rule_add},
+	{"rule replace", cmd_rule_replace},
 	{"rule del", cmd_rule_del},
 	{"flow list", cmd_flow_list},
 	{"flow show", cmd_flow_show},

@@ -27,6 +27,7 @@ COMMAND(cmd_vm_hint);
 COMMAND(cmd_rule_list);
 COMMAND(cmd_rule_show);
 COMMAND(cmd_rule_add);
+COMMAND(cmd_rule_replace);
 COMMAND(cmd_rule_del);
 COMMAND(cmd_flow_list);
 COMMAND(cmd_flow_show);

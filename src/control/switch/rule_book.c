@@ -242,19 +242,14 @@ drop_rule(struct rule_book *b, uint32_t id)
 	sl_idpool_put(b->rule_ids, (struct sl_id){.index = id, .gen = r->gen});
 }
 
-int
-rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from_config, uint32_t *id,
+static int
+add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, uint32_t *id,
 	struct sl_err *err)
 {
 	struct book_rule *r;
 	struct sl_id rid;
 	int rc;
 
-	// The rules of one file have different names; while it replaces an older one, both are here
-	// for a moment.
-	if (!from_config && rule->name[0] != '\0' && rule_book_find(b, rule->name) != NULL)
-		return sl_err_set(
-			err, EEXIST, NULL, "a rule named \"%s\" is there already", rule->name);
 	if (sl_idpool_take(b->rule_ids, &rid) != 0)
 		return sl_err_set(err, ENOSPC, NULL,
 			"the switch has its %u rules (/switches/%u/max_rules)", b->max, b->sw);
@@ -274,6 +269,32 @@ rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from_con
 	b->count++;
 	*id = rid.index;
 	return 0;
+}
+
+int
+rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from_config, uint32_t *id,
+	struct sl_err *err)
+{
+	// The rules of one file have different names; while it replaces an older one, both are here
+	// for a moment.
+	if (!from_config && rule->name[0] != '\0' && rule_book_find(b, rule->name) != NULL)
+		return sl_err_set(
+			err, EEXIST, NULL, "a rule named \"%s\" is there already", rule->name);
+	return add_rule(b, rule, from_config, id, err);
+}
+
+int
+rule_book_replace(struct rule_book *b, uint32_t old, const struct config_rule *rule, uint32_t *id,
+	struct sl_err *err)
+{
+	struct config_rule next = *rule;
+	int rc;
+
+	if (rule_book_get(b, old) == NULL)
+		return sl_err_set(err, ENOENT, NULL, "there is no rule %u", old);
+	memcpy(next.name, b->list[old].rule.name, sizeof(next.name));
+	rc = add_rule(b, &next, b->list[old].from_config, id, err);
+	return rc != 0 ? rc : rule_book_del(b, old);
 }
 
 int

@@ -235,10 +235,18 @@ default_mac(const char *name, uint8_t *addr)
 	addr[5] = 0;
 }
 
+struct emu_extent
+emu_devargs_extent(const struct emu_devargs *a)
+{
+	return (struct emu_extent){
+		.vfs = a->vfs, .wires = a->ports, .queues = a->queues, .rep_queues = a->rep_queues};
+}
+
 static int
 check(struct parse *p)
 {
 	struct emu_devargs *a = p->out;
+	struct emu_extent is;
 
 	if (p->has_vfs && p->vfs_named > a->vfs)
 		return FAIL(p, "vf%u is named, but vfs=%u", p->vfs_named - 1, a->vfs);
@@ -254,7 +262,8 @@ check(struct parse *p)
 				return FAIL(p, "representor: vf%u is named twice", a->reps[i]);
 	if (a->mbufs == 0)
 		a->mbufs = 2048 + 1024 * (a->vfs + a->ports);
-	return emu_moods_check(&a->moods, a->vfs, a->ports, p->why, p->why_len);
+	is = emu_devargs_extent(a);
+	return emu_moods_check(&a->moods, &is, p->why, p->why_len);
 }
 
 int

@@ -57,6 +57,8 @@ struct emu_devargs {
 // sentence in why. On success emu_devargs_free is due.
 int emu_devargs_parse(
 	const char *name, const char *text, struct emu_devargs *out, char *why, size_t why_len);
+// What lists of moods may name.
+struct emu_extent emu_devargs_extent(const struct emu_devargs *a);
 void emu_devargs_free(struct emu_devargs *a);
 
 #endif

@@ -546,6 +546,8 @@ test_wrong(void **state)
 	assert_refused("link_down=wire+vf1", "link_down: the NIC has 1 VFs, so no vf1");
 	assert_refused("link_down=vf64", "'vf64' is not a side");
 	assert_refused("stall=rep1.rx0", "stall: the NIC has 1 VFs, so no rep1");
+	assert_refused("stall=pf.rx2", "stall: pf has 2 queues, so no pf.rx2");
+	assert_refused("stall=pf.rx0+rep0.tx1", "stall: rep0 has 1 queue, so no rep0.tx1");
 	assert_refused("stall=pf.rx256", "'pf.rx256' is not a queue");
 	assert_refused("stall=pf", "'pf' is not a queue");
 	assert_refused("loss=1000001", "expected a number from 0 to 1000000");

@@ -341,6 +341,55 @@ test_moods(void **state)
 	unplug3();
 }
 
+static void
+swap_refused(uint16_t port, const char *at, const char *text)
+{
+	assert_int_equal(rte_pmd_emunic_backend_swap(port, at, text), -ELOOP);
+}
+
+// A NIC is not plugged into itself, by whichever of its ports, nor two or three into one another in
+// a circle: it would wait for itself. A row of them is fine.
+static void
+test_circles(void **state)
+{
+	uint16_t b, c;
+
+	assert_int_equal(rte_vdev_init("net_emunic0", "wire=[ethdev,net_emunic0]"), -ELOOP);
+	assert_false(rte_eth_dev_is_valid_port(0));
+	assert_int_equal(
+		rte_vdev_init("net_emunic0",
+			"ports=2,representor=vf0,firmware=inline,vf0=[ethdev,net_emunic0]"),
+		-ELOOP);
+	assert_int_equal(
+		rte_vdev_init("net_emunic0", "ports=2,representor=vf0,firmware=inline"), 0);
+	for (uint16_t id = 0; id < 3; id++) {
+		char text[RTE_ETH_NAME_MAX_LEN + 16], name[RTE_ETH_NAME_MAX_LEN];
+
+		assert_int_equal(rte_eth_dev_get_name_by_port(id, name), 0);
+		snprintf(text, sizeof(text), "[ethdev,%s]", name);
+		swap_refused(0, "wire", text);
+		swap_refused(0, "vf0", text);
+	}
+	assert_int_equal(rte_vdev_init("net_emunic1", "firmware=inline"), 0);
+	assert_int_equal(rte_vdev_init("net_emunic2", "firmware=inline"), 0);
+	assert_int_equal(rte_eth_dev_get_port_by_name("net_emunic1", &b), 0);
+	assert_int_equal(rte_eth_dev_get_port_by_name("net_emunic2", &c), 0);
+	assert_int_equal(rte_pmd_emunic_backend_swap(0, "wire", "[ethdev,net_emunic1]"), 0);
+	swap_refused(b, "wire", "[ethdev,net_emunic0]");
+	assert_int_equal(rte_pmd_emunic_backend_swap(b, "wire", "[ethdev,net_emunic2]"), 0);
+	swap_refused(c, "wire", "[ethdev,net_emunic0]");
+	assert_int_equal(rte_pmd_emunic_backend_swap(0, "wire", NULL), 0);
+	assert_int_equal(rte_pmd_emunic_backend_swap(c, "wire", "[ethdev,net_emunic0]"), 0);
+	assert_int_equal(rte_pmd_emunic_backend_swap(b, "wire", NULL), 0);
+	assert_int_equal(rte_pmd_emunic_backend_swap(c, "wire", NULL), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		char name[] = "net_emunic0";
+
+		name[10] += i;
+		assert_int_equal(rte_vdev_uninit(name), 0);
+	}
+}
+
 // Ports go one by one; what is left works on.
 static void
 test_close(void **state)
@@ -428,6 +477,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_queue_of_wire),
 		cmocka_unit_test(test_moods),
+		cmocka_unit_test(test_circles),
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_swap),
 		cmocka_unit_test(test_ledger),

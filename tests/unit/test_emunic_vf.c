@@ -444,7 +444,7 @@ test_stalls(void **state)
 	for (unsigned int i = 0; i < scripts[1].n_out; i++)
 		assert_in_range(scripts[1].out[i]->hash.txadapter.txq, 0, 2);
 	clear(&scripts[1]);
-	set("stall=vf0.rx0+vf0.tx0+rep0.rx1");
+	set("stall=vf0.rx0+vf0.tx0+rep0.rx0");
 	assert_int_equal(queue_of(1, true), 3);
 	// A backend of one queue is not asked at all, also one that comes later.
 	assert_int_equal(

@@ -8,6 +8,7 @@
 
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <ethdev_driver.h>
 #include <rte_ethdev.h>
 
 #include "backend/latch.h"
@@ -319,12 +320,47 @@ find_or_probe(struct ethdev *e, const char *text, char *why, size_t why_len)
 	return 0;
 }
 
+// Whether packets of NIC `nic` come back to it by what is plugged in there, when a port of `device`
+// is: that is the NIC itself, or one that is behind it, by one of its own ports or by others.
+static bool
+is_circle(const char *nic, const char *device, unsigned int depth)
+{
+	struct rte_eth_dev_owner owner;
+
+	if (strcmp(device, nic) == 0)
+		return true;
+	for (uint16_t id = 0; depth > 0 && id < RTE_MAX_ETHPORTS; id++) {
+		char *side;
+
+		// The NIC that has taken a port of `nic` is in its owner's name (take).
+		if (!rte_eth_dev_is_valid_port(id) || rte_eth_devices[id].device == NULL ||
+			strcmp(rte_dev_name(rte_eth_devices[id].device), nic) != 0 ||
+			rte_eth_dev_owner_get(id, &owner) != 0 ||
+			(side = strchr(owner.name, ' ')) == NULL)
+			continue;
+		*side = '\0';
+		if (is_circle(owner.name, device, depth - 1))
+			return true;
+	}
+	return false;
+}
+
 static int
 take(struct ethdev *e, const struct emu_backend_env *env, const char *text, char *why,
 	size_t why_len)
 {
-	int rc = rte_eth_dev_owner_new(&e->owner.id);
+	const struct rte_device *device = rte_eth_devices[e->port].device;
+	int rc;
 
+	if (device != NULL && is_circle(env->nic, rte_dev_name(device), RTE_MAX_ETHPORTS)) {
+		snprintf(why, why_len,
+			"ethdev: %s is a port of %s, or what it sends comes back there: a NIC is "
+			"not "
+			"plugged into itself",
+			text, env->nic);
+		return -ELOOP;
+	}
+	rc = rte_eth_dev_owner_new(&e->owner.id);
 	snprintf(e->owner.name, sizeof(e->owner.name), "%s %s", env->nic, env->side);
 	if (rc == 0)
 		rc = rte_eth_dev_owner_set(e->port, &e->owner);

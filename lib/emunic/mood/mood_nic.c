@@ -52,13 +52,15 @@ read_moods(struct emu_moods *m, char *text, char *why, size_t why_len)
 static int
 apply(struct emu_nic *nic, const struct emu_moods *m, char *why, size_t why_len)
 {
+	const struct emu_extent is = emu_devargs_extent(&nic->args);
+
 	if (m->capacity > nic->rules.capacity) {
 		snprintf(why, why_len,
 			"capacity=%u: expected at most %u, which the NIC was made with",
 			m->capacity, nic->rules.capacity);
 		return -EINVAL;
 	}
-	if (emu_moods_check(m, nic->args.vfs, nic->args.ports, why, why_len) != 0)
+	if (emu_moods_check(m, &is, why, why_len) != 0)
 		return -EINVAL;
 	emu_nic_apply_moods(nic, m);
 	return 0;

@@ -246,20 +246,44 @@ check_slot(const struct emu_moods *m, unsigned int slot, const char *has, char *
 	return 0;
 }
 
-int
-emu_moods_check(const struct emu_moods *m, uint16_t vfs, uint16_t wires, char *why, size_t why_len)
+// The queues of a host port that is there: it has n.
+static int
+check_queues(
+	const struct emu_moods *m, unsigned int slot, unsigned int n, char *why, size_t why_len)
 {
-	for (unsigned int slot = 1; slot < EMU_SLOTS; slot++) {
+	char host[16];
+
+	emu_host_name(slot, host, sizeof(host));
+	for (unsigned int q = n; q < EMU_MAX_QUEUES; q++) {
+		bool rx = emu_has_queue(m->stall_rx[slot], q);
+
+		if (rx || emu_has_queue(m->stall_tx[slot], q))
+			return FAIL("stall: %s has %u %s, so no %s.%s%u", host, n,
+				n == 1 ? "queue" : "queues", host, rx ? "rx" : "tx", q);
+	}
+	return 0;
+}
+
+int
+emu_moods_check(const struct emu_moods *m, const struct emu_extent *is, char *why, size_t why_len)
+{
+	for (unsigned int slot = 0; slot < EMU_SLOTS; slot++) {
 		unsigned int n = emu_slot_number(slot);
 		bool wire = emu_slot_is_wire(slot);
+		unsigned int sides = wire ? is->wires : is->vfs;
 		char has[16];
 		int ret;
 
-		if (n < (wire ? wires : vfs))
+		if (n < sides) {
+			ret = check_queues(
+				m, slot, wire ? is->queues : is->rep_queues, why, why_len);
+			if (ret != 0)
+				return ret;
 			continue;
-		snprintf(has, sizeof(has), "%u %s", wire ? wires : vfs,
+		}
+		snprintf(has, sizeof(has), "%u %s", sides,
 			!wire        ? "VFs"
-			: wires == 1 ? "port"
+			: sides == 1 ? "port"
 				     : "ports");
 		ret = check_slot(m, slot, has, why, why_len);
 		if (ret != 0)

@@ -122,10 +122,18 @@ int emu_moods_set(
 // The i-th mood that is a number; NULL after the last.
 const char *emu_moods_number(const struct emu_moods *m, unsigned int i, uint32_t *value);
 
-// 0, or -EINVAL with a sentence in why when a list names a VF or a wire that a NIC with so many has
+// How many a NIC has of what lists name; a VF's queues are its user's, as many as that has.
+struct emu_extent {
+	uint16_t vfs;
+	uint16_t wires;
+	uint16_t queues; // of each PF
+	uint16_t rep_queues;
+};
+
+// 0, or -EINVAL with a sentence in why when a list names a VF, a wire or a queue that the NIC has
 // not.
 int emu_moods_check(
-	const struct emu_moods *m, uint16_t vfs, uint16_t wires, char *why, size_t why_len);
+	const struct emu_moods *m, const struct emu_extent *is, char *why, size_t why_len);
 
 enum emu_mood_list {
 	EMU_MOOD_REFUSE,

@@ -3,7 +3,8 @@
 uniform random order, a policy of 1000 five-tuple rules that the packets pass, then one output.
 --traffic adds others: flows by a Zipf law (exponent 1), frames of 64, 594 and 1514 bytes as 7 to 4
 to 1, captures in a loop (their first 128 bytes, the original length; all that is well formed and
-fits the MTU passes, at the cost of the same policy).
+fits the MTU passes, at the cost of the same policy), and `field`: one more rule, above the others,
+reads the packets' DSCP, so that flows are told apart by it too.
 Beside sluice: testpmd's io forwarding from the same source to the same sink (the floor) and, where
 it is installed, OVS-DPDK with the same rules, at the better of its tunings (EMC; SMC).
 
@@ -29,7 +30,7 @@ from sluice_harness import RpcError, short_dir  # noqa: E402
 FLOWS = [1, 1000, 10000, 100000, 1000000]
 MEMORY_MB = 3072
 CAPTURES = TOP.parent / 'shared' / 'data' / 'pcap'
-TRAFFIC = {'uniform': '', 'zipf': ',order=zipf', 'mix': ',size=mix'}
+TRAFFIC = {'uniform': '', 'zipf': ',order=zipf', 'mix': ',size=mix', 'field': ',dscp=10'}
 
 
 def say(*words):
@@ -42,7 +43,7 @@ def arguments():
     p.add_argument('--flows', metavar='N,..', default=','.join(map(str, FLOWS)),
                    help='numbers of flows (default %(default)s)')
     p.add_argument('--traffic', metavar='KIND,..', default='uniform',
-                   help='uniform, zipf, mix, captures (default %(default)s)')
+                   help='uniform, zipf, mix, field, captures (default %(default)s)')
     p.add_argument('--captures', metavar='DIR', type=pathlib.Path, default=CAPTURES,
                    help='where the captures are (default %(default)s)')
     p.add_argument('--rounds', type=int, default=5, metavar='N', help='default %(default)s')
@@ -59,7 +60,7 @@ def arguments():
         p.error('--flows: 1 to 10000000')
     a.traffic = a.traffic.split(',')
     if not set(a.traffic) <= {*TRAFFIC, 'captures'}:
-        p.error('--traffic: uniform, zipf, mix, captures')
+        p.error('--traffic: uniform, zipf, mix, field, captures')
     if a.rounds < 1 or not 0.05 <= a.seconds <= 60:
         p.error('--rounds is 1 or above, --seconds 0.05 to 60')
     return a

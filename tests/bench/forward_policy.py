@@ -11,9 +11,12 @@ def fields(rule):
     return f'10.{high}.{low}.0/24', f'172.{16 + high}.{low}.0/24', (0, 0x8000), 1000 + rule
 
 
-def sluice_rules(source, sink, all_else=False):
-    """`all_else`: what meets none of them passes too, for captures."""
+def sluice_rules(source, sink, all_else=False, field=False):
+    """`all_else`: what meets none of them passes too, for captures. `field`: one more rule above
+    them, which no packet meets, reads a field in which packets of one flow may differ."""
     out = []
+    if field:
+        out.append({'priority': 200, 'match': f'port={source} udp dscp=46', 'actions': 'drop'})
     if all_else:
         out.append({'priority': 1, 'match': f'port={source}', 'actions': f'output={sink}'})
     for rule in range(RULES):
@@ -24,8 +27,10 @@ def sluice_rules(source, sink, all_else=False):
     return out
 
 
-def openflow_rules(source, sink, all_else=False):
+def openflow_rules(source, sink, all_else=False, field=False):
     lines = []
+    if field:
+        lines.append(f'table=0,priority=200,in_port={source},udp,nw_tos={46 << 2},actions=drop')
     if all_else:
         lines.append(f'table=0,priority=1,in_port={source},actions=output:{sink}')
     for rule in range(RULES):

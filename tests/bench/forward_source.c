@@ -6,6 +6,7 @@
 //     size=64|mix         length of the frames; mix: 64, 594 and 1514 bytes as 7 to 4 to 1
 //     pcap=FILE           a capture (pcap, pcap.gz): without rate= it is all that comes, in a loop
 //     rate=N              packets a second of the flows (0: as many as are asked for)
+//     dscp=N              code point of the flows' packets (0)
 //     seed=N
 //
 // Problem: net_pcap with infinite_rx holds the whole capture in the receive pool, so its cost grows
@@ -313,7 +314,7 @@ static const struct eth_dev_ops source_ops = {
 };
 
 struct source_args {
-	uint64_t flows, seed, rate;
+	uint64_t flows, seed, dscp, rate;
 	bool zipf, mix, paced;
 	char pcap[256];
 };
@@ -345,6 +346,8 @@ take_arg(const char *key, const char *value, void *out)
 		return number_of(value, TRAFFIC_FLOWS_MAX, &a->flows);
 	if (strcmp(key, "seed") == 0)
 		return number_of(value, UINT64_MAX, &a->seed);
+	if (strcmp(key, "dscp") == 0)
+		return number_of(value, 63, &a->dscp);
 	if (strcmp(key, "order") == 0)
 		return either(value, "uniform", "zipf", &a->zipf);
 	if (strcmp(key, "size") == 0)
@@ -359,7 +362,8 @@ take_arg(const char *key, const char *value, void *out)
 static int
 parse_args(struct rte_vdev_device *vdev, struct source_args *a)
 {
-	static const char *const keys[] = {"flows", "seed", "order", "size", "rate", "pcap", NULL};
+	static const char *const keys[] = {
+		"flows", "seed", "dscp", "order", "size", "rate", "pcap", NULL};
 	const char *text = rte_vdev_device_args(vdev);
 	struct rte_kvargs *args;
 	int rc;
@@ -381,6 +385,7 @@ make_source(struct source *s, const struct source_args *a)
 	int rc;
 
 	traffic_start(&s->traffic, (uint32_t)a->flows, a->seed);
+	traffic_dscp(&s->traffic, (uint8_t)a->dscp);
 	s->traffic.mix = a->mix;
 	if (a->zipf && traffic_zipf(&s->traffic) != 0)
 		return -ENOMEM;
@@ -446,7 +451,8 @@ static struct rte_vdev_driver source_driver = {.probe = probe, .remove = take_aw
 
 RTE_PMD_REGISTER_VDEV(net_flowsource, source_driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_flowsource,
-	"flows=<1-65536000> order=uniform|zipf size=64|mix pcap=<file> rate=<pps> seed=<number>");
+	"flows=<1-65536000> order=uniform|zipf size=64|mix pcap=<file> rate=<pps> dscp=<0-63> "
+	"seed=<number>");
 
 static int
 add_number(struct rte_tel_data *d, const char *name, uint64_t value)

@@ -68,17 +68,28 @@ path_device(struct path *p, const char *name, const char *args, uint16_t queues)
 	return port;
 }
 
+static void
+add_rule(struct path *p, uint32_t id, int32_t priority, const char *match, const char *actions)
+{
+	struct rules_entry e = {.id = id, .priority = priority};
+	struct sl_err err;
+
+	sl_err_init(&err);
+	if (flow_match_parse(match, NULL, &e.match, &err) != 0 ||
+		flow_actions_parse(actions, NULL, &e.actions, &err) != 0 ||
+		rules_add(p->rules, &e, &err) != 0)
+		path_die("%s: %s", match, err.text);
+}
+
 // As tests/bench/forward_policy.py.
 static void
-add_rules(struct path *p, const char *actions)
+add_rules(struct path *p, const struct path_conf *conf)
 {
-	struct rules_entry e;
-	struct sl_err err;
+	const char *actions = conf->actions != NULL ? conf->actions : "output=1";
 	char match[160];
 	uint32_t r;
 
-	sl_err_init(&err);
-	p->rules = rules_new(PATH_RULES);
+	p->rules = rules_new(PATH_RULES + 1);
 	if (p->rules == NULL)
 		path_die("out of memory");
 	for (r = 0; r < PATH_RULES; r++) {
@@ -86,14 +97,10 @@ add_rules(struct path *p, const char *actions)
 			"port=%u udp ip_src=10.%u.%u.0/24 ip_dst=172.%u.%u.0/24 sport=0/0x8000 "
 			"dport=%u",
 			PATH_IN, r >> 8, r & 255, 16 + (r >> 8), r & 255, 1000 + r);
-		memset(&e, 0, sizeof(e));
-		e.id = r;
-		e.priority = 100;
-		if (flow_match_parse(match, NULL, &e.match, &err) != 0 ||
-			flow_actions_parse(actions, NULL, &e.actions, &err) != 0 ||
-			rules_add(p->rules, &e, &err) != 0)
-			path_die("%s: %s", match, err.text);
+		add_rule(p, r, 100, match, actions);
 	}
+	if (conf->above != NULL)
+		add_rule(p, PATH_RULES, 200, conf->above, "drop");
 	p->set = rules_commit(p->rules);
 	p->macs = dp_mac_table_new(NULL, 0, 7);
 	if (p->set == NULL || p->macs == NULL)
@@ -111,7 +118,7 @@ make_snapshot(struct path *p, const struct path_conf *conf)
 		.n_switches = 1,
 		.n_workers = 1,
 		.n_classes = 1,
-		.report_rate = UINT32_MAX,
+		.report_rate = conf->candidates ? 1 : UINT32_MAX,
 		.lanes = p->lanes};
 	for (i = 0; i < PATH_PORTS; i++) {
 		p->vport[i] =
@@ -123,7 +130,7 @@ make_snapshot(struct path *p, const struct path_conf *conf)
 		.fields = rules_set_fields(p->set),
 		.rules = p->set,
 		.macs = p->macs,
-		.max_rules = PATH_RULES,
+		.max_rules = PATH_RULES + 1,
 		.n_vports = PATH_PORTS,
 		.vports = p->members};
 	p->rxq =
@@ -147,16 +154,18 @@ path_begin(struct path *p, const struct path_conf *conf)
 	sl_err_init(&err);
 	if (dp_new(&cfg, &p->dp, &err) != 0)
 		path_die("%s", err.text);
-	add_rules(p, conf->actions != NULL ? conf->actions : "output=1");
+	add_rules(p, conf);
 	for (i = 0; i < PATH_PORTS; i++) {
 		if (dp_port_ethdev(p->ethdev[i], queues, queues, &p->port[i]) != 0)
 			path_die("out of memory");
 		p->port[i]->index = i;
 		p->port[i]->vport = i;
+		if (conf->candidates && i == PATH_IN)
+			p->port[i]->nic = 0;
 		if (dp_port_attach(p->port[i], 1, &class, 1, 0) != 0)
 			path_die("out of memory");
 	}
-	if (dp_rule_counts_new(p->dp, 0, PATH_RULES) != 0)
+	if (dp_rule_counts_new(p->dp, 0, PATH_RULES + 1) != 0)
 		path_die("out of memory");
 	make_snapshot(p, conf);
 	p->worker = p->dp->worker[0];

@@ -14,7 +14,7 @@
 // one switch with two ports on ethdevs, the 1000 rules of forward_policy.py. Whatever cannot be
 // made ends the program with a sentence. Thread safety: owner thread only.
 
-#define PATH_RULES 1000
+#define PATH_RULES 1000 // and one above them
 #define PATH_POOL 16383
 #define PATH_DESCRIPTORS 512
 
@@ -39,6 +39,8 @@ struct path {
 struct path_conf {
 	uint32_t flows;        // entries of the cache
 	const char *actions;   // of the rules, NULL: output=1
+	const char *above;     // match of one more rule, above the others, that drops; NULL: none
+	bool candidates;       // the receiving port is a NIC's, and each flow wants its hardware
 	enum dp_rxq_kind kind; // of the queue that is polled
 	uint16_t queue;        // its number, and one less than the queues of each port
 };

@@ -8,6 +8,7 @@
 
 #define ORDER (1u << 22) // draws of a Zipf order: 16 MB, read one after the other
 #define LONGEST 1518     // of a captured frame: 1500 bytes, Ethernet and one tag
+#define TOS_AT 15
 #define RECORD_MAX (1u << 20)
 
 void
@@ -24,6 +25,13 @@ traffic_start(struct traffic *t, uint32_t flows, uint64_t seed)
 	memcpy(frame, head, sizeof(head));
 	memcpy(t->head, frame, sizeof(frame));
 	t->sum = 0x4500 + 1 + (64 << 8 | 17);
+}
+
+void
+traffic_dscp(struct traffic *t, uint8_t dscp)
+{
+	memcpy((uint8_t *)t->head + TOS_AT, &(uint8_t){(uint8_t)(dscp << 2)}, 1);
+	t->sum += (uint32_t)dscp << 2;
 }
 
 // The first flow at which the sum of all before it and its own reaches the point.

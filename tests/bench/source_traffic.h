@@ -50,6 +50,8 @@ struct traffic {
 
 // flows from 1 to TRAFFIC_FLOWS_MAX, drawn uniformly.
 void traffic_start(struct traffic *t, uint32_t flows, uint64_t seed);
+// All flows' packets have this code point, 0 to 63 (0 at first).
+void traffic_dscp(struct traffic *t, uint8_t dscp);
 // Flows by a Zipf law with exponent 1 instead. 0 or -ENOMEM.
 int traffic_zipf(struct traffic *t);
 // pcap or pcap.gz. Frames longer than 1518 bytes and cut to less than an Ethernet header are left

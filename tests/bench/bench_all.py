@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs every benchmark, one after the other, and writes to --out: NAME.json with the figures and
-what they were taken on, NAME.svg with a picture (bars), index.json with all of it. Needs about 15
-minutes on a quiet machine; what fails is told and does not keep the others from running."""
+what they were taken on, NAME.svg with a picture (some have several, NAME-WHAT.svg), index.json with
+all of it. What fails is told and does not keep the others from running. `scripts/bench figures DIR`
+takes the results over into the README."""
 import argparse
 import json
 import os
@@ -17,83 +18,16 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / 'tests' / 'support'), str(pathlib.Path(__file__).parent)]
 
 from sluice_harness.proc import die_with_parent  # noqa: E402
-from svg import chart  # noqa: E402
+from pictures import PICTURES  # noqa: E402
 
 DATA = TOP.parent / 'shared' / 'data'
-SWITCHES = ['floor', 'OVS-DPDK', 'sluice']
-
-
-def forward_bars(rows):
-    return [(r['traffic'] if r['flows'] is None else
-             f'{r["flows"]:,}' + ('' if r['traffic'] == 'uniform' else f' {r["traffic"]}'),
-             [r['floor'], r['ovs'], r['sluice']]) for r in rows]
-
-
-def churn_bars(rows):
-    names = list(dict.fromkeys(r['phase'] for r in rows))
-    of = {(r['program'], r['phase']): 100 * r['kept'] for r in rows}
-    return [(n, [of.get(('ovs', n)), of.get(('sluice', n))]) for n in names]
-
-
-def over_io(rows):
-    return [(f'{r["flows"]:,}', [r['floor'], r['sluice']]) for r in rows]
-
-
-# name: (arguments, title, unit, series, bars of the rows, note)
-BENCHES = {
-    'forward': (['--traffic', 'uniform,zipf,mix,captures'], 'Forwarding under 1000 rules',
-                'cycles a packet, fewer is better', SWITCHES, forward_bars,
-                'by flows; floor: receive and transmit with nothing between'),
-    'lane': ([], 'A queue with a fixed meaning', 'cycles a packet, fewer is better',
-             ['floor', 'sluice'],
-             lambda rows: [(f'{r["queue"]}, {r["flows"]}', [r['floor'], r['sluice']])
-                           for r in rows], 'emulated NIC included in both'),
-    'churn': ([], 'What 100,000 established flows keep', '% of their packets',
-              ['OVS-DPDK', 'sluice'], churn_bars,
-              'new: 200,000 new flows a second; flood, vary: a spoofed SYN flood'),
-    'vhost': ([], 'VM to VM over vhost-user', 'cycles a packet, fewer is better', SWITCHES,
-              lambda rows: [(r['options'], [r['floor'], r['ovs'], r['sluice']]) for r in rows],
-              'by virtio options of the guests'),
-    'scale': ([], 'Workers', 'Mpps, more is better', ['sluice'],
-              lambda rows: [(f'{r["workers"]}', [r['mpps']]) for r in rows], ''),
-    'path': ([], 'The packet path in one process', 'cycles a packet, fewer is better',
-             ['floor', 'sluice'], over_io, 'by flows'),
-    'cache': ([], 'The flow cache alone', 'cycles a look-up, fewer is better',
-              ['look-up', 'parse and look-up'],
-              lambda rows: [(f'{r["flows"]:,}', [r['lookup'], r['parse_lookup']]) for r in rows],
-              'by flows'),
-    'classify': ([], 'The rule engine, ClassBench sets', 'cycles a look-up, fewer is better',
-                 ['rte_acl', 'sluice'],
-                 lambda rows: [(r['set'], [r['rte_acl_cycles'], r['cycles_per_lookup']])
-                               for r in rows], 'no bar: rte_acl did not build'),
-    'emunic': ([], 'The emulated NIC', 'Mpps of one core, more is better', ['packets'],
-               lambda rows: [(f'{r["rules"]:,} rules', [r['mpps']]) for r in rows], ''),
-    'placement': ([], 'Bytes that the NIC handles', 'share', ['endless table', 'first come',
-                                                             'sluice'],
-                  lambda rows: [(f'{r["pcap"].split(".")[0][:16]} x{r["speed"]:g} {r["entries"]}',
-                                 [r['share']['endless'], r['share']['first_come'],
-                                  r['share']['sluice']]) for r in rows if 'share' in r], ''),
-    'queues': ([], 'Eight flows on four queues', 'purity of the queues', ['sluice'],
-               lambda rows: [(f'{r["mode"]} {r["policy"]}', [r['purity']]) for r in rows], ''),
-    'wake': ([], 'How long a packet waits for a worker', 'microseconds, fewer is better',
-             ['median', '99 of 100'],
-             lambda rows: [(r['worker'], [r['us_p50'], r['us_p99']]) for r in rows], ''),
-    'failover': ([], 'A NIC of 5,000 insertions a second takes over',
-                 'share of the bytes that are in hardware again',
-                 ['sluice', 'the heaviest first'],
-                 lambda rows: [(f'{r["ms"]:,} ms', [r['share'], r['of_heaviest']])
-                               for r in rows[0]['slow']['over_time']],
-                 'by the time since the link was lost; 10,000 flows by a Zipf law'),
-    'install': ([], 'From the first packet of a heavy flow to its rule',
-                'ms, fewer is better', ['sluice'],
-                lambda rows: [(name, [rows[0][f'{key}_ms']]) for name, key in
-                              (('median', 'p50'), ('99 of 100', 'p99'), ('slowest', 'max'))],
-                'the NIC takes 1 ms for an insertion'),
-    'instructions': ([], 'Instructions of each stage', 'a packet, fewer is better',
-                     ['baseline', 'now'],
-                     lambda rows: [(r['stage'], [r['baseline'], r['instructions']])
-                                   for r in rows], 'callgrind, without AVX-512'),
-}
+# Arguments beside --json; all but the classification sets and captures (commands()).
+ARGUMENTS = {'forward': ['--traffic', 'uniform,zipf,mix,field,captures']}
+QUICK = {'forward': ['--rounds', '1', '--flows', '1000', '--seconds', '0.1', '--traffic',
+                     'uniform,zipf,mix,field'],
+         'churn': ['--rounds', '1', '--seconds', '1'], 'vhost': ['--rounds', '1'],
+         'scale': ['--rounds', '1'], 'path': ['--rounds', '100'], 'lane': ['--rounds', '200'],
+         'wake': ['--packets', '500']}
 
 
 def say(*words):
@@ -104,14 +38,14 @@ def arguments():
     p = argparse.ArgumentParser(prog='scripts/bench all', description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--out', type=pathlib.Path, required=True, metavar='DIR')
-    p.add_argument('--only', metavar='NAME,..', help='of ' + ', '.join(BENCHES))
+    p.add_argument('--only', metavar='NAME,..', help='of ' + ', '.join(PICTURES))
     p.add_argument('--quick', action='store_true', help='one round of each: to see that all runs')
     p.add_argument('--json', action='store_true', help='print index.json too')
     a = p.parse_args()
-    a.only = a.only.split(',') if a.only else list(BENCHES)
-    unknown = [n for n in a.only if n not in BENCHES]
+    a.only = a.only.split(',') if a.only else list(PICTURES)
+    unknown = [n for n in a.only if n not in PICTURES]
     if unknown:
-        p.error(f'--only: there is no {unknown[0]}: ' + ', '.join(BENCHES))
+        p.error(f'--only: there is no {unknown[0]}: ' + ', '.join(PICTURES))
     return a
 
 
@@ -134,22 +68,24 @@ def machine():
             'load': round(os.getloadavg()[0], 2), 'time': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
 
 
+def rules_of(headers):
+    """The set that headers (SET.hdr.gz) are for: SET.gz or SET."""
+    plain = headers.with_name(headers.name.split('.')[0])
+    return plain if plain.is_file() else plain.with_suffix('.gz')
+
+
 def commands(name, quick):
     """The command lines of one benchmark: classify has one for each rule set."""
     bench = [str(TOP / 'scripts' / 'bench'), name, '--json']
     if name == 'instructions':
         return [([str(TOP / 'scripts' / 'check-instructions'), '--json'], {})]
     if name == 'classify':
-        sets = sorted((DATA / 'rules').glob('*_10k.gz')) if DATA.is_dir() else []
-        return [(bench + ['--rules', str(s), '--headers', str(s)[:-3] + '.hdr.gz'],
-                 {'set': s.name[:-3]}) for s in (sets[:2] if quick else sets)]
+        headers = sorted((DATA / 'rules').glob('*.hdr.gz')) if DATA.is_dir() else []
+        return [(bench + ['--rules', str(rules_of(h)), '--headers', str(h)],
+                 {'set': h.name.split('.')[0]}) for h in (headers[:4] if quick else headers)]
     if name == 'placement':
         return [(bench + ['--all', str(DATA / 'pcap')], {})] if DATA.is_dir() else []
-    if quick and name in ('forward', 'churn', 'vhost', 'scale'):
-        bench += ['--rounds', '1']
-    if quick and name == 'forward':
-        return [(bench + ['--flows', '1000', '--seconds', '0.1', '--traffic', 'uniform,zipf'], {})]
-    return [(bench + BENCHES[name][0], {})]
+    return [(bench + (QUICK if quick else ARGUMENTS).get(name, []), {})]
 
 
 def rows_of(text):
@@ -179,7 +115,6 @@ def main():
     a.out.mkdir(parents=True, exist_ok=True)
     about = machine()
     index, wrong = {'machine': about, 'benches': {}}, 0
-    note = f'{about["cpu"]}, {about["cpus"]} CPUs, kernel {about["kernel"]}, DPDK {about["dpdk"]}'
     for i, name in enumerate(a.only, 1):
         start = time.monotonic()
         say(f'[{i}/{len(a.only)}] {name}')
@@ -190,10 +125,10 @@ def main():
         out = {'bench': name, 'machine': about, 'seconds': took, 'fault': fault, 'rows': rows}
         index['benches'][name] = out
         (a.out / f'{name}.json').write_text(json.dumps(out, indent=1) + '\n')
-        if rows and BENCHES[name][4]:
-            _, title, unit, series, bars, words = BENCHES[name]
-            (a.out / f'{name}.svg').write_text(chart(
-                title, unit, series, bars(rows), f'{words}{"; " if words else ""}{note}'))
+        for picture in PICTURES[name] if rows else []:
+            drawn = picture.draw(rows, about)
+            if drawn:
+                (a.out / f'{picture.name}.svg').write_text(drawn)
     (a.out / 'index.json').write_text(json.dumps(index, indent=1) + '\n')
     if a.json:
         print(json.dumps(index))

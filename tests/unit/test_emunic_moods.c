@@ -538,6 +538,8 @@ test_wrong(void **state)
 	plug(0);
 	assert_refused("", "expected KEY=VALUE");
 	assert_refused("capacity", "'capacity': expected KEY=VALUE");
+	assert_refused("loss=1,", "'': expected KEY=VALUE");
+	assert_refused("loss=1,late=2,loss=1", "loss is given twice");
 	assert_refused("capacity=3,nonsense=1", "unknown mood 'nonsense'");
 	assert_refused("masks=3,capacity=0", "capacity=0: expected a number from 1 to 1048576");
 	assert_refused("fail_errno=0", "expected a number from 1 to 133");

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_string_fns.h>
 #include "assign/groups.h"
 #include "mood/telemetry.h"
 
@@ -28,17 +27,6 @@ struct place {
 	char port[8];
 };
 
-static int
-refuse(struct rte_tel_data *d, const char *why)
-{
-	char text[RTE_TEL_MAX_STRING_LEN];
-
-	rte_strscpy(text, why, sizeof(text));
-	rte_tel_data_start_dict(d);
-	rte_tel_data_add_dict_string(d, "error", text);
-	return 0;
-}
-
 // Takes "key=VALUE" off the front of *at. False when something else is there.
 static bool
 take(const char **at, const char *key, char *value, size_t len)
@@ -52,24 +40,6 @@ take(const char **at, const char *key, char *value, size_t len)
 	*at += k + 1 + n;
 	*at += **at == ',';
 	return true;
-}
-
-static struct emu_nic *
-find_nic(const char **at, struct rte_tel_data *d)
-{
-	char name[RTE_ETH_NAME_MAX_LEN];
-	uint16_t id;
-
-	if (*at == NULL || !take(at, "nic", name, sizeof(name))) {
-		refuse(d, "expected nic=NAME first");
-		return NULL;
-	}
-	if (rte_eth_dev_get_port_by_name(name, &id) != 0 || !emu_is_port(&rte_eth_devices[id]) ||
-		((struct emu_port *)rte_eth_devices[id].data->dev_private)->nic == NULL) {
-		refuse(d, "there is no such emulated NIC (/emunic/list has all)");
-		return NULL;
-	}
-	return ((struct emu_port *)rte_eth_devices[id].data->dev_private)->nic;
 }
 
 static bool
@@ -87,22 +57,27 @@ find_group(struct emu_nic *nic, const char **at, struct place *out, struct rte_t
 {
 	char port[8] = "pf", group[8];
 	unsigned int slot = 0, index = 0, number;
+	const char *rest;
 
 	take(at, "port", port, sizeof(port));
 	while (index < nic->n_sides && emu_host_slot(port, &slot) &&
 		emu_slot_of(index, nic->args.vfs) != slot)
 		index++;
 	if (!emu_host_slot(port, &slot) || index == nic->n_sides) {
-		refuse(d, "expected port=pf, port=pfK or port=repN, of those that the NIC has");
+		emu_tel_refuse(
+			d, "port=%s: expected pf, pfK or repN, of those that the NIC has", port);
 		return false;
 	}
+	rest = *at;
 	if (!take(at, "group", group, sizeof(group)) ||
 		!small_number(group, RTE_PMD_EMUNIC_GROUPS, &number)) {
-		refuse(d, "expected nic=NAME[,port=P],group=G with G from 0 to 63");
+		emu_tel_refuse(d,
+			"expected nic=NAME[,port=P],group=G with G from 0 to 63, not \"%.40s\"",
+			rest);
 		return false;
 	}
 	if (nic->ports[index] == NULL) {
-		refuse(d, "the NIC has no such representor");
+		emu_tel_refuse(d, "the NIC has no %s", port);
 		return false;
 	}
 	out->port_id = nic->ports[index]->dev->data->port_id;
@@ -303,12 +278,13 @@ add_figures(char *text, struct rte_tel_data *d)
 static int
 tel_groups(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-	struct emu_nic *nic = find_nic(&params, d);
+	uint16_t port_id;
+	struct emu_nic *nic = emu_tel_nic(&params, &port_id, d);
 
 	if (nic == NULL)
 		return 0;
 	if (params[0] != '\0')
-		return refuse(d, "expected nic=NAME and no more");
+		return emu_tel_refuse(d, "expected nic=NAME and no more, not \"%.48s\"", params);
 	rte_tel_data_start_dict(d);
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
 		for (uint16_t g = 0; nic->ports[i] != NULL && g < RTE_PMD_EMUNIC_GROUPS; g++) {
@@ -333,7 +309,8 @@ tel_groups(const char *cmd, const char *params, struct rte_tel_data *d)
 static int
 tel_group(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-	struct emu_nic *nic = find_nic(&params, d);
+	uint16_t port_id;
+	struct emu_nic *nic = emu_tel_nic(&params, &port_id, d);
 	struct rte_pmd_emunic_group group;
 	struct emu_assign_conf conf;
 	struct place p;
@@ -342,9 +319,11 @@ tel_group(const char *cmd, const char *params, struct rte_tel_data *d)
 	if (nic == NULL || !find_group(nic, &params, &p, d))
 		return 0;
 	if (params[0] != '\0')
-		return refuse(d, "expected nic=NAME[,port=P],group=G and no more");
+		return emu_tel_refuse(
+			d, "expected nic=NAME[,port=P],group=G and no more, not \"%.32s\"", params);
 	if (rte_pmd_emunic_group_get(p.port_id, p.group, &group) != 0)
-		return refuse(d, "the port has no such group (/emunic/groups has all)");
+		return emu_tel_refuse(
+			d, "%s has no group %u (/emunic/groups has all)", p.port, p.group);
 	emu_assign_defaults(&conf);
 	emu_assign_parse(&conf, group.text, why, sizeof(why));
 	rte_tel_data_start_dict(d);
@@ -369,30 +348,33 @@ done(struct rte_tel_data *d, const struct place *p)
 static int
 tel_set(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-	struct emu_nic *nic = find_nic(&params, d);
+	uint16_t port_id;
+	struct emu_nic *nic = emu_tel_nic(&params, &port_id, d);
 	struct place p;
 	char why[256];
 
 	if (nic == NULL || !find_group(nic, &params, &p, d))
 		return 0;
 	if (rte_pmd_emunic_group_set(p.port_id, p.group, params, why, sizeof(why)) != 0)
-		return refuse(d, why);
+		return emu_tel_refuse(d, "%s", why);
 	return done(d, &p);
 }
 
 static int
 tel_del(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-	struct emu_nic *nic = find_nic(&params, d);
+	uint16_t port_id;
+	struct emu_nic *nic = emu_tel_nic(&params, &port_id, d);
 	struct place p;
 	char why[256];
 
 	if (nic == NULL || !find_group(nic, &params, &p, d))
 		return 0;
 	if (params[0] != '\0')
-		return refuse(d, "expected nic=NAME[,port=P],group=G and no more");
+		return emu_tel_refuse(
+			d, "expected nic=NAME[,port=P],group=G and no more, not \"%.32s\"", params);
 	if (rte_pmd_emunic_group_del(p.port_id, p.group, why, sizeof(why)) != 0)
-		return refuse(d, why);
+		return emu_tel_refuse(d, "%s", why);
 	return done(d, &p);
 }
 

@@ -19,25 +19,41 @@ emu_nic_read_counters(struct emu_nic *nic)
 		nic->reading = rte_get_tsc_cycles() / period;
 }
 
-// Reads "key=value,..." into m; text is written to.
+// Whether the key is one of those that were read up to here.
+static bool
+was_read(const char *text, const char *here, const char *key)
+{
+	const char *at = text;
+
+	while (at < here) {
+		if (strcmp(at, key) == 0)
+			return true;
+		at += strlen(at) + 1; // its value
+		at += strlen(at) + 1;
+	}
+	return false;
+}
+
+// Reads "key=value,..." into m; text is written to: its entries become strings of their own, and
+// so do key and value of those that were read.
 static int
 read_moods(struct emu_moods *m, char *text, char *why, size_t why_len)
 {
-	char *at = NULL;
+	char *at = text, *key;
 
-	if (text[0] == '\0') {
-		snprintf(why, why_len, "expected KEY=VALUE");
-		return -EINVAL;
-	}
-	for (char *key = strtok_r(text, ",", &at); key != NULL; key = strtok_r(NULL, ",", &at)) {
+	while ((key = strsep(&at, ",")) != NULL) {
 		char *value = strchr(key, '=');
 		int ret;
 
-		if (value == NULL) {
+		if (value == NULL || value == key) {
 			snprintf(why, why_len, "'%s': expected KEY=VALUE", key);
 			return -EINVAL;
 		}
 		*value++ = '\0';
+		if (was_read(text, key, key)) {
+			snprintf(why, why_len, "%s is given twice", key);
+			return -EINVAL;
+		}
 		ret = emu_moods_set(m, key, value, why, why_len);
 		if (ret == -ENOENT)
 			snprintf(why, why_len, "unknown mood '%s' (expected: %s)", key,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,9 +81,51 @@ first_port(const char *name)
 	return RTE_MAX_ETHPORTS;
 }
 
+int
+emu_tel_refuse(struct rte_tel_data *d, const char *fmt, ...)
+{
+	char text[RTE_TEL_MAX_STRING_LEN];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	// DPDK 22.11 writes control characters as no JSON does.
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
+			*c = '?';
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "error", text);
+	return 0;
+}
+
+struct emu_nic *
+emu_tel_nic(const char **params, uint16_t *port_id, struct rte_tel_data *d)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+	const char *at = *params;
+	size_t n;
+
+	if (at == NULL || strncmp(at, "nic=", 4) != 0) {
+		emu_tel_refuse(d, "expected nic=NAME first, not \"%.48s\"", at != NULL ? at : "");
+		return NULL;
+	}
+	n = strcspn(at + 4, ",");
+	snprintf(name, sizeof(name), "%.*s", (int)RTE_MIN(n, sizeof(name)), at + 4);
+	*params = at[4 + n] == ',' ? at + 5 + n : at + 4 + n;
+	*port_id = first_port(name);
+	if (*port_id == RTE_MAX_ETHPORTS) {
+		emu_tel_refuse(d, "there is no emulated NIC \"%s\" (/emunic/list has all)", name);
+		return NULL;
+	}
+	return nic_of(*port_id);
+}
+
 static int
 tel_list(const char *cmd, const char *params, struct rte_tel_data *d)
 {
+	if (params != NULL && params[0] != '\0')
+		return emu_tel_refuse(d, "expected no parameters, not \"%.64s\"", params);
 	rte_tel_data_start_array(d, RTE_TEL_STRING_VAL);
 	for (uint16_t id = 0; id < RTE_MAX_ETHPORTS; id++) {
 		const struct emu_nic *nic = nic_of(id);
@@ -93,47 +136,15 @@ tel_list(const char *cmd, const char *params, struct rte_tel_data *d)
 	return 0;
 }
 
-static int
-refuse(struct rte_tel_data *d, const char *why)
-{
-	rte_tel_data_start_dict(d);
-	rte_tel_data_add_dict_string(d, "error", why);
-	return 0;
-}
-
-// Finds the NIC that params name in nic=, and what follows it. NULL after d has the error.
-static struct emu_nic *
-find_nic(const char *params, const char **rest, uint16_t *port_id, struct rte_tel_data *d)
-{
-	char name[RTE_ETH_NAME_MAX_LEN], why[128];
-	size_t n;
-
-	if (params == NULL || strncmp(params, "nic=", 4) != 0) {
-		refuse(d, "expected nic=NAME first");
-		return NULL;
-	}
-	n = strcspn(params + 4, ",");
-	snprintf(name, sizeof(name), "%.*s", (int)RTE_MIN(n, sizeof(name)), params + 4);
-	*rest = params[4 + n] == ',' ? params + 5 + n : params + 4 + n;
-	*port_id = first_port(name);
-	if (*port_id == RTE_MAX_ETHPORTS) {
-		snprintf(why, sizeof(why), "there is no emulated NIC \"%s\" (/emunic/list has all)",
-			name);
-		refuse(d, why);
-		return NULL;
-	}
-	return nic_of(*port_id);
-}
-
 // Splits "side=NAME,BACKEND". NULL after d has the error.
 static struct emu_side *
 find_side(struct emu_nic *nic, const char *rest, const char **backend, struct rte_tel_data *d)
 {
 	size_t n = strncmp(rest, "side=", 5) == 0 ? strcspn(rest + 5, ",") : 0;
-	char why[128];
 
 	if (n == 0 || rest[5 + n] != ',') {
-		refuse(d, "expected nic=NAME,side=SIDE,[KIND,key=value,...]");
+		emu_tel_refuse(
+			d, "expected nic=NAME,side=SIDE,[KIND,key=value,...], not \"%.40s\"", rest);
 		return NULL;
 	}
 	for (uint16_t i = 0; i < nic->n_sides; i++) {
@@ -144,29 +155,27 @@ find_side(struct emu_nic *nic, const char *rest, const char **backend, struct rt
 			return &nic->sides[i];
 		}
 	}
-	snprintf(why, sizeof(why),
-		"the NIC has no side \"%.*s\", only wire, %u of wireK and %u of vfN",
+	emu_tel_refuse(d, "the NIC has no side \"%.*s\", only wire, %u of wireK and %u of vfN",
 		(int)RTE_MIN(n, 32U), rest + 5, nic->args.ports - 1U, nic->args.vfs);
-	refuse(d, why);
 	return NULL;
 }
 
 static int
 tel_swap(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-	const char *rest, *backend;
 	struct emu_side *side;
+	const char *backend;
 	struct emu_nic *nic;
 	uint16_t port_id;
-	char why[RTE_TEL_MAX_STRING_LEN];
+	char why[256];
 
-	nic = find_nic(params, &rest, &port_id, d);
-	side = nic == NULL ? NULL : find_side(nic, rest, &backend, d);
+	nic = emu_tel_nic(&params, &port_id, d);
+	side = nic == NULL ? NULL : find_side(nic, params, &backend, d);
 	if (side == NULL)
 		return 0;
 	if (emu_nic_set_backend(nic, side, backend[0] != '\0' ? backend : NULL, why, sizeof(why)) !=
 		0)
-		return refuse(d, why);
+		return emu_tel_refuse(d, "%s", why);
 	rte_tel_data_start_dict(d);
 	rte_tel_data_add_dict_string(d, "side", side->name);
 	return 0;
@@ -193,16 +202,16 @@ static int
 tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	uint32_t n_rules, n_transfer, n_masks, n_groups, value;
-	const char *rest, *name;
 	struct emu_moods moods;
+	const char *name;
 	struct emu_nic *nic;
 	uint16_t port_id;
 
-	nic = find_nic(params, &rest, &port_id, d);
+	nic = emu_tel_nic(&params, &port_id, d);
 	if (nic == NULL)
 		return 0;
-	if (rest[0] != '\0')
-		return refuse(d, "expected nic=NAME and no more");
+	if (params[0] != '\0')
+		return emu_tel_refuse(d, "expected nic=NAME and no more, not \"%.48s\"", params);
 	emu_gate_enter(&nic->gate);
 	moods = nic->moods;
 	n_rules = nic->rules.n_rules;
@@ -234,17 +243,14 @@ static int
 tel_set(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	struct emu_nic *nic;
-	const char *rest;
 	uint16_t port_id;
 	char why[1024];
 
-	nic = find_nic(params, &rest, &port_id, d);
+	nic = emu_tel_nic(&params, &port_id, d);
 	if (nic == NULL)
 		return 0;
-	if (rte_pmd_emunic_set(port_id, rest, why, sizeof(why)) != 0) {
-		why[RTE_TEL_MAX_STRING_LEN - 1] = '\0';
-		return refuse(d, why);
-	}
+	if (rte_pmd_emunic_set(port_id, params, why, sizeof(why)) != 0)
+		return emu_tel_refuse(d, "%s", why);
 	rte_tel_data_start_dict(d);
 	rte_tel_data_add_dict_string(d, "nic", nic->name);
 	return 0;
@@ -266,23 +272,20 @@ add_queues(struct rte_tel_data *d, const uint16_t *queues, uint16_t n)
 static int
 tel_vf(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-	char why[128], types[32], text[2 * EMU_RSS_KEY_LEN + 1];
+	char types[32], text[2 * EMU_RSS_KEY_LEN + 1];
 	uint16_t port_id, n, queues[EMU_VF_RETA];
 	uint8_t key[EMU_RSS_KEY_LEN];
 	uint32_t vf = UINT32_MAX;
 	const struct emu_side *side;
-	const char *rest;
 	struct emu_nic *nic;
 	uint64_t bits;
 
-	nic = find_nic(params, &rest, &port_id, d);
+	nic = emu_tel_nic(&params, &port_id, d);
 	if (nic == NULL)
 		return 0;
-	if (strncmp(rest, "vf=", 3) != 0 || !emu_name_number(rest + 3, nic->args.vfs, &vf)) {
-		snprintf(why, sizeof(why), "expected nic=NAME,vf=N with N below %u, not \"%.32s\"",
-			nic->args.vfs, rest);
-		return refuse(d, why);
-	}
+	if (strncmp(params, "vf=", 3) != 0 || !emu_name_number(params + 3, nic->args.vfs, &vf))
+		return emu_tel_refuse(d, "expected nic=NAME,vf=N with N below %u, not \"%.32s\"",
+			nic->args.vfs, params);
 	side = &nic->sides[1 + vf];
 	emu_vf_rss_get(nic, side, &bits, key);
 	n = emu_vf_reta_get(nic, side, queues);

@@ -116,7 +116,7 @@ def test_queue_group(holder, prefix):
         prefix, f'/emunic/group_set,{nic},group=1,queues=1-4',
         f'/emunic/group_set,{nic},group=1,queues=1-3,heavy=2000,light=500,exclusive_max=1',
         f'/emunic/group,{nic},group=2')
-    assert 'queues 0 to 3' in refused['error'] and 'no such group' in missing['error']
+    assert 'queues 0 to 3' in refused['error'] and 'pf has no group 2' in missing['error']
     assert made == {'port': 'pf', 'group': 1}, made
     rule = 'ingress pattern eth / end actions queue index'
     before = len(t.proc.text())

@@ -285,7 +285,7 @@ add_chunk(const char *text, size_t len, void *line)
 }
 
 static int
-call_once(struct ctl_client *c, const char *method, json_t *params, uint64_t deadline,
+one_call(struct ctl_client *c, const char *method, json_t *params, uint64_t deadline,
 	json_t **result, struct sl_err *err)
 {
 	int64_t id = ++c->next_id;
@@ -360,7 +360,7 @@ ctl_client_call(struct ctl_client *c, const char *method, json_t *params, int ti
 		until = deadline;
 	do {
 		sl_err_init(err);
-		ret = call_once(c, method, params, deadline, result, err);
+		ret = one_call(c, method, params, deadline, result, err);
 	} while (ret != 0 && try_again(c, until));
 	return ret;
 }

@@ -128,6 +128,8 @@ def config(directory):
         'nics': [{'name': 'nic0', 'dev': device, 'queues': NIC_QUEUES,
                   'default_queues': NIC_DEFAULT, 'vf_queues': 2, 'vf_default_queues': 1,
                   'vfs': 2}],
+        # The rules below would be in the NIC before a packet comes: here single flows are shown.
+        'offload': {'rules_ahead': 0},
         'vms': [{'name': f'vm{n + 1}'} for n in range(4)],
         'switches': [{'name': 'sw0', 'id': 1, 'ports': ports, 'rules': rules()}],
     }

@@ -185,10 +185,11 @@ static const struct field offload_fields[] = {
 		.dflt = "600",
 		.help = "the key of the tags of misses that go through a VM is replaced after this"},
 	{"rules_ahead", FIELD_UINT, AT(config_offload, rules_ahead), .min = 0, .max = 65536,
-		.dflt = "0",
-		.help = "entries of each NIC that rules of the switch may take ahead of traffic, "
-			"with what has to cover the rules above them; 0: none, flows are placed "
-			"one by one"},
+		.dflt = "256",
+		.help = "most entries of each NIC that rules of the switch may take ahead of traffic, "
+			"with what has to cover the rules above them, and at most half of "
+			"`rule_limit`; when the table is full, only rules that carry more with "
+			"them than single flows would; 0: none, flows are placed one by one"},
 	{"policy", FIELD_LIST, .list = &policy_list, .object = &policy_type,
 		.help = "rules for kinds of flows; the first that matches wins"},
 	{.key = NULL},

@@ -26,6 +26,7 @@
 #define ROUND_NS SL_NS_PER_MS
 #define RUSH_WINDOW 512
 #define CALM_NS (100 * SL_NS_PER_MS) // nobody wanted an entry for so long
+#define WANTED_NS SL_NS_PER_S
 #define REFRESH_NS (20 * SL_NS_PER_MS)
 #define COUNT_NS (100 * SL_NS_PER_MS)
 
@@ -159,25 +160,42 @@ offload_capacity_room(const struct offload *o, const struct of_nic *n)
 }
 
 // A swap costs two operations, one after the other; an entry that is free costs a newcomer one. So
-// residents that are worth much less than newcomers are, leave ahead of them.
+// residents that are worth much less than newcomers are, leave ahead of them. Whatever they are
+// worth, the least leave for others than flows that have been given a part of the table.
 static void
 keep_reserve(struct offload *o, struct of_nic *n)
 {
 	uint32_t reserve = n->limit / RESERVE_PART + 1, spare;
 	struct of_side *least;
+	bool crowded;
 
 	if (reserve > n->window)
 		reserve = (uint32_t)n->window;
 	for (;;) {
-		spare = n->limit + n->leaving > n->entries ? n->limit + n->leaving - n->entries : 0;
+		crowded = n->entries > n->limit + n->leaving;
+		spare = crowded ? 0 : n->limit + n->leaving - n->entries;
 		least = offload_pool_least(o, n, OFFLOAD_NONE);
 		if (spare >= reserve || !least || !offload_capacity_room(o, n) ||
-			offload_worth(o, offload_flow_of(least), o->now) * RESERVE_WORTH >
-				n->entry_worth ||
+			(!crowded &&
+				offload_worth(o, offload_flow_of(least), o->now) * RESERVE_WORTH >
+					n->entry_worth) ||
 			!offload_order_remove(
 				o, offload_flow_of(least), least, OFFLOAD_R_TABLE_FULL))
 			return;
 	}
+}
+
+// Where no flow has an entry that could be compared with.
+static double
+best_waiting(const struct offload *o, const struct of_nic *n)
+{
+	const struct of_node *top = offload_heap_top(&n->wait);
+
+	return top ? offload_worth(o,
+			     offload_flow_of((struct of_side *)((char *)top -
+								offsetof(struct of_side, wait))),
+			     o->now)
+		   : 0;
 }
 
 void
@@ -188,8 +206,9 @@ offload_capacity_tick(struct offload *o, struct of_nic *n)
 
 	if (n->table_wanted)
 		n->wanted_ns = o->now;
+	n->giving_way &= n->entries > n->limit;
 	if (!n->limit_known || n->entries + n->limit / RESERVE_PART + 1 < n->limit) {
-		n->least = n->spare_least = 0;
+		n->least = n->spare_least = n->margin = 0;
 		return;
 	}
 	if (o->now - n->wanted_ns > CALM_NS && o->now < n->pool_ns)
@@ -203,6 +222,17 @@ offload_capacity_tick(struct offload *o, struct of_nic *n)
 			: 0;
 	n->spare_least = worth * RESERVE_WORTH <= n->entry_worth ? worth : 0;
 	n->least = n->entries < n->limit ? 0 : worth;
+	n->margin = least ? worth : best_waiting(o, n);
+}
+
+double
+offload_nic_margin(const struct offload *o, uint16_t nic, bool *wanted)
+{
+	const struct of_nic *n = nic < OFFLOAD_NICS_MAX ? &o->nic[nic] : NULL;
+	bool works = n && n->present && !n->gone;
+
+	*wanted = works && n->wanted_ns > 0 && o->now - n->wanted_ns < WANTED_NS;
+	return works ? n->margin : 0;
 }
 
 // Entries that are kept free are for those that are worth making room for.

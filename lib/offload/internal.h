@@ -166,6 +166,7 @@ struct of_vm {
 	uint64_t cut_ns; // its flows are walked for what is above its limits no sooner
 	uint32_t promised, promised_tick; // entries that leave for its flows, in that round
 	struct of_vm_flows flows[2];
+	struct of_kind *kinds; // [OF_KINDS], while it has flows
 };
 
 TAILQ_HEAD(of_flows, of_flow);
@@ -207,6 +208,7 @@ struct of_nic {
 	uint32_t reserved,
 		overdrawn; // by others than flows; what of that is above the table's size
 	bool limit_known, table_wanted;
+	bool giving_way; // more flows are there than may be since others got a part of the table
 	uint32_t limit, probe_step;
 	uint64_t probe_ns; // last lesson about the limit
 	uint64_t count_ns;
@@ -217,6 +219,7 @@ struct of_nic {
 	uint64_t pool_ns, wanted_ns; // next refreshed; an entry was wanted last
 	double least;                // worth of the least that may go, 0: there is room
 	double spare_least;          // the same, also when some are kept free
+	double margin;               // what one more entry would carry, bytes a second
 	double entry_worth;          // of flows when they get an entry, smoothed
 	double op_ns;                // what one operation takes, smoothed
 	double op_least_ns;          // when nothing else is under way
@@ -266,7 +269,7 @@ struct offload {
 	bool holds; // flows of these two
 	uint16_t hold_vport;
 	uint8_t hold_worker;
-	struct of_kind kinds[OF_KINDS];
+	struct of_kind kinds[OF_KINDS]; // of flows that are no VM's
 	struct offload_stats stats;
 };
 
@@ -322,6 +325,8 @@ void offload_expect_new(struct offload *o, struct of_flow *f, uint64_t bytes);
 void offload_expect_seen(struct offload *o, struct of_flow *f, bool carried, uint64_t bytes);
 double offload_expect_worth(const struct of_flow *f, uint64_t now);
 uint8_t offload_kind_of(const struct flow_key *key);
+// A flow of the VM was forgotten: with the last one what is known of its kinds is.
+void offload_kinds_forget(struct offload *o, uint16_t vm);
 void offload_kind_seen(struct offload *o, struct of_flow *f, uint64_t bytes);
 double offload_kind_promise(const struct offload *o, const struct of_flow *f);
 

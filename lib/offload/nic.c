@@ -127,6 +127,13 @@ offload_nic_reserve(struct offload *o, uint16_t nic, uint32_t entries)
 		return;
 	n->limit = size > entries ? size - entries : 0;
 	n->overdrawn = entries > size ? entries - size : 0;
+	n->giving_way = n->entries > n->limit;
+}
+
+bool
+offload_nic_crowded(const struct offload *o, uint16_t nic)
+{
+	return nic < OFFLOAD_NICS_MAX && o->nic[nic].present && o->nic[nic].giving_way;
 }
 
 void
@@ -189,7 +196,7 @@ offload_resident_add(struct of_nic *n, struct of_side *s)
 	}
 	s->resident = n->n_residents;
 	n->residents[n->n_residents++] = s;
-	if (n->limit_known && n->n_residents > n->limit)
+	if (n->limit_known && !n->giving_way && n->n_residents > n->limit)
 		n->limit = n->n_residents;
 	return true;
 }

@@ -3,6 +3,7 @@
 // handles, by sluice's own code on simulated time and by other ways of choosing.
 //
 // usage: bench_placement [EAL arguments] -- --pcap FILE... [--speed X...] [--entries N...]
+//        [--rules none|addresses|ports] [--ahead never|always|pays]
 // One line of JSON for each combination.
 
 #include <stdbool.h>
@@ -23,7 +24,21 @@ struct args {
 	uint32_t entries[LIST_MAX];
 	unsigned n_pcap, n_speed, n_entries;
 	uint16_t queues;
+	unsigned rules, when; // of struct ahead_setup
 };
+
+static const char *const rules_names[] = {"none", "addresses", "ports"};
+static const char *const when_names[] = {"never", "always", "pays"};
+
+static bool
+one_of(const char *value, const char *const *names, unsigned n, unsigned *out)
+{
+	for (*out = 0; *out < n; ++*out) {
+		if (strcmp(value, names[*out]) == 0)
+			return true;
+	}
+	return false;
+}
 
 static bool
 take(struct args *a, const char *option, const char *value)
@@ -45,6 +60,10 @@ take(struct args *a, const char *option, const char *value)
 		a->entries[a->n_entries++] = (uint32_t)n;
 		return *value != '\0' && *end == '\0' && n >= 1 && n <= 1 << 20;
 	}
+	if (strcmp(option, "--rules") == 0)
+		return one_of(value, rules_names, 3, &a->rules);
+	if (strcmp(option, "--ahead") == 0)
+		return one_of(value, when_names, 3, &a->when);
 	if (strcmp(option, "--queues") == 0) {
 		unsigned long n = strtoul(value, &end, 10);
 
@@ -86,9 +105,10 @@ static const char *const lost_names[SLUICE_LOST] = {
 	"first", "untold", "light", "waits", "nic", "full", "evicted"};
 
 static int
-run(const struct trace *t, const char *path, double speed, uint32_t entries, uint16_t queues,
+run(const struct trace *t, const char *path, double speed, uint32_t entries, const struct args *a,
 	double endless)
 {
+	const struct ahead_setup ahead = {.rules = a->rules, .when = a->when};
 	double clairvoyant = rival_clairvoyant(t, entries);
 	double first_come = rival_first_come(t, entries);
 	double pps_swap = rival_pps_swap(t, entries);
@@ -101,19 +121,21 @@ run(const struct trace *t, const char *path, double speed, uint32_t entries, uin
 		fprintf(stderr, "bench_placement: out of memory\n");
 		return -1;
 	}
-	if (sluice_run(t, entries, queues, &r) != 0)
+	if (sluice_run(t, entries, a->queues, &ahead, &r) != 0)
 		return -1;
 	for (i = 0; i < SLUICE_LOST; i++)
 		at += (size_t)snprintf(lost + at, sizeof(lost) - at, "%s\"%s\":%.4f",
 			i > 0 ? "," : "", lost_names[i], r.lost[i]);
 	printf("{\"bench\":\"placement\",\"pcap\":\"%s\",\"speed\":%g,\"entries\":%u,"
-	       "\"packets\":%u,\"flows\":%u,\"real_timing\":%s,\"share\":{\"endless\":%.4f,"
+	       "\"packets\":%u,\"flows\":%u,\"real_timing\":%s,\"rules\":%u,\"ahead\":\"%s\","
+	       "\"share\":{\"endless\":%.4f,"
 	       "\"clairvoyant\":%.4f,\"first_come\":%.4f,\"pps_swap\":%.4f,\"sluice\":%.4f},"
 	       "\"moves_per_s\":%.1f,\"reports_per_s\":%.1f,\"counters_per_s\":%.1f,"
 	       "\"decisions_us_p99\":%.1f,\"lost\":{%s}}\n",
 		base_name(path), speed, entries, t->n_pkts, t->n_flows,
-		t->real_timing ? "true" : "false", endless, clairvoyant, first_come, pps_swap,
-		r.share, r.moves_per_s, r.events_per_s, r.counters_per_s, r.decisions_us_p99, lost);
+		t->real_timing ? "true" : "false", r.rules, when_names[a->when], endless,
+		clairvoyant, first_come, pps_swap, r.share, r.moves_per_s, r.events_per_s,
+		r.counters_per_s, r.decisions_us_p99, lost);
 	fflush(stdout);
 	return 0;
 }
@@ -132,7 +154,7 @@ run_file(const struct args *a, const char *path)
 			return -1;
 		endless = rival_endless(&t);
 		for (k = 0; k < a->n_entries && rc == 0; k++)
-			rc = run(&t, path, a->speed[i], a->entries[k], a->queues, endless);
+			rc = run(&t, path, a->speed[i], a->entries[k], a, endless);
 		trace_free(&t);
 	}
 	return rc;
@@ -141,7 +163,7 @@ run_file(const struct args *a, const char *path)
 int
 main(int argc, char **argv)
 {
-	struct args a = {.queues = 8};
+	struct args a = {.queues = 8, .when = AHEAD_PAYS};
 	int used = rte_eal_init(argc, argv), rc = 0;
 	unsigned i;
 

@@ -13,6 +13,7 @@
 #include "lcore.h"
 #include "offload/offload.h"
 #include "place/offload_run.h"
+#include "placement_ahead.h"
 #include "placement_nic.h"
 #include "classify/entry.h"
 #include "classify/report.h"
@@ -49,6 +50,7 @@ struct sim {
 	uint32_t *by_id;       // trace's flow of a brain's flow
 	uint32_t *slots, mask; // trace's flow + 1 by hash of key
 	struct sim_counts counts;
+	struct sim_ahead *ahead;
 	uint64_t placing_ns; // an event came, or an order was given
 	uint64_t carried, events, counters, lost[SLUICE_LOST];
 	uint32_t *took_ns, n_took, cap_took;
@@ -77,7 +79,7 @@ end_of(uint16_t port)
 }
 
 static void
-decide_flow(const struct flow_key *key, struct offload_decision *d)
+decide_flow(const struct sim *s, const struct flow_key *key, struct offload_decision *d)
 {
 	*d = (struct offload_decision){
 		.in = end_of(key->vport),
@@ -91,6 +93,8 @@ decide_flow(const struct flow_key *key, struct offload_decision *d)
 	d->actions.n = 1;
 	d->actions.list[0].type = FLOW_ACT_OUTPUT;
 	d->actions.list[0].port = d->out.vport;
+	if (sim_ahead_serves(s->ahead, find_flow(s, key)))
+		d->served = OFFLOAD_SERVED_ESWITCH;
 }
 
 // ---- the worker
@@ -144,7 +148,7 @@ expect_other(struct sim *s, uint32_t id)
 
 	if (!offload_flow_expects(s->o, id, &key))
 		return;
-	decide_flow(&key, &d);
+	decide_flow(s, &key, &d);
 	other = offload_flow_expect(s->o, id, &key, &d);
 	if (other != UINT32_MAX)
 		note_id(s, other, &key);
@@ -164,7 +168,7 @@ take_event(struct sim *s, const struct dp_event *ev)
 	}
 	if (ev->type != DP_EV_FLOW)
 		return;
-	decide_flow(&ev->key, &d);
+	decide_flow(s, &ev->key, &d);
 	known = offload_find(s->o, &ev->key, &id) == 0;
 	id = offload_flow_report(
 		s->o, &ev->key, ev->worker, &d, ev->packets, ev->bytes, OFFLOAD_SOFTWARE);
@@ -241,6 +245,10 @@ take_answers(struct sim *s, uint64_t ns)
 		uint64_t bytes = 0;
 
 		s->clock.manual_ns = op.done_ns;
+		if (op.tag & AHEAD_TAG) {
+			sim_ahead_done(s->ahead, &op);
+			continue;
+		}
 		if (!op.insert) {
 			packets = f->packets;
 			bytes = f->bytes;
@@ -267,6 +275,24 @@ give_orders(struct sim *s, uint64_t ns)
 			return -1;
 	}
 	return (int)n;
+}
+
+// As src/control/place/ahead.c does.
+static void
+run_ahead(struct sim *s, uint64_t ns)
+{
+	struct offload_decision d;
+	uint32_t held, i, id;
+
+	if (!sim_ahead_run(s->ahead, ns, s->o, &s->nic, &held))
+		return;
+	offload_nic_reserve(s->o, 0, held);
+	for (i = 0; i < s->t->n_flows; i++) {
+		if (offload_find(s->o, &s->t->keys[i], &id) != 0)
+			continue;
+		decide_flow(s, &s->t->keys[i], &d);
+		offload_flow_redecide(s->o, id, &d);
+	}
 }
 
 static int
@@ -306,6 +332,7 @@ control_tick(struct sim *s, uint64_t ns)
 	any = take_events(s);
 	take_counts(s, ns);
 	ask_counts(s, ns);
+	run_ahead(s, ns);
 	rc = give_orders(s, ns);
 	if (rc < 0)
 		return rc;
@@ -339,7 +366,8 @@ sim_index(struct sim *s)
 }
 
 static int
-sim_init(struct sim *s, const struct trace *t, uint32_t entries, uint16_t queues)
+sim_init(struct sim *s, const struct trace *t, uint32_t entries, uint16_t queues,
+	const struct ahead_setup *ahead)
 {
 	static const char text[] = "{\"switches\":[{\"name\":\"s\"}]}";
 	struct dp_datapath_cfg dp = {.n_workers = 1, .seed = 1};
@@ -372,7 +400,8 @@ sim_init(struct sim *s, const struct trace *t, uint32_t entries, uint16_t queues
 	cfg = offload_run_cfg(s->cfg, 1);
 	s->flow = calloc(t->n_flows, sizeof(*s->flow));
 	s->by_id = calloc(cfg.flows_max, sizeof(*s->by_id));
-	if (s->flow == NULL || s->by_id == NULL || sim_index(s) != 0 ||
+	s->ahead = sim_ahead_new(t, ahead, entries);
+	if (s->ahead == NULL || s->flow == NULL || s->by_id == NULL || sim_index(s) != 0 ||
 		nic_model_init(&s->nic) != 0 || offload_new(&cfg, &s->clock, &s->o) != 0 ||
 		offload_nic_add(s->o, 0, &nic) != 0) {
 		fprintf(stderr, "out of memory\n");
@@ -393,6 +422,7 @@ sim_fini(struct sim *s)
 	free(s->by_id);
 	free(s->slots);
 	free(s->took_ns);
+	sim_ahead_free(s->ahead);
 }
 
 // Why no rule carries a packet of the flow.
@@ -440,6 +470,10 @@ play(struct sim *s)
 		s->clock.manual_ns = ns;
 		if (p->flow == TRACE_NO_FLOW)
 			continue;
+		if (sim_ahead_packet(s->ahead, p->flow, p->len)) {
+			s->carried += p->len;
+			continue;
+		}
 		if (!s->flow[p->flow].placed) {
 			s->lost[why_lost(s, p->flow)] += p->len;
 			s->flow[p->flow].seen = true;
@@ -471,6 +505,7 @@ sum_up(struct sim *s, struct sluice_result *out)
 	qsort(s->took_ns, s->n_took, sizeof(*s->took_ns), shorter);
 	*out = (struct sluice_result){
 		.share = (double)s->carried / (double)s->t->bytes,
+		.rules = sim_ahead_rules(s->ahead),
 		.moves_per_s = (double)s->nic.inserted / seconds,
 		.events_per_s = (double)s->events / seconds,
 		.counters_per_s = (double)s->counters / seconds,
@@ -482,13 +517,14 @@ sum_up(struct sim *s, struct sluice_result *out)
 }
 
 int
-sluice_run(const struct trace *t, uint32_t entries, uint16_t queues, struct sluice_result *out)
+sluice_run(const struct trace *t, uint32_t entries, uint16_t queues,
+	const struct ahead_setup *ahead, struct sluice_result *out)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 	int rc = -1;
 
 	if (s != NULL) {
-		rc = sim_init(s, t, entries, queues);
+		rc = sim_init(s, t, entries, queues, ahead);
 		if (rc == 0)
 			rc = play(s);
 		if (rc == 0)

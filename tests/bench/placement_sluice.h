@@ -2,6 +2,7 @@
 #ifndef SLUICE_BENCH_PLACEMENT_SLUICE_H
 #define SLUICE_BENCH_PLACEMENT_SLUICE_H
 
+#include "placement_ahead.h"
 #include "placement_trace.h"
 
 // sluice's own way of choosing on a trace, on simulated time: a worker's flow cache and its
@@ -23,7 +24,8 @@ enum sluice_lost {
 };
 
 struct sluice_result {
-	double share; // of all bytes that the NIC handles
+	double share;   // of all bytes that the NIC handles
+	uint32_t rules; // that could be ahead of traffic
 	double lost[SLUICE_LOST];
 	double moves_per_s;      // insertions
 	double events_per_s;     // reports of the worker
@@ -32,6 +34,7 @@ struct sluice_result {
 };
 
 // 0, or -1 with a sentence on stderr.
-int sluice_run(const struct trace *t, uint32_t entries, uint16_t queues, struct sluice_result *out);
+int sluice_run(const struct trace *t, uint32_t entries, uint16_t queues,
+	const struct ahead_setup *ahead, struct sluice_result *out);
 
 #endif

@@ -24,12 +24,12 @@ RULES = [
 
 @pytest.fixture
 def switch(sluiced):
-    def start(rules=tuple(RULES), offload=None, nic='', uplink=None, **more):
+    def start(rules=tuple(RULES), offload=None, nic='', uplink=None, rule_limit=0, **more):
         s = sluiced({
             'drivers': ['librte_net_emunic.so'],
             'offload': {'tick_ms': 5, 'rules_ahead': 64, **(offload or {})},
             'nics': [{'name': 'nic0', 'queues': 4, 'default_queues': 1, 'vf_queues': 2,
-                      'vf_default_queues': 1, 'vfs': 2,
+                      'vf_default_queues': 1, 'vfs': 2, 'rule_limit': rule_limit,
                       'dev': 'net_emunic0,queues=4,vfs=2,rep_queues=2,representor=vf[0-1],'
                              f'wire=[sink],vf0=[sink],vf1=[sink]{nic}'}],
             'switches': [{
@@ -158,6 +158,36 @@ def test_a_full_table_leaves_it_to_the_host(switch):
     came = stats['nics'][0]['received_wire'] - stats['packets']['dropped'].get('nic-rx_missed', 0)
     assert stats['nics'][0]['sent_vf'] == came
     assert 0 < sum(rule(s, f'r{n}')['hardware_packets'] for n in range(32)) < came
+
+
+def test_by_itself(switch):
+    """With no setting all rules are there as long as there is room for them."""
+    s = switch(offload={'rules_ahead': None})
+    in_place(s, 'to-v0', 'to-v1')
+    generate(s)
+    wait_for(lambda: rule(s, 'to-v0')['hardware_packets'] > 1000, 10, 'the NIC carries packets')
+    s.swap('sink')
+    s.settled()
+
+
+def test_what_carries_most_goes_first(switch):
+    """40 rules that nothing meets, above one that carries a quarter of all, and 16 entries for them
+    and for single flows: the one is there, for all of its flows, and none of the 40."""
+    s = switch([*({'match': f'ip ip_dst=240.0.{n}.1', 'actions': 'output=v1', 'name': f'r{n}'}
+                  for n in range(40)),
+                {'match': 'ip ip_dst=0.0.0.0/0.0.0.3', 'actions': 'output=v0', 'name': 'busy'}],
+               offload={'rules_ahead': None}, nic=',capacity=16', rule_limit=16)
+    generate(s, flows=400)
+    in_place(s, 'busy')
+    wait_for(lambda: not any(at(s, f'r{n}')['entries'] for n in range(40)), 10, 'none is there')
+    assert 'carry more' in at(s, 'r0')['reason'], at(s, 'r0')
+    before = rule(s, 'busy')
+    wait_for(lambda: rule(s, 'busy')['hardware_packets'] > before['hardware_packets'] + 2000, 10,
+             'it carries on')
+    # The other flows are dropped in the NIC one by one, in the entries that are left.
+    wait_for(lambda: s.call('offload status')['items'][0]['rules'] >= 12, 10, 'single flows')
+    s.swap('sink')
+    s.settled()
 
 
 def test_a_reload_and_no_rules_ahead(switch):

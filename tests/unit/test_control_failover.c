@@ -254,7 +254,7 @@ place_flows(struct control *c, uint32_t *id)
 static void
 test_stop_waits_for_rules(void **state)
 {
-	struct control *c = pair_new(JSON("0", ""));
+	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
 	uint32_t id[FLOWS];
 
 	place_flows(c, id);
@@ -279,7 +279,7 @@ test_stop_waits_for_rules(void **state)
 static void
 test_destroy_is_tried_again(void **state)
 {
-	struct control *c = pair_new(JSON("0", ""));
+	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
 	struct offload_flow_info fi;
 	uint32_t id[FLOWS];
 
@@ -307,7 +307,7 @@ test_destroy_is_tried_again(void **state)
 static void
 test_flush_at_last(void **state)
 {
-	struct control *c = pair_new(JSON("0", ""));
+	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
 	uint32_t id[FLOWS];
 
 	place_flows(c, id);
@@ -326,7 +326,7 @@ test_flush_at_last(void **state)
 static void
 test_dead_standby(void **state)
 {
-	struct control *c = pair_new(JSON("0", ""));
+	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
 
 	played.link[0] = played.link[1] = false;
 	pass(c, 9000);
@@ -381,7 +381,7 @@ test_primary_does_not_start(void **state)
 static void
 test_not_published(void **state)
 {
-	struct control *c = pair_new(JSON("0", ""));
+	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
 	unsigned i;
 
 	played.no_publish = true;

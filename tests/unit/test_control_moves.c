@@ -11,7 +11,8 @@
 static const char json[] =
 	"{\"nics\":[{\"name\":\"nic0\",\"dev\":\"net_x0,queues=6\",\"queues\":6,"
 	"\"default_queues\":2,\"vf_queues\":2,\"vf_default_queues\":1,\"vfs\":1}],"
-	"\"offload\":{\"heavy_bps\":1000000,\"light_bps\":500000,\"min_bps\":1000,\"idle_ms\":500,"
+	"\"offload\":{\"rules_ahead\":0,\"heavy_bps\":1000000,\"light_bps\":500000,\"min_bps\":"
+	"1000,\"idle_ms\":500,"
 	"\"residency_ms\":1},"
 	"\"switches\":[{\"name\":\"s\",\"id\":5,\"ports\":["
 	"{\"name\":\"pf0\",\"attach\":{\"kind\":\"nic\",\"nic\":\"nic0\"}},"

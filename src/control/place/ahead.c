@@ -8,7 +8,9 @@
 
 #include "base/hash.h"
 #include "failover/failover.h"
+#include "offload/pays.h"
 #include "place/ahead_internal.h"
+#include "place/ahead_worth.h"
 #include "place/class_engine.h"
 #include "place/class_rules.h"
 #include "place/misses.h"
@@ -20,7 +22,8 @@
 #define RETRY_NS (1 * SL_NS_PER_S) // no memory for a plan
 #define COUNT_NS (100 * SL_NS_PER_MS)
 #define COUNTS_AT_ONCE 256
-#define PLAN_PAUSE 4 // times what a plan took
+#define PLAN_PAUSE 4             // times what a plan took
+#define WAY_NS (1 * SL_NS_PER_S) // single flows leave for rules; then those are tried anyhow
 #define GROUPS_NS (50 * SL_NS_PER_MS)
 
 int
@@ -46,6 +49,7 @@ ahead_free(struct control *c)
 	for (i = 0; i < CONFIG_NICS_MAX; i++) {
 		free(c->ahead->nic[i].live);
 		free(c->ahead->nic[i].notes);
+		ahead_pays_free(c->ahead->nic[i].pays);
 	}
 	for (i = 0; i < DP_SWITCHES_MAX; i++) {
 		if (c->ahead->sets[i] != NULL)
@@ -144,6 +148,7 @@ carried(struct control *c, struct ahead_live *l, uint64_t packets, uint64_t byte
 	l->base_packets = packets;
 	l->base_bytes = bytes;
 	l->packets += more;
+	l->bytes += more_bytes;
 	if (l->act.kind == AHEAD_HOST || l->act.kind == AHEAD_JUMP || l->group)
 		return; // the host counts them
 	for (i = 0; i < l->chain.n; i++)
@@ -215,21 +220,41 @@ next_level(struct control *c, uint16_t nic)
 	return any;
 }
 
+// What is there, and what is to come.
+static uint32_t
+planned(const struct control *c, uint16_t nic)
+{
+	const struct ahead_nic *n = &c->ahead->nic[nic];
+	uint32_t i, k = 0;
+
+	for (i = 0; i < n->cap; i++)
+		k += n->live[i].used;
+	return k;
+}
+
 static void
 plan(struct control *c, uint16_t nic)
 {
 	struct ahead_nic *n = &c->ahead->nic[nic];
 
 	uint64_t now = sl_now(&c->clock);
+	uint32_t room = ahead_room(c, nic);
+	int rc;
 
 	n->stale = false;
 	n->swept = false;
-	if (ahead_plan_nic(c, nic) != 0) { // the one before it stays in force till then
+	rc = ahead_plan_nic(c, nic);
+	// The first plan names the rules; which of them are to be there is known then.
+	if (rc == 0 && n->pays == NULL && room > 0 && ahead_worth_judge(c, nic, room))
+		rc = ahead_plan_nic(c, nic);
+	if (rc != 0) { // the one before it stays in force till then
 		n->stale = true;
 		n->retry_ns = now + RETRY_NS;
 	}
 	n->phase = AHEAD_MAKE;
 	ahead_tables_planned(c, nic);
+	offload_nic_reserve(c->offload, nic, planned(c, nic));
+	n->way_ns = now + WAY_NS;
 	// However fast rules change, planning has a fifth of control's time.
 	n->plan_ns = sl_now(&c->clock);
 	n->plan_ns += PLAN_PAUSE * (n->plan_ns - now);
@@ -279,12 +304,17 @@ run_nic(struct control *c, uint16_t nic)
 	uint64_t now = sl_now(&c->clock);
 
 	if (n->phase == AHEAD_IDLE) {
-		n->stale |= ahead_expired(c, nic);
+		n->stale |= ahead_expired(c, nic) ||
+			    (!n->stale && ahead_worth_run(c, nic, ahead_room(c, nic)));
 		plan_when_due(c, nic);
 	}
 	while (n->phase != AHEAD_IDLE && n->outstanding == 0 && n->retry_ns <= now) {
 		n->retry_ns = 0;
 		if (n->phase == AHEAD_UNMAKE && ahead_tables_wait(c, nic))
+			return;
+		// Single flows that have to leave for what comes, first.
+		if (n->phase == AHEAD_MAKE && now < n->way_ns &&
+			offload_nic_crowded(c->offload, nic))
 			return;
 		if (next_level(c, nic)) {
 			if (n->outstanding == 0)

@@ -7,7 +7,8 @@
 
 // The parts of place/ahead*.c: ahead_plan.c says what is wanted of a NIC, ahead.c makes it so,
 // ahead_failed.c draws the conclusion from what a driver answers, ahead_tables.c keeps tables until
-// single flows have left them, ahead_serve.c knows which rule has a flow, ahead_json.c tells.
+// single flows have left them, ahead_serve.c knows which rule has a flow, ahead_worth.c which ones
+// pay where there is not room for all, ahead_json.c tells.
 // Thread safety: owner thread only (control).
 
 #define AHEAD_REFUSED_MAX 64
@@ -37,7 +38,7 @@ struct ahead_live {
 	uint16_t ethdev;
 	struct rte_flow *handle;
 	uint64_t base_packets, base_bytes; // that were counted already
-	uint64_t packets;                  // in all
+	uint64_t packets, bytes;           // in all
 	uint32_t prev, next; // in its list of serving, each 1 + index in live; 0: none
 };
 
@@ -46,6 +47,7 @@ struct ahead_note {
 	struct ahead_chain chain;
 	uint16_t sw, vport;
 	struct ahead_standing standing;
+	uint16_t entries; // that it has, with those that cover rules above for its sake
 	uint8_t why;
 };
 
@@ -71,6 +73,7 @@ struct ahead_nic {
 	bool changed;  // the NIC, since the plan was made
 	uint32_t outstanding;
 	uint64_t plan_ns;    // no plan is made before
+	uint64_t way_ns;     // flows make room for what comes, until then
 	uint64_t retry_ns;   // 0: nothing failed
 	uint32_t room;       // that the NIC was found to have, UINT32_MAX: not found out
 	uint64_t room_ns;    // when that was
@@ -84,6 +87,8 @@ struct ahead_nic {
 	struct ahead_refusal refused[AHEAD_REFUSED_MAX];
 	uint32_t n_refused, refused_at;  // the next to be written
 	uint64_t flat_ns[DP_VPORTS_MAX]; // until then the port has no table: no room. 0: none
+	struct ahead_pays *pays;         // NULL: nothing was judged yet
+	uint64_t pays_ns;                // judged again
 	uint64_t count_ns;
 	uint32_t count_at; // the next of live
 	uint64_t leave_ns; // single flows leave tables that go, until then; 0: none goes
@@ -101,6 +106,8 @@ struct ahead {
 	struct ahead_list list;                  // scratch
 };
 
+// Entries that the rules may have in all of a NIC's table.
+uint32_t ahead_room(const struct control *c, uint16_t nic);
 // Plans anew for a NIC: marks what is kept, adds what is wanted. 0 or -ENOMEM (nothing changed).
 int ahead_plan_nic(struct control *c, uint16_t nic);
 // ahead_tables.c. After a plan: where a table goes its single flows leave it, first of all.

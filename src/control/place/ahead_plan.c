@@ -6,6 +6,7 @@
 
 #include "failover/failover.h"
 #include "place/ahead_internal.h"
+#include "place/ahead_worth.h"
 #include "place/class_engine.h"
 #include "place/class_rules.h"
 #include "place/class_vf.h"
@@ -166,10 +167,11 @@ want(struct planning *p, uint16_t vport, const struct ahead_rule *r,
 }
 
 static int
-note(struct planning *p, uint16_t vport)
+note(struct planning *p, uint16_t vport, const struct ahead_plan *plan)
 {
 	const struct ahead_list *list = &p->c->ahead->list;
 	struct ahead_nic *n = p->n;
+	struct ahead_note *notes;
 	uint32_t i;
 
 	if (n->n_notes + list->n > n->cap_notes) {
@@ -181,14 +183,18 @@ note(struct planning *p, uint16_t vport)
 		n->notes = grown;
 		n->cap_notes = cap;
 	}
+	notes = n->notes + n->n_notes;
 	for (i = 0; i < list->n; i++)
 		n->notes[n->n_notes++] = (struct ahead_note){
 			.chain = list->chains[list->steps[i].rule],
 			.sw = p->c->vports[vport].cfg.sw,
 			.vport = vport,
 			.standing = p->standings[i],
+			.entries = p->standings[i].covers,
 			.why = list->steps[i].why,
 		};
+	for (i = 0; i < plan->n; i++)
+		notes[plan->rules[i].step].entries += plan->rules[i].act.kind != AHEAD_HOST;
 	return 0;
 }
 
@@ -222,6 +228,8 @@ steps_into(struct planning *p, uint16_t vport, uint32_t share, struct ahead_plan
 
 	if (rc == 0 && c->cfg->offload.rules_ahead == 0)
 		rc = class_vf_filter(c, vport, list);
+	else if (rc == 0)
+		ahead_worth_filter(c, vport, list);
 	if (rc != 0)
 		return rc;
 	*plan = (struct ahead_plan){.rules = p->rules, .room = share};
@@ -249,7 +257,7 @@ plan_port(struct planning *p, uint16_t vport, uint32_t share)
 	for (i = 0; rc == 0 && i < plan.n; i++)
 		rc = want(p, vport, &plan.rules[i],
 			&list->chains[list->steps[plan.rules[i].step].rule]);
-	return rc != 0 ? rc : note(p, vport);
+	return rc != 0 ? rc : note(p, vport, &plan);
 }
 
 // Equal shares; what a port does not need of its own is the others'.
@@ -308,6 +316,15 @@ budget_of(const struct control *c, uint16_t nic)
 	if (limit != 0 && budget > limit / 2)
 		budget = limit / 2;
 	return budget;
+}
+
+uint32_t
+ahead_room(const struct control *c, uint16_t nic)
+{
+	const uint32_t budget = c->cfg->offload.rules_ahead > 0 ? budget_of(c, nic) : 0;
+	const uint32_t room = c->ahead->nic[nic].room;
+
+	return budget < room ? budget : room;
 }
 
 // ---- a table for each port

@@ -41,6 +41,9 @@ ahead_why_text(enum ahead_why why)
 		[AHEAD_WHY_STORM] = "multicast is counted for the port's storm limit",
 		[AHEAD_WHY_EXTENSION] = "an extension of the switch looks at its packets",
 		[AHEAD_WHY_POLICY] = "a policy rule keeps such flows out of embedded switches",
+		[AHEAD_WHY_PAYS] =
+			("the table is full, and single flows or other rules carry more with the "
+			 "entries that it would take"),
 		[AHEAD_WHY_NO_CLASS] =
 			"no class rule sends its packets to a VF, and rules_ahead is 0",
 		[AHEAD_WHY_GOTO] = "it changes the packet before it goes to another table",

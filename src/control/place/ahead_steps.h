@@ -26,6 +26,7 @@ enum ahead_why {
 	AHEAD_WHY_STORM,     // multicast under a storm limit
 	AHEAD_WHY_EXTENSION,
 	AHEAD_WHY_POLICY,
+	AHEAD_WHY_PAYS,     // its entries carry more for single flows, or for other rules
 	AHEAD_WHY_NO_CLASS, // only what class rules send to a VF is ahead of traffic
 	AHEAD_WHY_GOTO,     // actions before a goto
 	AHEAD_WHY_DROP,     // dropped for another reason than the rule

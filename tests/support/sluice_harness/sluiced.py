@@ -50,7 +50,13 @@ class Sluiced:
         self.start(wait)
 
     def write_config(self, config):
-        """Writes the file anew, for a reload."""
+        """Writes the file anew, for a reload. Flows are placed one by one unless the test says how
+        many rules may be ahead of traffic; None: as many as sluice has by itself."""
+        if isinstance(config.get('offload', {}), dict):
+            offload = {'rules_ahead': 0, **config.get('offload', {})}
+            if offload['rules_ahead'] is None:
+                del offload['rules_ahead']
+            config = {**config, 'offload': offload}
         self.config_path.write_text(json.dumps(config, indent=2))
 
     def start(self, wait=True):

@@ -257,6 +257,11 @@ void offload_nic_gone(struct offload *o, uint16_t nic);
 void offload_nic_del(struct offload *o, uint16_t nic);
 // So many entries of its table are held by others than flows.
 void offload_nic_reserve(struct offload *o, uint16_t nic, uint32_t entries);
+// Flows still have more than that leaves them: the next rounds take the least out.
+bool offload_nic_crowded(const struct offload *o, uint16_t nic);
+// Bytes a second that one more entry of its table would carry of flows; 0: there is room. *wanted:
+// a flow asked for an entry in vain within the last second.
+double offload_nic_margin(const struct offload *o, uint16_t nic, bool *wanted);
 // Nothing new goes to the NIC, and what is there leaves by orders; off: it is as before.
 void offload_nic_drain(struct offload *o, uint16_t nic, bool on);
 // Nothing is there any more, and nothing on its way.

@@ -18,6 +18,8 @@
 // what came too soon for a rule is not counted as answered: guessing ends by itself where it is of
 // no use. Cost: a hash and some sums for each report. Refuses: to guess for kinds that were seen
 // fewer than KNOWN times, and what does not stay in one NIC's embedded switch.
+#include <stdlib.h>
+
 #include "base/hash.h"
 
 #include "internal.h"
@@ -46,10 +48,39 @@ offload_kind_of(const struct flow_key *key)
 	return (uint8_t)(sl_hash_words(&word, 1, 7) % OF_KINDS);
 }
 
+// Those of the VM that sends the flow, or gets what no VM sends: what a VM does changes what is
+// expected of its own flows, and of no other VM's. NULL: the VM has none yet.
+static const struct of_kind *
+kinds_of(const struct offload *o, const struct of_flow *f)
+{
+	const uint16_t vm = offload_vm_sends(&f->d);
+
+	return vm != OFFLOAD_NONE ? o->vm[vm].kinds : o->kinds;
+}
+
+// NULL: no memory.
 static struct of_kind *
 kind_of(struct offload *o, const struct of_flow *f)
 {
-	return &o->kinds[f->kind];
+	const uint16_t vm = offload_vm_sends(&f->d);
+	struct of_vm *v;
+
+	if (vm == OFFLOAD_NONE)
+		return &o->kinds[f->kind];
+	v = &o->vm[vm];
+	if (!v->kinds)
+		v->kinds = calloc(OF_KINDS, sizeof(*v->kinds));
+	return v->kinds ? &v->kinds[f->kind] : NULL;
+}
+
+void
+offload_kinds_forget(struct offload *o, uint16_t vm)
+{
+	if (vm == OFFLOAD_NONE || !LIST_EMPTY(&o->vm[vm].flows[0]) ||
+		!LIST_EMPTY(&o->vm[vm].flows[1]))
+		return;
+	free(o->vm[vm].kinds);
+	o->vm[vm].kinds = NULL;
 }
 
 // The bytes of a report are in f's sums already.
@@ -58,6 +89,8 @@ offload_kind_seen(struct offload *o, struct of_flow *f, uint64_t bytes)
 {
 	struct of_kind *k = kind_of(o, f);
 
+	if (!k)
+		return;
 	if (f->told) {
 		k->later += (double)bytes;
 		return;
@@ -76,10 +109,12 @@ offload_kind_seen(struct offload *o, struct of_flow *f, uint64_t bytes)
 double
 offload_kind_promise(const struct offload *o, const struct of_flow *f)
 {
-	const struct of_kind *k = &o->kinds[f->kind];
-
+	const struct of_kind *k = kinds_of(o, f);
 	double p, gone_on = (double)f->all_packets / MANY;
 
+	if (!k)
+		return 1;
+	k += f->kind;
 	if (k->flows < KNOWN || k->later >= k->first || gone_on >= 1)
 		return 1;
 	p = k->later > k->first * PROMISE_LEAST ? k->later / k->first : PROMISE_LEAST;
@@ -96,12 +131,14 @@ same_nic(const struct of_flow *f)
 static double
 likely(const struct of_kind *k)
 {
-	return k->asked >= KNOWN ? k->answered / k->asked : 0;
+	return k && k->asked >= KNOWN ? k->answered / k->asked : 0;
 }
 
 static void
 asked(struct of_kind *k)
 {
+	if (!k)
+		return;
 	k->asked++;
 	if (k->asked >= MEMORY) {
 		k->asked /= 2;
@@ -113,6 +150,8 @@ asked(struct of_kind *k)
 static void
 answered(struct of_kind *k, double waited_s, uint64_t bytes)
 {
+	if (!k)
+		return;
 	k->answered++;
 	k->wait_s += (waited_s - k->wait_s) / (k->answered < SMOOTH ? k->answered : SMOOTH);
 	k->bytes += ((double)bytes - k->bytes) / (k->answered < SMOOTH ? k->answered : SMOOTH);
@@ -192,8 +231,8 @@ offload_flow_expect(struct offload *o, uint32_t id, const struct flow_key *key,
 		return OF_NEVER;
 	k = kind_of(o, f);
 	r->expected = true;
-	r->expect_s = k->wait_s > WAIT_LEAST ? k->wait_s : WAIT_LEAST;
-	r->expect_bytes = SURE_OF_ONE * k->bytes * likely(k);
+	r->expect_s = k && k->wait_s > WAIT_LEAST ? k->wait_s : WAIT_LEAST;
+	r->expect_bytes = k ? SURE_OF_ONE * k->bytes * likely(k) : 0;
 	offload_todo(o, r, OF_DIRTY);
 	return r->id.index;
 }

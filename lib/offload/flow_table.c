@@ -215,6 +215,8 @@ offload_forget(struct offload *o, struct of_flow *f)
 
 	slot_clear(o, slot_of(o, &f->key, f->hash));
 	offload_vm_unlink(f);
+	offload_kinds_forget(o, f->d.in.vm);
+	offload_kinds_forget(o, f->d.out.vm);
 	unlink_reverse(o, f);
 	for (i = 0; i < 2; i++) {
 		offload_wait_leave(&f->side[i]);

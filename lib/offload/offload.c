@@ -40,7 +40,7 @@ offload_new(const struct offload_cfg *cfg, const struct sl_clock *clock, struct 
 void
 offload_free(struct offload *o)
 {
-	uint16_t nic;
+	uint16_t nic, i;
 
 	if (!o)
 		return;
@@ -49,6 +49,8 @@ offload_free(struct offload *o)
 	offload_table_fini(o);
 	offload_heap_fini(&o->timers);
 	free(o->policies);
+	for (i = 0; o->vm && i < OFFLOAD_NONE; i++)
+		free(o->vm[i].kinds);
 	free(o->vm);
 	free(o->limited);
 	free(o);

@@ -222,6 +222,36 @@ test_an_answer_that_is_told_late(void **state)
 	w_expect_words(w, r, OFFLOAD_IN, "where it wants to be: eswitch");
 }
 
+// What one VM's requests turned out to be says nothing of another's, and is forgotten with its last
+// flow.
+static void
+test_each_vm_has_its_own(void **state)
+{
+	struct world *w = *state;
+	struct offload_cfg cfg = w_cfg();
+	struct flow_key key;
+	struct w_flow *f, *other, *r;
+	unsigned i;
+
+	answered_ones(w, KNOWN, 2 * W_TICK_MS);
+	for (i = 0; i < 500; i++) { // VM 2 asks in vain
+		f = w_add(w, 2, 1, 0);
+		packet(w, f, 80);
+		assert_false(offload_flow_expects(w->o, f->id, &key));
+	}
+	f = request(w);
+	r = answer_to(w, f);
+	assert_true(expect(w, f, r));
+	other = w_add(w, 2, 1, 0);
+	packet(w, other, 80);
+	assert_false(offload_flow_expects(w->o, other->id, &key));
+	cfg.idle_ms = 1000; // all leave the table, and are forgotten
+	offload_reconfigure(w->o, &cfg);
+	w_run(w, 70000);
+	f = request(w);
+	assert_false(offload_flow_expects(w->o, f->id, &key));
+}
+
 // All others have an entry: nobody but the request itself could leave for the answer.
 static void
 test_a_full_table(void **state)
@@ -253,6 +283,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_guesses_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_what_stays_in_the_nic, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_answer_that_is_told_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_each_vm_has_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_full_table, setup_few, teardown),
 	};
 

@@ -16,10 +16,23 @@
 #include <rte_vhost.h>
 
 #include "memory.h"
-#include "act/offload.h"
+
+#define VHOST_LIB_BURST 32 // packets that rte_vhost gives in one call, at most
 
 // UDP fragmentation offload has no counterpart in DPDK's requests.
 #define VHOST_NOT_OFFERED ((1ULL << VIRTIO_NET_F_HOST_UFO) | (1ULL << VIRTIO_NET_F_GUEST_UFO))
+
+static uint16_t
+dequeue(int vid, uint16_t ring, struct rte_mempool *pool, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t got = 0, some;
+
+	do {
+		some = rte_vhost_dequeue_burst(vid, ring, pool, pkts + got, n - got);
+		got += some;
+	} while (some == VHOST_LIB_BURST && got < n);
+	return got;
+}
 
 static uint16_t
 rx_pairs_of(struct vhost_port *v, const struct dp_port *p, uint16_t queue, int vid,
@@ -34,8 +47,7 @@ rx_pairs_of(struct vhost_port *v, const struct dp_port *p, uint16_t queue, int v
 	for (tried = queue; tried < pairs && got < n; tried += p->n_rxq) {
 		if (pair >= pairs || pair < queue)
 			pair = queue;
-		got += rte_vhost_dequeue_burst(
-			vid, (uint16_t)(pair * 2 + 1), v->pool, pkts + got, n - got);
+		got += dequeue(vid, (uint16_t)(pair * 2 + 1), v->pool, pkts + got, n - got);
 		pair += p->n_rxq;
 	}
 	gate->next = pair;
@@ -47,15 +59,36 @@ vhost_rx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *v = p->priv;
 	int vid = vhost_enter(v, &v->rx[queue]);
-	uint16_t got, i;
+	uint16_t got;
 
 	if (vid < 0)
 		return 0;
 	got = rx_pairs_of(v, p, queue, vid, pkts, n);
 	vhost_leave(&v->rx[queue]);
-	for (i = 0; i < got; i++)
-		pkts[i]->ol_flags = offload_from_rx(pkts[i]->ol_flags);
 	return got;
+}
+
+// What rte_vhost has copied. Mostly all are whole buffers of one pool that nobody else holds, which
+// go back as they are: a packet of one segment has no next one, so that its second cache line is
+// not read for it.
+static void
+free_sent(struct rte_mbuf **pkts, uint16_t n)
+{
+	struct rte_mempool *pool = pkts[0]->pool;
+	uint64_t differ = 0;
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct rte_mbuf *m = pkts[i];
+
+		differ |= (m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) |
+			  (uint64_t)(rte_mbuf_refcnt_read(m) ^ 1) | (uint64_t)(m->nb_segs ^ 1) |
+			  ((uintptr_t)m->pool ^ (uintptr_t)pool);
+	}
+	if (likely(differ == 0))
+		rte_mempool_put_bulk(pool, (void **)pkts, n);
+	else
+		rte_pktmbuf_free_bulk(pkts, n);
 }
 
 static uint16_t
@@ -74,7 +107,8 @@ vhost_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 		sent = rte_vhost_enqueue_burst(vid, (uint16_t)(queue * 2), pkts, n);
 	}
 	vhost_leave(&v->tx[queue]);
-	rte_pktmbuf_free_bulk(pkts, sent);
+	if (likely(sent != 0))
+		free_sent(pkts, sent);
 	return sent;
 }
 
@@ -206,6 +240,7 @@ port_new(const struct dp_vhost_cfg *cfg)
 	p->n_rxq = cfg->queues;
 	p->n_txq = cfg->queues;
 	p->mtu = cfg->mtu;
+	p->rx_device_flags = true; // rte_vhost's, from the guest's headers
 	p->lro = true;
 	p->tso_sum_len = true;
 	atomic_store(&p->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);

@@ -16,8 +16,12 @@
 //
 // A worker says that it is at a queue before it looks whether there is a guest; the event thread
 // takes the guest away before it looks whether a worker is at a queue, and waits until none is.
-// One of the two sees the other. Cost: one exchange for a burst. Thread safety: any thread for the
-// atomic members; each vhost_gate: the worker that owns the queue enters and leaves.
+// One of the two sees the other, as long as neither's store is still on its way when it looks. A
+// fence of the worker's own would wait, at each burst, for what it has just written to rings that
+// the guest's core reads. A guest goes once in a while: the event thread has the kernel fence all
+// cores then (membarrier(2)), and the worker only keeps its compiler from turning the two round.
+// Cost: two plain stores for a burst. Thread safety: any thread for the atomic members; each
+// vhost_gate: the worker that owns the queue enters and leaves.
 
 #define VHOST_VRINGS_MAX 256
 
@@ -47,8 +51,9 @@ vhost_enter(struct vhost_port *v, struct vhost_gate *gate)
 
 	if (vid < 0)
 		return -1;
-	atomic_exchange(&gate->busy, true);
-	vid = atomic_load(&v->vid);
+	atomic_store_explicit(&gate->busy, true, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst); // the cores' part is fence_all (vhost_guest.c)
+	vid = atomic_load_explicit(&v->vid, memory_order_acquire);
 	if (unlikely(vid < 0))
 		atomic_store_explicit(&gate->busy, false, memory_order_release);
 	return vid;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <limits.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <rte_debug.h>
 #include <rte_ethdev.h>
 #include <rte_vhost.h>
 
@@ -87,6 +90,15 @@ guest_came(int vid)
 	return 0;
 }
 
+// Every core that runs a thread of this process has passed a full fence when it returns.
+static void
+fence_all(void)
+{
+	int rc = (int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+
+	RTE_VERIFY(rc == 0); // registered, so there is no reason for it to fail
+}
+
 // rte_vhost frees the rings after this returns. A worker is at a queue for one burst; going on
 // while it is would let it touch what is freed, so there is no other end to this wait.
 static void
@@ -110,6 +122,7 @@ guest_went(int vid)
 	if (v == NULL || atomic_load(&v->vid) != vid)
 		return;
 	atomic_store(&v->vid, -1);
+	fence_all();
 	wait_for_workers(v);
 	atomic_store(&v->port->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
 }
@@ -159,6 +172,8 @@ static const struct rte_vhost_device_ops vhost_callbacks = {
 int
 vhost_guests_serve(struct vhost_port *v)
 {
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0)
+		return -errno;
 	if (vhost_registry == NULL) {
 		vhost_registry = calloc(1, sizeof(*vhost_registry));
 		if (vhost_registry == NULL)

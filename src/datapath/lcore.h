@@ -97,7 +97,10 @@ struct dp_burst {
 	bool injected;    // originated, not received
 	bool one_segment; // each packet is one segment
 	bool plain;       // and none asks for an offload
-	bool same;        // all have the program prog[0], a lane's
+	bool marked;      // each has a mark, and the device asks nothing of any
+	bool raw;         // each still has the device's flags (`flags` and `common` are taken)
+	bool whole;       // taken as a whole by lanes: all go the way of prog[0]. one_mark: that is
+			  // the program of all; else prog[] holds each one's
 	bool one_mark;    // hash.fdir.hi of all is the same, whether it is a mark or not
 	uint64_t flags;   // of the packets, together
 	uint64_t common;  // flags that all of them have

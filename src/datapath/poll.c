@@ -109,24 +109,6 @@ look_over(struct dp_burst *b, bool read)
 }
 #endif
 
-// What the device says becomes what is still to be done.
-static void
-take_flags(struct dp_burst *b)
-{
-	uint64_t flags = 0, common = UINT64_MAX;
-	uint16_t i;
-
-	for (i = 0; i < b->n; i++) {
-		uint64_t one = offload_from_rx(b->pkts[i]->ol_flags);
-
-		b->pkts[i]->ol_flags = one;
-		flags |= one;
-		common &= one;
-	}
-	b->flags = flags;
-	b->common = common;
-}
-
 // The stages. b: n, origin below DP_VPORTS_MAX, pkts and what look_over says.
 static void
 handle(struct dp_worker *w, struct dp_burst *b)
@@ -149,13 +131,19 @@ handle(struct dp_worker *w, struct dp_burst *b)
 		if (unlikely(w->tracing != NULL) && trace_rest(w, b))
 			return;
 		// A lane that takes the burst as a whole is none of theirs.
-		if (unlikely(w->snap->sw[b->sw].ext != NULL) && !b->same)
+		if (unlikely(w->snap->sw[b->sw].ext != NULL) && !b->whole)
 			extend_burst(w, b);
 		act(w, b);
 		classify_keep(w, b);
 		lap(w, DP_STAGE_ACT);
 	}
 	lcore_free_flush(w);
+}
+
+static inline bool
+tagged(const struct dp_worker *w, uint16_t origin)
+{
+	return w->snap->vport[origin] != NULL && w->snap->vport[origin]->tags != NULL;
 }
 
 static void
@@ -174,13 +162,18 @@ handle_received(struct dp_worker *w, const struct dp_rxq *q, struct rte_mbuf **p
 	w->lap_packets += n;
 	// Packets with a lane's mark are sent unread.
 	look_over(b, q->kind != DP_RXQ_ASSIGNED);
-	if (unlikely(b->flags & ~OFFLOAD_RX_KEEP) && p->rx_device_flags)
-		take_flags(b);
+	b->marked = (b->common & RTE_MBUF_F_RX_FDIR_ID) != 0 && offload_asks_nothing(b->flags);
+	b->raw = (b->flags & ~OFFLOAD_RX_KEEP) != 0 && p->rx_device_flags;
+	// A lane that takes them as a whole has no use for the rest of what the device says.
+	if (b->raw && b->marked && likely(w->tracing == NULL && !tagged(w, origin)))
+		b->flags &= OFFLOAD_RX_KEEP;
+	else if (b->raw)
+		classify_take_flags(b);
 	lcore_add(&from->received, n);
 	lcore_add(&from->received_bytes, b->bytes);
 	lcore_add(&count->packets, n);
 	lcore_add(&count->bytes, b->bytes);
-	if (unlikely(w->snap->vport[origin] != NULL && w->snap->vport[origin]->tags != NULL)) {
+	if (unlikely(tagged(w, origin))) {
 		n = tagged_take(w, w->snap->vport[origin]->tags, pkts, n, origin);
 		if (n > 0)
 			poll_handle(w, pkts, n, origin, false);
@@ -342,5 +335,7 @@ poll_handle(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t or
 	b->origin = origin;
 	b->injected = injected;
 	look_over(b, true);
+	b->marked = false;
+	b->raw = false;
 	handle(w, b);
 }

@@ -77,9 +77,9 @@ act_slow(struct dp_worker *w, struct dp_burst *b, uint16_t i)
 	carry_out(w, b, i, true, false);
 }
 
-// All packets of the burst have one plain program.
+// All packets of the burst have plain programs of one output.
 static bool
-act_same(struct dp_worker *w, const struct dp_burst *b)
+act_whole(struct dp_worker *w, const struct dp_burst *b)
 {
 	struct dp_count *rules = atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed);
 	struct dp_vport_counters *from = &w->vports[b->origin];
@@ -88,9 +88,14 @@ act_same(struct dp_worker *w, const struct dp_burst *b)
 
 	if (o->own == NULL || b->longest > o->max_len)
 		return false;
+	if (likely(rules != NULL)) {
+		if (b->one_mark)
+			act_count_rules(rules, prog, b->n, b->bytes);
+		else
+			for (uint16_t i = 0; i < b->n; i++)
+				act_count_rules(rules, b->prog[i], 1, b->pkts[i]->pkt_len);
+	}
 	tx_add_burst(w, o->own, b->pkts, b->origin, b->n, b->bytes, b->mem);
-	if (likely(rules != NULL))
-		act_count_rules(rules, prog, b->n, b->bytes);
 	if (likely(!b->injected)) {
 		lcore_add(&from->path_packets[b->path[0]], b->n);
 		lcore_add(&from->path_bytes[b->path[0]], b->bytes);
@@ -105,7 +110,8 @@ spread(struct dp_burst *b)
 	uint16_t i;
 
 	for (i = 0; i < b->n; i++) {
-		b->prog[i] = b->prog[0];
+		if (b->one_mark)
+			b->prog[i] = b->prog[0];
 		b->path[i] = b->path[0];
 		b->by_ring[i] = false;
 	}
@@ -172,8 +178,8 @@ act_each(struct dp_worker *w, struct dp_burst *b)
 void
 act(struct dp_worker *w, struct dp_burst *b)
 {
-	if (b->same) {
-		if (likely(act_same(w, b)))
+	if (b->whole) {
+		if (likely(act_whole(w, b)))
 			return;
 		spread(b);
 	}

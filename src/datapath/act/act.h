@@ -26,6 +26,7 @@ void act_traced(struct dp_worker *w, struct dp_burst *b, bool count);
 #define ACT_PLAIN_MASK (0xffff070000ffULL | (uint64_t)ACT_PLAIN_FLAGS << 8)
 #define ACT_PLAIN (DP_PROG_OUTPUT | (uint64_t)DP_TXQ_OWN << 32)
 #define ACT_OUT_SHIFT 48
+#define ACT_OUT_MASK (0xffffULL << ACT_OUT_SHIFT)
 
 static inline uint64_t
 act_head(const struct dp_program *prog)

@@ -30,6 +30,17 @@
 // What is kept of a received packet's flags.
 #define OFFLOAD_RX_KEEP (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_FDIR_ID)
 
+// What is kept of one with a mark, once that was looked at.
+#define OFFLOAD_BUFFER (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)
+
+// flags: of one packet, or of several together. False: one may ask for something.
+static inline bool
+offload_asks_nothing(uint64_t flags)
+{
+	return (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_NONE &&
+	       !(flags & (RTE_MBUF_F_RX_LRO | OFFLOAD_REQUESTS));
+}
+
 static inline uint64_t
 offload_from_rx(uint64_t flags)
 {

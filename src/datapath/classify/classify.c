@@ -242,6 +242,24 @@ take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l
 	lcore_add(&w->counters.misses, l->n - hits);
 }
 
+void
+classify_take_flags(struct dp_burst *b)
+{
+	uint64_t flags = 0, common = UINT64_MAX;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		uint64_t one = offload_from_rx(b->pkts[i]->ol_flags);
+
+		b->pkts[i]->ol_flags = one;
+		flags |= one;
+		common &= one;
+	}
+	b->flags = flags;
+	b->common = common;
+	b->raw = false;
+}
+
 bool
 classify(struct dp_worker *w, struct dp_burst *b)
 {
@@ -254,11 +272,13 @@ classify(struct dp_worker *w, struct dp_burst *b)
 	l.n = b->n;
 	l.fault = false;
 	b->n_miss = 0;
-	b->same = false;
+	b->whole = false;
 	report_bar(w, b->origin);
 	if (unlikely(b->flags & RTE_MBUF_F_RX_FDIR_ID)) {
-		if (w->tracing == NULL && lane_same(w, b))
+		if (w->tracing == NULL && lane_whole(w, b))
 			return true;
+		if (b->raw)
+			classify_take_flags(b);
 		l.pkts = rest;
 		l.n = lane_split(w, b, rest);
 		if (l.n == 0)

@@ -17,9 +17,12 @@ void classify_keep(struct dp_worker *w, struct dp_burst *b);
 struct dp_miss *classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *key,
 	uint64_t hash, const struct rules_result *rules);
 
-// lane.c: the burst is of one live lane whose packets need nothing but its program: takes it as a
-// whole (b->same), or false.
-bool lane_same(struct dp_worker *w, struct dp_burst *b);
+// What the device says of each packet becomes what is still to be done (act/offload.h). Not twice.
+void classify_take_flags(struct dp_burst *b);
+
+// lane.c: all packets are of live lanes, need nothing but their programs, and have one output:
+// takes the burst as a whole (b->whole), or false.
+bool lane_whole(struct dp_worker *w, struct dp_burst *b);
 // lane.c: gives marked packets their program; the rest goes into pkts and b->at. Returns how many.
 uint16_t lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **rest);
 

@@ -70,17 +70,20 @@ struct dp_switch {
 // What a MARK stands for. Immutable; control replaces the pointer of a slot (release) and frees the
 // old one after a grace period, so that a lane changes without a new snapshot.
 struct dp_lane {
-	uint32_t gen;     // of the mark; another one is stale
-	uint32_t version; // of this lane, never 0: a worker remembers which one's old way it saw
-			  // empty
-	uint8_t path;     // enum dp_path, for path_packets
-	bool was_ring; // the flow was on the ring: goes on through it until it was seen empty once
-	uint16_t sw;   // index of the switch, for the rule counters
+	// The first two words are looked at as such (classify/lane.c).
+	uint32_t gen;    // of the mark; another one is stale
+	uint16_t sw;     // index of the switch, for the rule counters
 	uint16_t origin; // vport
+	// Of this lane, never 0: a worker remembers which one's old way it saw empty.
+	uint32_t version;
+	uint8_t path; // enum dp_path, for path_packets
+	// The flow was on the ring: goes on through it until it was seen empty once.
+	bool was_ring;
+	// It was sent by the transmit queue of `before`: goes on by it until that was idle once.
+	bool moved;
+	uint8_t reserved; // 0
 	struct dp_program program;
 	const struct flow_actions *actions; // GENERAL
-	bool moved; // the flow was sent by the transmit queue of `before`: goes on by it until that
-		    // was idle once
 	struct dp_program before;
 };
 

@@ -214,11 +214,17 @@ def show_queues(switch, out):
                 f'{q["flows"]:>4} flows {q["packets"]:>9} packets')
 
 
+def flow_text(match):
+    """What tells the flows of one wire apart: they have its port and MACs in common."""
+    words = [w for w in match.split() if not w.startswith(('port=', 'eth_'))]
+    return ' '.join(words) or match
+
+
 def show_top(switch, out, n=5):
     out('  heaviest flows')
     for f in switch.call('offload top', limit=n)['items']:
         out(f'    {f["id"]:<6} {f["rate_bps"] / 1e6:8.2f} Mbit/s  {f["place"]:<16} '
-            f'{f["state"]:<10} -> {f["to"]:<5} {f["match"][:60]}')
+            f'{f["state"]:<10} -> {f["to"]:<5} {flow_text(f["match"])}')
 
 
 def watch(switch, expected, deadline, live):

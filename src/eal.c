@@ -267,6 +267,8 @@ choose(struct eal *a, const struct config *cfg, int argc, char **argv, struct sl
 	if (!has(a, "--log-level")) {
 		add(a, "--log-level=lib.eal:warning");
 		add(a, "--log-level=lib.vhost.*:warning");
+		add(a, "--log-level=lib.telemetry:error"); // tells of a socket that nobody has
+							   // asked for
 	}
 	for (i = 0; i < cfg->n_drivers; i++)
 		add_driver(a, cfg->drivers[i]);

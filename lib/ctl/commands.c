@@ -18,9 +18,9 @@ static const struct ctl_command commands[] = {
 
 	{.name = "port list",
 		.help = "the vports, what carries them, counters (hw_: by an embedded switch)",
-		.fields = "name switch vm attachment carried_by state queues vlan rx_packets tx_packets "
-			"hw_rx_packets hw_tx_packets rx_bytes tx_bytes hw_rx_bytes hw_tx_bytes "
-			"dropped",
+		.fields = "name switch vm attachment state queues vlan rx_packets tx_packets "
+			"rx_bytes tx_bytes hw_rx_packets hw_tx_packets hw_rx_bytes hw_tx_bytes "
+			"dropped carried_by",
 		.args = {ARG_SWITCH,
 			{"vm", CTL_STR, .complete = "vm", .help = "only the vports of this VM"}}},
 	{.name = "port show",

@@ -74,6 +74,15 @@ remove_stale(const struct sockaddr_un *addr, struct sl_err *err)
 	return 0;
 }
 
+int
+ctl_socket_unused(const char *path, struct sl_err *err)
+{
+	struct sockaddr_un addr;
+	int ret = make_address(path, &addr, err);
+
+	return ret != 0 ? ret : remove_stale(&addr, err);
+}
+
 // Of the socket that was made, whatever may stand under its name by now in a directory that others
 // may write to.
 static int
@@ -128,7 +137,7 @@ ctl_listener_open(const char *path, bool read_only, const struct ctl_access *acc
 	memcpy(out->path, path, strlen(path) + 1);
 	ret = ctl_socket_directory(path, err);
 	if (ret == 0)
-		ret = remove_stale(&addr, err);
+		ret = ctl_socket_unused(path, err);
 	if (ret != 0)
 		return ret;
 	out->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

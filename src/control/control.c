@@ -90,7 +90,9 @@ start_basics(struct control *c, struct sl_err *err)
 static int
 start_directory(struct control *c, struct sl_err *err)
 {
-	return ctl_socket_directory(c->cfg->socket, err);
+	int rc = ctl_socket_directory(c->cfg->socket, err);
+
+	return rc != 0 ? rc : ctl_socket_unused(c->cfg->socket, err);
 }
 
 static void

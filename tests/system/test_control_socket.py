@@ -231,6 +231,53 @@ def test_the_read_only_socket(live):
     moves(live)
 
 
+def test_a_second_sluiced(live, work):
+    """It ends and says why, before it touches a device of the first."""
+    cfg = config(work)
+    cfg['control']['socket'] = str(live.socket)
+    path = pathlib.Path(work) / 'second.json'
+    path.write_text(json.dumps(cfg))
+    inode = os.stat(live.socket).st_ino
+    run = subprocess.run([program('sluiced'), '--lcores=0@0,1@0', '--no-huge', '-m', '64',
+                          '--no-pci', '--no-shconf', f'--file-prefix={os.path.basename(work)}',
+                          '--', '--config', path], capture_output=True, text=True, timeout=60,
+                         check=False)
+    assert run.returncode == 1, run
+    assert f'{live.socket}: another process listens here: is sluiced running?' in run.stderr, run
+    assert os.stat(live.socket).st_ino == inode
+    moves(live)
+
+
+def test_silent_clients_keep_nobody_out(live):
+    """As many as the server takes, and more, that connect and say nothing."""
+    clients = []
+
+    def connect():
+        try:
+            return RpcClient(live.socket)
+        except BlockingIOError:
+            return None
+    for _ in range(1000):
+        clients.append(wait_for(connect, 5, 'a connection', interval=0.001))
+    live.ctl('status')
+    assert live.call('status')  # a session that was there before keeps its place
+    moves(live)
+    for c in clients:
+        c.close()
+
+
+def test_a_request_of_100_mb(live, client):
+    chunk = b'x' * (1 << 20)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(20)
+        s.connect(str(live.socket))
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(100):
+                s.sendall(chunk)
+    assert client.call('status')
+    moves(live)
+
+
 # ---- sluicectl
 
 # Arguments for the commands that need some; what is not here is run as it is.

@@ -48,6 +48,9 @@ int ctl_server_new(
 void ctl_server_set_clock(struct ctl_server *s, const struct sl_clock *clock);
 // Makes the last directory of a socket's path where it is missing.
 int ctl_socket_directory(const char *path, struct sl_err *err);
+// Nobody listens at path: what an earlier process left there is removed. -EADDRINUSE: somebody
+// does. So that a second one ends before it touches what the first one has.
+int ctl_socket_unused(const char *path, struct sl_err *err);
 // For clients that are trusted less: at most so many sessions, and so long a line. Before the first
 // session; not above CTL_SESSIONS_MAX and CTL_LINE_MAX.
 void ctl_server_set_limits(struct ctl_server *s, unsigned sessions, size_t line);

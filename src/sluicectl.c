@@ -139,9 +139,8 @@ run_live(const struct options *opts, const struct ctl_command *c, struct ctl_cli
 		if (ctl_client_call(client, c->name, params, timeout_ms, &result, err) != 0)
 			return ctl_client_refused(client) ? EXIT_REFUSED : EXIT_USAGE;
 		live_clear(l);
-		printf("%s by %s, every %g s; q ends, + - slower, faster, r s p b a: by rate, slow "
-		       "rate, packets, bytes, age\n\n",
-			c->name, sort != NULL ? sort : "rate", every);
+		printf("%s by %s, every %g s (q: end; + -: pace; r s p b a: sort)\n\n", c->name,
+			sort != NULL ? sort : "rate", every);
 		json_object_del(result, "total");
 		render(stdout, terminal_width(opts), result, c->fields, NULL);
 		json_decref(result);

@@ -25,42 +25,48 @@ union rules_probe {
 	uint8_t byte[sizeof(uint64_t) * RULES_WORDS];
 };
 
+// What is told of rows: RULES_ROW_BITS for each, some of them set where the key matches.
 #if RULES_WIDE
 
-// Of 8 rows (fewer at the end of the leaf) which halves, of 4 units each, the key is in: bits 2 *
-// row and 2 * row + 1.
-static inline uint32_t
-rules_part_hit(const struct rules_leaf *leaf, const struct rules_part *part, uint32_t from,
-	uint32_t rows, const union rules_probe *key)
+#define RULES_ROW_BITS 8
+
+// Of the rows of a block, at most 8, that lanes says (8 bits each), which ones the key is in. A bit
+// for each unit first; rows that have all of theirs keep one.
+static inline uint64_t
+rules_part_hit(const struct rules_leaf *leaf, unsigned part, const void *rows, uint32_t n,
+	uint64_t lanes, const union rules_probe *key)
 {
-	uint32_t lanes = _bzhi_u32(UINT16_MAX, 2 * rows); // of 64 bits
-	__mmask8 low = (__mmask8)lanes, high = (__mmask8)(lanes >> 8);
-	const uint16_t *lo = &part->row[(size_t)from * RULES_UNITS];
-	const uint16_t *span = lo + (size_t)leaf->n * RULES_UNITS;
-	__m512i at = _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)part->at));
+	__mmask32 low = (__mmask32)lanes, high = (__mmask32)(lanes >> 32);
+	const uint16_t *lo = rows, *span = lo + (size_t)n * RULES_UNITS;
+	__m512i at = _mm512_broadcast_i32x4(
+		_mm_load_si128((const __m128i *)(leaf->at + (size_t)part * 2 * RULES_UNITS)));
 	__m512i x = _mm512_permutexvar_epi8(at, _mm512_load_si512(key->w64)), y = x;
+	const uint64_t most = 0x7f7f7f7f7f7f7f7f;
+	uint64_t in;
 
 	if (__builtin_expect(leaf->masked, 0)) {
-		const uint16_t *mask = span + (size_t)leaf->n * RULES_UNITS;
+		const uint16_t *mask = span + (size_t)n * RULES_UNITS;
 
-		x = _mm512_and_si512(x, _mm512_maskz_loadu_epi64(low, mask));
-		y = _mm512_and_si512(y, _mm512_maskz_loadu_epi64(high, mask + 32));
+		x = _mm512_and_si512(x, _mm512_maskz_loadu_epi16(low, mask));
+		y = _mm512_and_si512(y, _mm512_maskz_loadu_epi16(high, mask + 32));
 	}
-	x = _mm512_sub_epi16(x, _mm512_maskz_loadu_epi64(low, lo));
-	y = _mm512_sub_epi16(y, _mm512_maskz_loadu_epi64(high, lo + 32));
-	x = _mm512_subs_epu16(x, _mm512_maskz_loadu_epi64(low, span));
-	y = _mm512_subs_epu16(y, _mm512_maskz_loadu_epi64(high, span + 32));
-	return _cvtmask16_u32(_mm512_kunpackb(
-		_mm512_mask_testn_epi64_mask(high, y, y), _mm512_mask_testn_epi64_mask(low, x, x)));
+	x = _mm512_sub_epi16(x, _mm512_maskz_loadu_epi16(low, lo));
+	y = _mm512_sub_epi16(y, _mm512_maskz_loadu_epi16(high, lo + 32));
+	low = _mm512_mask_cmple_epu16_mask(low, x, _mm512_maskz_loadu_epi16(low, span));
+	high = _mm512_mask_cmple_epu16_mask(high, y, _mm512_maskz_loadu_epi16(high, span + 32));
+	in = _cvtmask64_u64(_mm512_kunpackd(high, low));
+	return in & ~((~in & most) + most) & ~most;
 }
 
 #elif defined(__AVX2__) && defined(__BMI2__)
 
+#define RULES_ROW_BITS 2
+
 // The units of the key, twice.
 static inline __m256i
-units_of(const struct rules_part *part, const union rules_probe *key)
+units_of(const uint8_t *of, const union rules_probe *key)
 {
-	__m128i at = _mm_load_si128((const __m128i *)part->at), x = _mm_setzero_si128();
+	__m128i at = _mm_load_si128((const __m128i *)of), x = _mm_setzero_si128();
 
 	for (int q = 0; q < 4; q++) {
 		// Where it is not in this quarter, the high bit says so.
@@ -79,16 +85,17 @@ load(const uint16_t *at)
 	return _mm256_loadu_si256((const __m256i *)at);
 }
 
-static inline uint32_t
-rules_part_hit(const struct rules_leaf *leaf, const struct rules_part *part, uint32_t from,
-	uint32_t rows, const union rules_probe *key)
+static inline uint64_t
+rules_part_hit(const struct rules_leaf *leaf, unsigned part, const void *rows, uint32_t n,
+	uint64_t lanes, const union rules_probe *key)
 {
-	const uint16_t *lo = &part->row[(size_t)from * RULES_UNITS];
-	size_t all = (size_t)leaf->n * RULES_UNITS;
-	__m256i units = units_of(part, key);
+	const uint16_t *lo = rows;
+	size_t all = (size_t)n * RULES_UNITS;
+	__m256i units = units_of(leaf->at + (size_t)part * 2 * RULES_UNITS, key);
 	uint32_t hit = 0;
 
-	for (uint32_t i = 0; i < rows; i += 2, lo += 2 * RULES_UNITS) {
+	(void)lanes;
+	for (uint32_t i = 0; i < n; i += 2, lo += 2 * RULES_UNITS) {
 		__m256i x = units;
 
 		if (__builtin_expect(leaf->masked, 0))
@@ -97,44 +104,56 @@ rules_part_hit(const struct rules_leaf *leaf, const struct rules_part *part, uin
 		x = _mm256_cmpeq_epi64(x, _mm256_setzero_si256());
 		hit |= (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(x)) << 2 * i;
 	}
-	return hit;
+	return hit & hit >> 1 & 0x5555 >> (2 * (RULES_ROWS - n));
 }
 
 #else
 
-static inline uint32_t
-rules_part_hit(const struct rules_leaf *leaf, const struct rules_part *part, uint32_t from,
-	uint32_t rows, const union rules_probe *key)
+#define RULES_ROW_BITS 2
+
+static inline uint64_t
+rules_part_hit(const struct rules_leaf *leaf, unsigned part, const void *rows, uint32_t n,
+	uint64_t lanes, const union rules_probe *key)
 {
-	const uint16_t *lo = &part->row[(size_t)from * RULES_UNITS];
-	size_t all = (size_t)leaf->n * RULES_UNITS;
+	const uint8_t *of = leaf->at + (size_t)part * 2 * RULES_UNITS;
+	const uint16_t *lo = rows;
+	size_t all = (size_t)n * RULES_UNITS;
 	uint32_t miss = 0;
 
+	(void)lanes;
 	for (unsigned u = 0; u < RULES_UNITS; u++) {
-		unsigned x = key->byte[part->at[2 * u]] | key->byte[part->at[2 * u + 1]] << 8;
+		unsigned x = key->byte[of[2 * u]] | key->byte[of[2 * u + 1]] << 8;
 
-		for (uint32_t i = 0; i < rows; i++) {
+		for (uint32_t i = 0; i < n; i++) {
 			const uint16_t *at = lo + (size_t)i * RULES_UNITS + u;
 			unsigned mask = leaf->masked ? at[2 * all] : UINT16_MAX;
 
 			miss |= (uint32_t)((uint16_t)((x & mask) - at[0]) > at[all]) << 2 * i;
 		}
 	}
-	return ~(miss | miss << 1);
+	return ~miss & 0x5555 >> (2 * (RULES_ROWS - n));
 }
 
 #endif
 
-// The rows, at most 8, from `from` on that the key matches: bit 2 * row.
-static inline uint32_t
-rules_rows_hit(const struct rules_leaf *leaf, uint32_t from, const union rules_probe *key)
+// The rows of a block that the key matches.
+static inline uint64_t
+rules_rows_hit(const struct rules_leaf *leaf, const unsigned char *block, uint32_t rows,
+	const union rules_probe *key)
 {
-	uint32_t rows = leaf->n - from < RULES_ROWS ? leaf->n - from : RULES_ROWS;
-	uint32_t hit = rules_part_hit(leaf, rules_part_of(leaf, 0), from, rows, key);
+	uint64_t lanes = UINT64_MAX >> (64 - RULES_UNITS * rows);
+	uint64_t hit = rules_part_hit(leaf, 0, block, rows, lanes, key);
 
 	for (unsigned p = 1; p < leaf->parts; p++)
-		hit &= rules_part_hit(leaf, rules_part_of(leaf, p), from, rows, key);
-	return hit & hit >> 1 & 0x5555 >> (2 * (RULES_ROWS - rows));
+		hit &= rules_part_hit(
+			leaf, p, block + rules_part_at(leaf, p, rows), rows, lanes, key);
+	return hit;
+}
+
+static inline unsigned
+rules_row_of(uint64_t hit)
+{
+	return (unsigned)__builtin_ctzll(hit) / RULES_ROW_BITS;
 }
 
 #endif

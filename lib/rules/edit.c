@@ -135,14 +135,6 @@ gather(struct gather *g, rules_ref ref)
 	return gather(g, node->rest);
 }
 
-static int
-by_order(const void *a, const void *b)
-{
-	const struct rule *x = *(const struct rule *const *)a, *y = *(const struct rule *const *)b;
-
-	return (x->order > y->order) - (x->order < y->order);
-}
-
 // Builds a tree anew that has become another than it was built for. Without memory it stays.
 static void
 rebuild(struct rules_mem *m, rules_ref *ref)
@@ -152,7 +144,7 @@ rebuild(struct rules_mem *m, rules_ref *ref)
 	rules_ref made;
 
 	if (gather(&g, *ref) && g.n > 0) {
-		qsort(g.list, g.n, sizeof(g.list[0]), by_order);
+		rules_sort(g.list, g.n);
 		for (uint32_t i = 1; i < g.n; i++)
 			if (g.list[i] != g.list[n])
 				g.list[++n] = g.list[i];
@@ -164,11 +156,10 @@ rebuild(struct rules_mem *m, rules_ref *ref)
 	free(g.list);
 }
 
-typedef bool (*tree_edit)(struct rules_mem *m, rules_ref *ref, const struct rule *rule);
-
 // The same in all children that the entry stands in.
 static bool
-edit_children(struct rules_mem *m, struct rules_node *node, const struct rule *rule, tree_edit edit)
+edit_children(
+	struct rules_mem *m, struct rules_node *node, const struct rule *rule, rules_tree_edit edit)
 {
 	uint32_t val, any, sub;
 	bool ok = true;

@@ -31,6 +31,11 @@ struct rule {
 	struct flow_range dport;
 };
 
+// rule.c: as rules_add is given it, without order and place. NULL: no memory.
+struct rule *rules_rule_new(struct rules_mem *m, const struct rules_entry *e);
+// By order.
+void rules_sort(const struct rule **list, uint32_t n);
+
 // A table of a set.
 //
 // Problem: which per-packet fields does the decision on a flow depend on? An entry that reads one

@@ -103,14 +103,6 @@ by_place(const void *a, const void *b)
 	return (x->rule->order > y->rule->order) - (x->rule->order < y->rule->order);
 }
 
-static int
-by_order(const void *a, const void *b)
-{
-	const struct rule *x = *(const struct rule *const *)a, *y = *(const struct rule *const *)b;
-
-	return (x->order > y->order) - (x->order < y->order);
-}
-
 // The n entries of one place.
 static bool
 build_place(struct rules_mem *m, struct rules_index *x, const struct entry *e, uint32_t n,
@@ -127,7 +119,7 @@ build_place(struct rules_mem *m, struct rules_index *x, const struct entry *e, u
 		marks |= rules_index_mark(x, e[i].hash);
 	}
 	if (ok) {
-		qsort(list, n, sizeof(list[0]), by_order);
+		rules_sort(list, n);
 		ok = rules_tree_build(m, list, n, copies, &ref);
 		set_place(&page->place[rules_index_place(x, e->hash)], ref, marks);
 	}
@@ -196,35 +188,34 @@ own_place(struct rules_mem *m, struct rules_index **x, uint32_t hash)
 	return &copy->place[rules_index_place(mine, hash)];
 }
 
-bool
-rules_index_add(struct rules_mem *m, struct rules_index **x, const struct rule *rule)
+// mark: the place tells of the entry from now on.
+static bool
+edit_place(struct rules_mem *m, struct rules_index **x, const struct rule *rule,
+	rules_tree_edit edit, bool mark)
 {
 	uint32_t hash = rules_index_hash(*x, rule->key);
-	uint64_t *at = own_place(m, x, hash);
+	uint64_t *at = own_place(m, x, hash), marks;
 	rules_ref ref;
 	bool ok;
 
 	if (at == NULL)
 		return false;
 	ref = rules_place_ref(*at);
-	ok = rules_tree_add(m, &ref, rule);
-	set_place(at, ref, *at >> RULES_MARKS_AT | rules_index_mark(*x, hash));
+	marks = *at >> RULES_MARKS_AT | (mark ? rules_index_mark(*x, hash) : 0);
+	ok = edit(m, &ref, rule);
+	set_place(at, ref, marks);
 	return ok;
+}
+
+bool
+rules_index_add(struct rules_mem *m, struct rules_index **x, const struct rule *rule)
+{
+	return edit_place(m, x, rule, rules_tree_add, true);
 }
 
 // Marks stay as long as the place has entries: keys that pass for one of them look in vain.
 bool
 rules_index_del(struct rules_mem *m, struct rules_index **x, const struct rule *rule)
 {
-	uint32_t hash = rules_index_hash(*x, rule->key);
-	uint64_t *at = own_place(m, x, hash);
-	rules_ref ref;
-	bool ok;
-
-	if (at == NULL)
-		return false;
-	ref = rules_place_ref(*at);
-	ok = rules_tree_del(m, &ref, rule);
-	set_place(at, ref, *at >> RULES_MARKS_AT);
-	return ok;
+	return edit_place(m, x, rule, rules_tree_del, false);
 }

@@ -97,25 +97,45 @@ units_of(const struct rule *const *list, uint32_t n, uint8_t *units, bool *maske
 	return count;
 }
 
+// The rows of one part of a block.
 static void
-fill_part(struct rules_leaf *leaf, unsigned p, const struct rule *const *list, const uint8_t *units,
-	unsigned count)
+fill_part(const struct rules_leaf *leaf, uint16_t *row, const struct rule *const *list,
+	uint32_t rows, const uint8_t *units, unsigned count)
 {
-	struct rules_part *part = (void *)(leaf->part + (size_t)p * leaf->size);
-	size_t rows = (size_t)leaf->n * RULES_UNITS;
+	size_t all = (size_t)rows * RULES_UNITS;
 
-	for (unsigned u = 0; u < RULES_UNITS; u++) {
-		if (u < count)
-			bytes_of(units[u], &part->at[2 * u + 1], &part->at[2 * u]);
-		for (uint32_t i = 0; i < leaf->n; i++) {
+	for (uint32_t i = 0; i < rows; i++) {
+		for (unsigned u = 0; u < RULES_UNITS; u++, row++) {
 			struct unit unit = u < count ? unit_of(list[i], units[u]) : any;
-			uint16_t *row = &part->row[(size_t)i * RULES_UNITS + u];
 
 			row[0] = unit.lo;
-			row[rows] = unit.span;
+			row[all] = unit.span;
 			if (leaf->masked)
-				row[2 * rows] = unit.mask;
+				row[2 * all] = unit.mask;
 		}
+	}
+}
+
+static void
+fill_blocks(struct rules_leaf *leaf, const struct rule *const *list, const uint8_t *units,
+	unsigned count)
+{
+	for (unsigned u = 0; u < count; u++)
+		bytes_of(units[u], &leaf->at[2 * u + 1], &leaf->at[2 * u]);
+	for (uint32_t from = 0; from < leaf->n; from += RULES_ROWS) {
+		unsigned char *block = (unsigned char *)rules_block_of(leaf, from);
+		uint32_t rows = rules_rows_of(leaf, from);
+		struct rules_hit *hit = (struct rules_hit *)rules_hits_of(leaf, block, rows);
+
+		for (unsigned p = 0; p < leaf->parts; p++) {
+			unsigned before = p * RULES_UNITS;
+
+			fill_part(leaf, (void *)(block + rules_part_at(leaf, p, rows)), &list[from],
+				rows, units + before, count > before ? count - before : 0);
+		}
+		for (uint32_t i = 0; i < rows; i++)
+			hit[i] = (struct rules_hit){
+				.order = list[from + i]->order, .rule = list[from + i]};
 	}
 }
 
@@ -123,38 +143,34 @@ rules_ref
 rules_leaf_new(struct rules_mem *m, const struct rule *const *list, uint32_t n)
 {
 	struct rules_leaf *leaf;
-	struct rules_hit *hit;
+	struct rules_leaf plan = {.n = n, .rows = (uint8_t)(n < RULES_ROWS ? n : RULES_ROWS)};
 	uint8_t units[UNITS + 1];
-	bool masked;
-	unsigned count = units_of(list, n, units, &masked);
-	unsigned parts = count > 0 ? (count + RULES_UNITS - 1) / RULES_UNITS : 1;
-	size_t size = sizeof(struct rules_part) +
-		      (size_t)n * RULES_UNITS * sizeof(uint16_t) * (masked ? 3 : 2);
+	unsigned count = units_of(list, n, units, &plan.masked);
 
-	leaf = rules_mem_get(m, sizeof(*leaf) + parts * size + n * sizeof(*hit));
+	plan.parts = (uint8_t)(count > 0 ? (count + RULES_UNITS - 1) / RULES_UNITS : 1);
+	plan.plain = plan.parts == 1 && !plan.masked;
+	plan.lanes = UINT64_MAX >> (64 - RULES_UNITS * plan.rows);
+	plan.best = list[0]->order;
+	leaf = rules_mem_get(m, sizeof(*leaf) + (size_t)plan.parts * 2 * RULES_UNITS +
+					rules_part_at(&plan, plan.parts, n) +
+					n * sizeof(struct rules_hit));
 	if (leaf == NULL)
 		return 0;
-	leaf->best = list[0]->order;
-	leaf->n = n;
-	leaf->size = (uint32_t)size;
-	leaf->hits = (uint32_t)(parts * size);
-	leaf->parts = (uint8_t)parts;
-	leaf->masked = masked;
-	for (unsigned p = 0; p < parts; p++)
-		fill_part(leaf, p, list, units + p * RULES_UNITS,
-			count > p * RULES_UNITS ? count - p * RULES_UNITS : 0);
-	hit = (void *)(leaf->part + parts * size);
-	for (uint32_t i = 0; i < n; i++)
-		hit[i] = (struct rules_hit){.order = list[i]->order, .rule = list[i]};
+	plan.obj = leaf->obj;
+	*leaf = plan;
+	fill_blocks(leaf, list, units, count);
 	return (rules_ref)leaf | 1;
 }
 
 uint32_t
 rules_leaf_list(const struct rules_leaf *leaf, const struct rule **list)
 {
-	const struct rules_hit *hit = rules_hits_of(leaf);
+	for (uint32_t from = 0; from < leaf->n; from += RULES_ROWS) {
+		uint32_t rows = rules_rows_of(leaf, from);
+		const struct rules_hit *hit = rules_hits_of(leaf, rules_block_of(leaf, from), rows);
 
-	for (uint32_t i = 0; i < leaf->n; i++)
-		list[i] = hit[i].rule;
+		for (uint32_t i = 0; i < rows; i++)
+			list[from + i] = hit[i].rule;
+	}
 	return leaf->n;
 }

@@ -52,7 +52,7 @@ drops(const struct flow_actions *actions)
 }
 
 // Adds what a table says to the result; returns the table that it goes to, or -1.
-static int
+static inline __attribute__((always_inline)) int
 take(const struct rules_table *t, const struct rule *first, struct rules_result *out)
 {
 	if (first == NULL) {

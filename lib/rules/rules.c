@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
-
 #include "tree.h"
 
 #define FIELDS 5     // per-packet fields
@@ -41,47 +39,6 @@ struct rules {
 	struct rule **by_id;
 	struct writer_table *tables; // RULES_TABLES; sorted by whoever looks at them in order
 };
-
-// A mask of a port that a range can say.
-static bool
-port_range(uint16_t key_be, uint16_t mask_be, struct flow_range *r)
-{
-	uint16_t free_bits = (uint16_t)~ntohs(mask_be);
-
-	if (mask_be == 0 || (free_bits & (free_bits + 1)) != 0 || r->lo != 0 || r->hi != UINT16_MAX)
-		return false;
-	r->lo = ntohs(key_be);
-	r->hi = r->lo | free_bits;
-	return true;
-}
-
-static struct rule *
-rule_new(struct rules_mem *m, const struct rules_entry *e)
-{
-	struct rule *rule = rules_mem_get(m, sizeof(*rule));
-	struct flow_key key, mask;
-
-	if (rule == NULL)
-		return NULL;
-	rule->e = *e;
-	flow_match_normalise(&rule->e.match);
-	rule->fields = flow_match_fields(&rule->e.match);
-	rule->id = e->id;
-	rule->go_to = (int16_t)rules_go_to(&rule->e.actions);
-	rule->actions = e->actions;
-	rule->actions.n -= rule->go_to >= 0; // it is the last one
-	key = rule->e.match.key;
-	mask = rule->e.match.mask;
-	flow_key_keep(&key, 0);
-	flow_key_keep(&mask, 0);
-	memcpy(rule->key, &key, sizeof(key));
-	memcpy(rule->mask, &mask, sizeof(mask));
-	rule->sport = rule->e.match.sport;
-	rule->dport = rule->e.match.dport;
-	rule->sport_only = port_range(key.l4_src, mask.l4_src, &rule->sport);
-	rule->dport_only = port_range(key.l4_dst, mask.l4_dst, &rule->dport);
-	return rule;
-}
 
 struct rules *
 rules_new(uint32_t max_rules)
@@ -215,7 +172,7 @@ rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err)
 	if (r->by_id[e->id] != NULL)
 		return sl_err_set(err, EEXIST, NULL, "rule %u is there already", e->id);
 	t = &r->tables[e->table];
-	rule = make_room(t) ? rule_new(r->mem, e) : NULL;
+	rule = make_room(t) ? rules_rule_new(r->mem, e) : NULL;
 	if (rule == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "rule %u: out of memory", e->id);
 	// Priority first, then age.
@@ -267,21 +224,12 @@ rules_count(const struct rules *r)
 	return r->count;
 }
 
-static int
-by_order(const void *a, const void *b)
-{
-	const struct rule *x = *(struct rule *const *)a, *y = *(struct rule *const *)b;
-
-	return (x->order > y->order) - (x->order < y->order);
-}
-
 static void
 sort(struct writer_table *t)
 {
 	if (t->sorted)
 		return;
-	if (t->n > 0)
-		qsort(t->list, t->n, sizeof(t->list[0]), by_order);
+	rules_sort((const struct rule **)t->list, t->n);
 	for (uint32_t i = 0; i < t->n; i++)
 		t->list[i]->pos = i;
 	t->sorted = true;

@@ -63,28 +63,27 @@ struct rules_node {
 // Leaves whose entries look at more have more parts.
 #define RULES_UNITS 8
 
-struct rules_part {
-	uint8_t at[2 * RULES_UNITS]; // the bytes of each unit in the key, low one first
-	uint16_t row[];              // lo of all entries, then span, then (leaf->masked) mask
-};
-
 // What an entry is to a look-up.
 struct rules_hit {
 	uint64_t order;
 	const struct rule *rule;
 };
 
+// A leaf: for each part which bytes its units are (low one first), then a block for each 8 entries:
+// for each part lo of all its rows, span of all, (masked) mask of all; then a rules_hit for each.
+// So what a look-up reads of the first 8 entries, which is where most of them end, is in one piece.
 struct rules_leaf {
 	struct rules_obj obj;
 	uint64_t best;
-	uint32_t n;    // entries
-	uint32_t size; // of a part, bytes
-	uint32_t hits; // where they are, after part
+	uint64_t lanes; // of the rows of the first block: 8 bits for each
+	uint32_t n;     // entries
+	uint8_t rows;   // of the first block
 	uint8_t parts;
-	bool masked;                      // an entry has a mask that is no prefix
-	alignas(16) unsigned char part[]; // all of them, then a rules_hit for each entry
+	bool masked; // an entry has a mask that is no prefix
+	bool plain;  // one part, not masked
+	alignas(16) uint8_t at[];
 };
-static_assert(offsetof(struct rules_leaf, part) + sizeof(struct rules_part) == RULES_LINE,
+static_assert(offsetof(struct rules_leaf, at) + 2 * (size_t)RULES_UNITS == RULES_LINE,
 	"the rows of a leaf begin with a line");
 
 // The trees of a group, found by a hash of the bits that all of its entries fix. Of the 64 bits of
@@ -205,16 +204,38 @@ rules_node_of(rules_ref ref)
 	return (struct rules_node *)ref; // NOLINT
 }
 
-static inline const struct rules_part *
-rules_part_of(const struct rules_leaf *leaf, unsigned i)
+// Where the rows of a part begin in a block of so many rows, and where its hits do (part: parts).
+static inline size_t
+rules_part_at(const struct rules_leaf *leaf, unsigned part, size_t rows)
 {
-	return (const void *)(leaf->part + (size_t)i * leaf->size);
+	return part * rows * RULES_UNITS * sizeof(uint16_t) * (leaf->masked ? 3 : 2);
+}
+
+static inline const unsigned char *
+rules_blocks_of(const struct rules_leaf *leaf)
+{
+	return leaf->at + (size_t)leaf->parts * 2 * RULES_UNITS;
+}
+
+// The block with entry `from`, a multiple of 8: all before it are full.
+static inline const unsigned char *
+rules_block_of(const struct rules_leaf *leaf, uint32_t from)
+{
+	return rules_blocks_of(leaf) + from / RULES_ROWS *
+					       (rules_part_at(leaf, leaf->parts, RULES_ROWS) +
+						       RULES_ROWS * sizeof(struct rules_hit));
 }
 
 static inline const struct rules_hit *
-rules_hits_of(const struct rules_leaf *leaf)
+rules_hits_of(const struct rules_leaf *leaf, const unsigned char *block, uint32_t rows)
 {
-	return (const void *)(leaf->part + leaf->hits);
+	return (const void *)(block + rules_part_at(leaf, leaf->parts, rows));
+}
+
+static inline uint32_t
+rules_rows_of(const struct rules_leaf *leaf, uint32_t from)
+{
+	return leaf->n - from < RULES_ROWS ? leaf->n - from : RULES_ROWS;
 }
 
 // leaf.c; lists are sorted by order. 0: no memory (n is not 0).
@@ -227,11 +248,15 @@ uint32_t rules_leaf_list(const struct rules_leaf *leaf, const struct rule **list
 #define RULES_COPIES (8 * RULES_ONE) // where they are dear
 bool rules_tree_build(struct rules_mem *m, const struct rule *const *list, uint32_t n,
 	uint32_t copies, rules_ref *out);
+// choose.c: the bits of a node. False: no bits are of use.
+bool rules_choose(
+	struct rules_node *node, const struct rule *const *list, uint32_t n, uint32_t copies);
 // The indices of the children that an entry stands in: val | each subset of any.
 void rules_node_bits(
 	const struct rules_node *node, const struct rule *rule, uint32_t *val, uint32_t *any);
 
 // edit.c: false: no memory; the tree is as good as before, and the same edit may be made again.
+typedef bool (*rules_tree_edit)(struct rules_mem *m, rules_ref *ref, const struct rule *rule);
 bool rules_tree_add(struct rules_mem *m, rules_ref *ref, const struct rule *rule);
 bool rules_tree_del(struct rules_mem *m, rules_ref *ref, const struct rule *rule);
 // Retires all of it but the entries.

@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_dev.h>
 #include <rte_errno.h>
-#include <ethdev_driver.h>
 #include <rte_ethdev.h>
 
+#include "backend/ethdev_find.h"
 #include "backend/latch.h"
 #include "backend/mbuf.h"
 
@@ -50,13 +49,6 @@ struct ethdev {
 	bool up;
 	uint64_t link_at; // when the link was last looked at
 };
-
-static int
-say(char *why, size_t why_len, const char *name, const char *what, int rc)
-{
-	snprintf(why, why_len, "ethdev: %s: %s: %s", name, what, strerror(-rc));
-	return rc;
-}
 
 // The device is going away, by hot unplug or at the hands of another; the firmware must not touch
 // it from here on.
@@ -263,114 +255,23 @@ ethdev_close(struct emu_backend *b)
 	free(e);
 }
 
-// Removes a device that an earlier close left on its bus, so that it can be probed afresh.
-static void
-remove_leftover(const char *name)
-{
-	char filter[RTE_DEV_NAME_MAX_LEN + 32];
-	struct rte_dev_iterator it;
-	struct rte_device *dev;
-
-	snprintf(filter, sizeof(filter), "bus=vdev,name=%s", name);
-	rte_errno = 0; // what init returns, also when all is well
-	if (rte_dev_iterator_init(&it, filter) != 0)
-		return;
-	dev = rte_dev_iterator_next(&it);
-	if (dev != NULL)
-		rte_dev_remove(dev);
-}
-
-static int
-find_or_probe(struct ethdev *e, const char *text, char *why, size_t why_len)
-{
-	struct rte_devargs da = {0};
-	char name[RTE_DEV_NAME_MAX_LEN];
-	int rc;
-
-	if (rte_eth_dev_get_port_by_name(text, &e->port) == 0)
-		return 0;
-	if (rte_devargs_parse(&da, text) != 0) {
-		snprintf(why, why_len,
-			"ethdev: \"%s\" is neither a port nor the devargs of a device with a "
-			"driver",
-			text);
-		return -ENODEV;
-	}
-	snprintf(name, sizeof(name), "%s", da.name);
-	rte_devargs_reset(&da);
-	if (rte_eth_dev_get_port_by_name(name, &e->port) == 0) {
-		snprintf(why, why_len, "ethdev: %s exists already, give its name alone", name);
-		return -EEXIST;
-	}
-	if (rte_eth_dev_count_total() >= RTE_MAX_ETHPORTS) {
-		snprintf(why, why_len,
-			"ethdev: %s would be port %u, this DPDK has room for %u in all", name,
-			rte_eth_dev_count_total() + 1u, (unsigned int)RTE_MAX_ETHPORTS);
-		return -ENOSPC;
-	}
-	remove_leftover(name);
-	rc = rte_dev_probe(text);
-	if (rc != 0)
-		return say(why, why_len, text, "its driver refuses the device", rc);
-	if (rte_eth_dev_get_port_by_name(name, &e->port) != 0) {
-		snprintf(why, why_len, "ethdev: %s is a device, but not a network port", text);
-		return -ENODEV;
-	}
-	e->probed = true;
-	return 0;
-}
-
-// Whether packets of NIC `nic` come back to it by what is plugged in there, when a port of `device`
-// is: that is the NIC itself, or one that is behind it, by one of its own ports or by others.
-static bool
-is_circle(const char *nic, const char *device, unsigned int depth)
-{
-	struct rte_eth_dev_owner owner;
-
-	if (strcmp(device, nic) == 0)
-		return true;
-	for (uint16_t id = 0; depth > 0 && id < RTE_MAX_ETHPORTS; id++) {
-		char *side;
-
-		// The NIC that has taken a port of `nic` is in its owner's name (take).
-		if (!rte_eth_dev_is_valid_port(id) || rte_eth_devices[id].device == NULL ||
-			strcmp(rte_dev_name(rte_eth_devices[id].device), nic) != 0 ||
-			rte_eth_dev_owner_get(id, &owner) != 0 ||
-			(side = strchr(owner.name, ' ')) == NULL)
-			continue;
-		*side = '\0';
-		if (is_circle(owner.name, device, depth - 1))
-			return true;
-	}
-	return false;
-}
-
 static int
 take(struct ethdev *e, const struct emu_backend_env *env, const char *text, char *why,
 	size_t why_len)
 {
-	const struct rte_device *device = rte_eth_devices[e->port].device;
-	int rc;
+	int rc = rte_eth_dev_owner_new(&e->owner.id);
 
-	if (device != NULL && is_circle(env->nic, rte_dev_name(device), RTE_MAX_ETHPORTS)) {
-		snprintf(why, why_len,
-			"ethdev: %s is a port of %s, or what it sends comes back there: a NIC is "
-			"not "
-			"plugged into itself",
-			text, env->nic);
-		return -ELOOP;
-	}
-	rc = rte_eth_dev_owner_new(&e->owner.id);
+	// By this name others find who has taken it (ethdev_find.c).
 	snprintf(e->owner.name, sizeof(e->owner.name), "%s %s", env->nic, env->side);
 	if (rc == 0)
 		rc = rte_eth_dev_owner_set(e->port, &e->owner);
 	if (rc != 0)
-		return say(why, why_len, text, "it belongs to somebody else", rc);
+		return emu_ethdev_say(why, why_len, text, "it belongs to somebody else", rc);
 	e->owned = true;
 	rc = rte_eth_dev_callback_register(e->port, RTE_ETH_EVENT_INTR_RMV, on_gone, e);
 	if (rc == 0)
 		rc = rte_eth_dev_callback_register(e->port, RTE_ETH_EVENT_DESTROY, on_gone, e);
-	return rc != 0 ? say(why, why_len, text, "cannot watch it", rc) : 0;
+	return rc != 0 ? emu_ethdev_say(why, why_len, text, "cannot watch it", rc) : 0;
 }
 
 static int
@@ -384,7 +285,7 @@ configure(struct ethdev *e, const struct emu_backend_env *env, const char *text,
 	int rc = rte_eth_dev_info_get(e->port, &info);
 
 	if (rc != 0)
-		return say(why, why_len, text, "cannot read what it can do", rc);
+		return emu_ethdev_say(why, why_len, text, "cannot read what it can do", rc);
 	e->segments = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	e->offloads = (info.tx_offload_capa & TX_OFFLOADS) == TX_OFFLOADS;
 	conf.rxmode.mtu = info.max_mtu != 0 ? RTE_MIN(env->mtu, info.max_mtu) : env->mtu;
@@ -394,9 +295,9 @@ configure(struct ethdev *e, const struct emu_backend_env *env, const char *text,
 		e->offloads ? TX_OFFLOADS : info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	rc = rte_eth_dev_configure(e->port, 1, 1, &conf);
 	if (rc == -EBUSY)
-		return say(why, why_len, text, "it is running, stop it first", rc);
+		return emu_ethdev_say(why, why_len, text, "it is running, stop it first", rc);
 	if (rc != 0)
-		return say(why, why_len, text, "it takes no configuration", rc);
+		return emu_ethdev_say(why, why_len, text, "it takes no configuration", rc);
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(e->port, &n_rx, &n_tx);
 	if (rc == 0)
 		rc = rte_eth_rx_queue_setup(e->port, 0, n_rx, env->socket_id, NULL, env->pool);
@@ -407,7 +308,7 @@ configure(struct ethdev *e, const struct emu_backend_env *env, const char *text,
 	if (rc == 0)
 		rc = rte_eth_dev_start(e->port);
 	if (rc != 0)
-		return say(why, why_len, text, "it does not start", rc);
+		return emu_ethdev_say(why, why_len, text, "it does not start", rc);
 	e->started = true;
 	// Best effort: a device that has no such mode passes everything anyway.
 	rte_eth_promiscuous_enable(e->port);
@@ -435,7 +336,7 @@ ethdev_open(const struct emu_backend_env *env, const char *text, struct emu_back
 	}
 	e->base.ops = emu_backend_ethdev();
 	e->pool = env->pool;
-	rc = find_or_probe(e, text, why, why_len);
+	rc = emu_ethdev_find(env->nic, text, &e->port, &e->probed, why, why_len);
 	if (rc == 0)
 		rc = take(e, env, text, why, why_len);
 	if (rc == 0)

@@ -18,59 +18,6 @@
 #include "port/queue.h"
 #include "wire.h"
 
-#define RX_OFFLOADS                                                                                \
-	(RTE_ETH_RX_OFFLOAD_CHECKSUM | RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_TCP_LRO |   \
-		RTE_ETH_RX_OFFLOAD_RSS_HASH | RTE_ETH_RX_OFFLOAD_VLAN_STRIP |                      \
-		RTE_ETH_RX_OFFLOAD_VLAN_FILTER)
-#define RX_QUEUE_OFFLOADS                                                                          \
-	(RTE_ETH_RX_OFFLOAD_CHECKSUM | RTE_ETH_RX_OFFLOAD_SCATTER | RTE_ETH_RX_OFFLOAD_VLAN_STRIP)
-#define TX_OFFLOADS                                                                                \
-	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |                            \
-		RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO |                        \
-		RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_VLAN_INSERT)
-
-static int
-port_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
-{
-	const struct emu_port *port = dev->data->dev_private;
-
-	info->min_mtu = EMU_MIN_MTU;
-	info->max_mtu = EMU_MAX_MTU;
-	info->min_rx_bufsize = 64;
-	info->max_rx_pktlen = EMU_MAX_FRAME;
-	info->max_lro_pkt_size = EMU_MAX_LRO;
-	info->max_rx_queues = port->max_queues;
-	info->max_tx_queues = port->max_queues;
-	info->max_mac_addrs = EMU_MAX_MACS;
-	info->max_vfs = port->index == 0 ? port->nic->args.vfs : 0;
-	info->rx_offload_capa = RX_OFFLOADS;
-	info->rx_queue_offload_capa = RX_QUEUE_OFFLOADS;
-	info->tx_offload_capa = TX_OFFLOADS;
-	info->reta_size = EMU_RETA_SIZE;
-	info->hash_key_size = EMU_RSS_KEY_LEN;
-	info->flow_type_rss_offloads = EMU_RSS_TYPES;
-	info->rx_desc_lim = (struct rte_eth_desc_lim){
-		.nb_max = EMU_MAX_DESC, .nb_min = EMU_MIN_DESC, .nb_align = 1};
-	info->tx_desc_lim = (struct rte_eth_desc_lim){.nb_max = EMU_MAX_DESC,
-		.nb_min = EMU_MIN_DESC,
-		.nb_align = 1,
-		.nb_seg_max = UINT8_MAX,
-		.nb_mtu_seg_max = UINT8_MAX};
-	info->default_rxportconf = (struct rte_eth_dev_portconf){
-		.burst_size = EMU_BURST, .ring_size = EMU_DEFAULT_DESC, .nb_queues = 1};
-	info->default_txportconf = info->default_rxportconf;
-	info->speed_capa = RTE_ETH_LINK_SPEED_100G;
-	info->dev_capa =
-		RTE_ETH_DEV_CAPA_RUNTIME_RX_QUEUE_SETUP | RTE_ETH_DEV_CAPA_RUNTIME_TX_QUEUE_SETUP;
-	// Rules live in the NIC, not in the port's configuration, unless it is told to lose them.
-	if (!port->nic->moods.stop_flush)
-		info->dev_capa |= RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP;
-	info->switch_info.name = port->nic->name;
-	info->switch_info.domain_id = port->nic->domain;
-	info->switch_info.port_id = port->index;
-	return 0;
-}
-
 // A VF that nobody represents follows the first PF: it comes up with it, and has its MTU.
 static bool
 follows(const struct emu_port *port, uint16_t side)
@@ -292,49 +239,6 @@ port_mtu(struct rte_eth_dev *dev, uint16_t mtu)
 	return 0;
 }
 
-#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
-static const uint32_t *
-port_ptypes(struct rte_eth_dev *dev, size_t *n)
-#else
-static const uint32_t *
-port_ptypes(struct rte_eth_dev *dev)
-#endif
-{
-	static const uint32_t types[] = {RTE_PTYPE_L2_ETHER, RTE_PTYPE_L2_ETHER_VLAN,
-		RTE_PTYPE_L2_ETHER_QINQ, RTE_PTYPE_L3_IPV4_EXT_UNKNOWN,
-		RTE_PTYPE_L3_IPV6_EXT_UNKNOWN, RTE_PTYPE_L4_FRAG, RTE_PTYPE_L4_TCP,
-		RTE_PTYPE_L4_UDP, RTE_PTYPE_UNKNOWN};
-
-#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
-	*n = RTE_DIM(types) - 1;
-#endif
-	return types;
-}
-
-// All VFs are of the first PF; a representor is as that is.
-static int
-port_representors(struct rte_eth_dev *dev, struct rte_eth_representor_info *info)
-{
-	const struct emu_port *port = dev->data->dev_private;
-	uint16_t vfs = port->nic->args.vfs;
-
-	if (info == NULL)
-		return vfs > 0;
-	info->controller = 0;
-	info->pf = port->pf ? emu_slot_number(port->slot) : 0;
-	info->nb_ranges = 0;
-	if (info->nb_ranges_alloc > 0 && vfs > 0) {
-		struct rte_eth_representor_range *r = &info->ranges[0];
-
-		memset(r, 0, sizeof(*r));
-		r->type = RTE_ETH_REPRESENTOR_VF;
-		r->id_end = vfs - 1;
-		snprintf(r->name, sizeof(r->name), "pf0vf");
-		info->nb_ranges = 1;
-	}
-	return vfs > 0;
-}
-
 static int
 port_metadata(struct rte_eth_dev *dev, uint64_t *features)
 {
@@ -365,72 +269,6 @@ port_flow_ops(struct rte_eth_dev *dev, const struct rte_flow_ops **ops)
 	return 0;
 }
 
-#if RTE_VERSION >= RTE_VERSION_NUM(25, 11, 0, 0)
-static int
-port_rx_count(void *rxq)
-#else
-static uint32_t
-port_rx_count(void *rxq)
-#endif
-{
-	const struct emu_rxq *q = rxq;
-
-	return rte_ring_count(q->ring);
-}
-
-static int
-port_rx_status(void *rxq, uint16_t offset)
-{
-	const struct emu_rxq *q = rxq;
-
-	if (offset >= q->n_desc)
-		return -EINVAL;
-	return offset < rte_ring_count(q->ring) ? RTE_ETH_RX_DESC_DONE : RTE_ETH_RX_DESC_AVAIL;
-}
-
-#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
-static int
-port_tx_count(void *txq)
-{
-	const struct emu_txq *q = txq;
-
-	return rte_ring_count(q->ring);
-}
-#endif
-
-// What the firmware has not taken yet are the descriptors that were filled last; what it took goes
-// on in order, whatever queue it reads next.
-static int
-port_tx_status(void *txq, uint16_t offset)
-{
-	const struct emu_txq *q = txq;
-
-	if (offset >= q->n_desc)
-		return -EINVAL;
-	return offset + rte_ring_count(q->ring) >= q->n_desc ? RTE_ETH_TX_DESC_FULL
-							     : RTE_ETH_TX_DESC_DONE;
-}
-
-static int
-port_burst_mode(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_burst_mode *mode)
-{
-	const struct emu_port *port = dev->data->dev_private;
-	bool runs = __atomic_load_n(&port->nic->run_inline, __ATOMIC_RELAXED);
-
-	snprintf(mode->info, sizeof(mode->info), "Scalar, a ring%s",
-		runs ? ", runs the firmware" : "");
-	return 0;
-}
-
-static int
-port_firmware(struct rte_eth_dev *dev, char *text, size_t len)
-{
-	const struct emu_port *port = dev->data->dev_private;
-	int n = snprintf(text, len, "emunic, run by %s", emu_firmware_runs(port->nic));
-
-	return n < 0 ? -EINVAL : (size_t)n >= len ? n + 1 : 0;
-}
-
 static const struct eth_dev_ops ops = {
 	.dev_configure = port_configure,
 	.dev_start = port_start,
@@ -454,18 +292,18 @@ static const struct eth_dev_ops ops = {
 	.vlan_strip_queue_set = emu_port_vlan_strip,
 	.rx_queue_intr_enable = emu_port_intr_enable,
 	.rx_queue_intr_disable = emu_port_intr_disable,
-	.rx_burst_mode_get = port_burst_mode,
-	.tx_burst_mode_get = port_burst_mode,
-	.fw_version_get = port_firmware,
+	.rx_burst_mode_get = emu_port_burst_mode,
+	.tx_burst_mode_get = emu_port_burst_mode,
+	.fw_version_get = emu_port_firmware,
 	.set_queue_rate_limit = emu_txq_rate,
 	.stats_get = emu_port_stats_get,
 	.stats_reset = emu_port_stats_reset,
 	.xstats_get = emu_port_xstats_get,
 	.xstats_get_names = emu_port_xstats_names,
-	.dev_infos_get = port_info,
+	.dev_infos_get = emu_port_info,
 	.rxq_info_get = emu_rxq_info,
 	.txq_info_get = emu_txq_info,
-	.dev_supported_ptypes_get = port_ptypes,
+	.dev_supported_ptypes_get = emu_port_ptypes,
 	.rx_queue_start = emu_rxq_start,
 	.rx_queue_stop = emu_rxq_stop,
 	.tx_queue_start = emu_txq_start,
@@ -480,7 +318,7 @@ static const struct eth_dev_ops ops = {
 	.reta_query = emu_port_reta_query,
 	.flow_ops_get = port_flow_ops,
 	.mtr_ops_get = emu_port_mtr_ops,
-	.representor_info_get = port_representors,
+	.representor_info_get = emu_port_representors,
 	.rx_metadata_negotiate = port_metadata,
 };
 
@@ -507,16 +345,16 @@ static const struct eth_dev_ops secondary_ops = {
 	.stats_reset = emu_port_stats_reset,
 	.xstats_get = emu_port_xstats_get,
 	.xstats_get_names = emu_port_xstats_names,
-	.dev_infos_get = port_info,
+	.dev_infos_get = emu_port_info,
 	.rxq_info_get = emu_rxq_info,
 	.txq_info_get = emu_txq_info,
-	.dev_supported_ptypes_get = port_ptypes,
-	.rx_burst_mode_get = port_burst_mode,
-	.tx_burst_mode_get = port_burst_mode,
-	.fw_version_get = port_firmware,
+	.dev_supported_ptypes_get = emu_port_ptypes,
+	.rx_burst_mode_get = emu_port_burst_mode,
+	.tx_burst_mode_get = emu_port_burst_mode,
+	.fw_version_get = emu_port_firmware,
 	.rss_hash_conf_get = emu_port_rss_get,
 	.reta_query = emu_port_reta_query,
-	.representor_info_get = port_representors,
+	.representor_info_get = emu_port_representors,
 	.flow_ops_get = secondary_flow_ops,
 };
 
@@ -531,12 +369,7 @@ set_bursts(struct rte_eth_dev *dev)
 {
 	dev->rx_pkt_burst = emu_rx_burst;
 	dev->tx_pkt_burst = emu_tx_burst;
-	dev->rx_queue_count = port_rx_count;
-	dev->rx_descriptor_status = port_rx_status;
-	dev->tx_descriptor_status = port_tx_status;
-#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
-	dev->tx_queue_count = port_tx_count;
-#endif
+	emu_queue_counts(dev);
 }
 
 void

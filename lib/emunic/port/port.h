@@ -9,6 +9,17 @@
 // The parts of the ethdev operations that have files of their own. Thread safety: any one thread
 // at a time for each port, as ethdev has it; they take the gate.
 
+// port_info.c: what a port is and can do; also in a secondary process.
+int emu_port_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info);
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+const uint32_t *emu_port_ptypes(struct rte_eth_dev *dev, size_t *n);
+#else
+const uint32_t *emu_port_ptypes(struct rte_eth_dev *dev);
+#endif
+int emu_port_representors(struct rte_eth_dev *dev, struct rte_eth_representor_info *info);
+int emu_port_burst_mode(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_burst_mode *mode);
+int emu_port_firmware(struct rte_eth_dev *dev, char *text, size_t len);
+
 // port_rss.c
 int emu_port_rss_update(struct rte_eth_dev *dev, struct rte_eth_rss_conf *conf);
 int emu_port_rss_get(struct rte_eth_dev *dev, struct rte_eth_rss_conf *conf);

@@ -7,6 +7,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
+#include <rte_version.h>
 
 #include "port/landing.h"
 
@@ -249,4 +250,61 @@ emu_txq_info(struct rte_eth_dev *dev, uint16_t id, struct rte_eth_txq_info *info
 	info->nb_desc = q->n_desc;
 	info->conf.offloads = q->offloads;
 	info->conf.tx_deferred_start = q->deferred;
+}
+
+#if RTE_VERSION >= RTE_VERSION_NUM(25, 11, 0, 0)
+static int
+queue_rx_count(void *rxq)
+#else
+static uint32_t
+queue_rx_count(void *rxq)
+#endif
+{
+	const struct emu_rxq *q = rxq;
+
+	return rte_ring_count(q->ring);
+}
+
+static int
+queue_rx_status(void *rxq, uint16_t offset)
+{
+	const struct emu_rxq *q = rxq;
+
+	if (offset >= q->n_desc)
+		return -EINVAL;
+	return offset < rte_ring_count(q->ring) ? RTE_ETH_RX_DESC_DONE : RTE_ETH_RX_DESC_AVAIL;
+}
+
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+static int
+queue_tx_count(void *txq)
+{
+	const struct emu_txq *q = txq;
+
+	return rte_ring_count(q->ring);
+}
+#endif
+
+// What the firmware has not taken yet are the descriptors that were filled last; what it took goes
+// on in order, whatever queue it reads next.
+static int
+queue_tx_status(void *txq, uint16_t offset)
+{
+	const struct emu_txq *q = txq;
+
+	if (offset >= q->n_desc)
+		return -EINVAL;
+	return offset + rte_ring_count(q->ring) >= q->n_desc ? RTE_ETH_TX_DESC_FULL
+							     : RTE_ETH_TX_DESC_DONE;
+}
+
+void
+emu_queue_counts(struct rte_eth_dev *dev)
+{
+	dev->rx_queue_count = queue_rx_count;
+	dev->rx_descriptor_status = queue_rx_status;
+	dev->tx_descriptor_status = queue_tx_status;
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+	dev->tx_queue_count = queue_tx_count;
+#endif
 }

@@ -27,4 +27,7 @@ void emu_txq_info(struct rte_eth_dev *dev, uint16_t id, struct rte_eth_txq_info 
 // the application under way.
 void emu_ring_drain(struct emu_nic *nic, struct rte_ring *ring);
 
+// How full queues are, for ethdev's fast functions: sets these.
+void emu_queue_counts(struct rte_eth_dev *dev);
+
 #endif

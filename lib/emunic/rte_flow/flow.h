@@ -46,6 +46,12 @@ int emu_flow_actions(struct emu_port *port, const struct rte_flow_action *action
 int emu_flow_supported(struct emu_port *port, const struct emu_flow_spec *spec, bool action,
 	int what, const void *cause, struct rte_flow_error *error);
 
+// Judges whether there is room for the rule. Under the gate.
+int emu_flow_room(
+	struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_error *error);
+// Group 0 of a domain (EMU_ON_*) of the port.
+struct emu_table *emu_flow_root(struct emu_port *port, uint8_t domain);
+
 // The port of this NIC that has the ethdev id, or NULL.
 struct emu_port *emu_flow_port(struct emu_port *port, uint16_t ethdev_id);
 

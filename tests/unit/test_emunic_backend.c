@@ -120,6 +120,7 @@ test_reflect_bounds(void **state)
 {
 	struct rte_mbuf *pkts[16], *all[16];
 	uint8_t data[60] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00};
+	uint8_t odd[61] = {0, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 3, 0x08, 0x00};
 	struct emu_backend *b;
 	struct emu_test t;
 
@@ -144,6 +145,14 @@ test_reflect_bounds(void **state)
 	assert_int_equal(b->ops->rx(b, pkts, 1), 1);
 	rte_pktmbuf_free(pkts[0]);
 	assert_int_equal(b->ops->rx(b, pkts, 1), 0);
+
+	// At an odd address, as after a decapsulation.
+	pkts[0] = frame(&t, odd, sizeof(odd));
+	assert_non_null(rte_pktmbuf_adj(pkts[0], 1));
+	assert_int_equal(b->ops->tx(b, pkts, 1), 1);
+	assert_int_equal(b->ops->rx(b, pkts, 1), 1);
+	assert_memory_equal(rte_pktmbuf_mtod(pkts[0], void *), "\2\0\0\0\0\3\2\0\0\0\0\1", 12);
+	rte_pktmbuf_free(pkts[0]);
 
 	data[0] = 2;
 	pkts[0] = frame(&t, data, sizeof(data));

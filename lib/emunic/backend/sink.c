@@ -73,11 +73,12 @@ swap_l3(struct rte_mbuf *m)
 static struct rte_mbuf *
 answer_to(struct sink *s, struct rte_mbuf *m, bool *wait)
 {
-	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	// A frame may begin anywhere, after a decapsulation at an odd address.
+	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *);
 	struct rte_mbuf *copy;
 
 	*wait = false;
-	if (rte_pktmbuf_data_len(m) < sizeof(*eth) || rte_is_multicast_ether_addr(&eth->dst_addr))
+	if (rte_pktmbuf_data_len(m) < sizeof(struct rte_ether_hdr) || eth[0] & RTE_ETHER_GROUP_ADDR)
 		return NULL;
 	copy = rte_pktmbuf_copy(m, s->pool, 0, UINT32_MAX);
 	if (copy == NULL) {
@@ -85,8 +86,8 @@ answer_to(struct sink *s, struct rte_mbuf *m, bool *wait)
 		return NULL;
 	}
 	copy->ol_flags = 0;
-	eth = rte_pktmbuf_mtod(copy, struct rte_ether_hdr *);
-	swap(eth->dst_addr.addr_bytes, eth->src_addr.addr_bytes, RTE_ETHER_ADDR_LEN);
+	eth = rte_pktmbuf_mtod(copy, uint8_t *);
+	swap(eth, eth + RTE_ETHER_ADDR_LEN, RTE_ETHER_ADDR_LEN);
 	swap_l3(copy);
 	return copy;
 }

@@ -373,12 +373,14 @@ cache_apart(const struct cache *c)
 }
 
 void
-cache_carry(struct cache_entry *e, ptrdiff_t apart, bool packets, bool bytes)
+cache_carry(struct cache_entry *e, ptrdiff_t apart, uint32_t packets, uint32_t bytes)
 {
 	struct cache_more *more = cache_more(e, apart);
 
-	more->packets_high = (uint16_t)(more->packets_high + packets);
-	more->bytes_high += bytes;
+	if (__builtin_add_overflow(e->packets, packets, &e->packets))
+		more->packets_high++;
+	if (__builtin_add_overflow(e->bytes, bytes, &e->bytes))
+		more->bytes_high++;
 }
 
 void

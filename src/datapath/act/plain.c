@@ -76,6 +76,7 @@ tell(struct dp_worker *w, struct cache_entry *e, uint32_t last, const struct rte
 }
 
 // What stays the same while a burst is counted: the counters that are written could be anywhere.
+// Nothing that is called gets its address, so that it stays in registers.
 struct counting {
 	struct dp_worker *w;
 	struct dp_count *rules;
@@ -85,9 +86,46 @@ struct counting {
 };
 
 static __attribute__((noinline)) void
-count_rules(const struct counting *c, const struct cache_entry *e, uint32_t packets, uint32_t bytes)
+count_rules(const struct dp_worker *w, struct dp_count *rules, const struct cache_entry *e,
+	uint32_t packets, uint32_t bytes)
 {
-	act_count_rules(c->rules, entry_program(c->w, e), packets, bytes);
+	act_count_rules(rules, entry_program(w, e), packets, bytes);
+}
+
+// e's packet m is its first one in this tick, if it is: as report_new_tick.
+static inline __attribute__((always_inline)) void
+new_tick(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m, uint32_t look)
+{
+	uint32_t last = e->last_tick;
+
+	e->rate = report_decayed(c->w, e->rate, c->tick - last);
+	e->last_tick = c->tick;
+	if (unlikely(report_passed(e, c->tick, last) >=
+		     (e->hint & ENTRY_TOLD ? look : REPORT_MAC_TICKS)))
+		tell(c->w, e, last, m);
+}
+
+// Cold: a rate that passes the bar, or is more than can be said.
+static __attribute__((noinline)) void
+high_rate(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m, uint64_t rate)
+{
+	e->rate = (uint32_t)RTE_MIN(rate, (uint64_t)UINT32_MAX);
+	if (!(e->hint & ENTRY_TOLD))
+		report_first(w, e, report_dscp(m));
+}
+
+static_assert(ENTRY_TOLD == 1u << 31, "the sign of a hint");
+
+static inline __attribute__((always_inline)) void
+count_rate(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m, uint64_t rate)
+{
+	// None for a flow that was told: all bits of its sign.
+	const uint32_t bar = c->report_rate | (uint32_t)((int32_t)e->hint >> 31);
+
+	if (unlikely(rate >= bar))
+		high_rate(c->w, e, m, rate);
+	else
+		e->rate = (uint32_t)rate;
 }
 
 // As report_packet, of so many packets of a flow; m is one of them. look: how often it is looked at
@@ -102,22 +140,14 @@ count(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m,
 
 	cache_count(e, c->apart, packets, bytes);
 	if (ticking) {
-		uint32_t last = e->last_tick;
-
-		e->rate = rate = report_decayed(c->w, rate, c->tick - last);
-		e->last_tick = c->tick;
-		if (unlikely(report_passed(e, c->tick, last) >=
-			     (hint & ENTRY_TOLD ? look : REPORT_MAC_TICKS)))
-			tell(c->w, e, last, m);
+		new_tick(c, e, m, look);
+		rate = e->rate;
 	}
-	rate += bytes;
-	e->rate = rate = likely(rate >= bytes) ? rate : UINT32_MAX;
-	if (unlikely(rate >= c->report_rate) && !(e->hint & ENTRY_TOLD))
-		report_first(c->w, e, report_dscp(m));
+	count_rate(c, e, m, (uint64_t)rate + bytes);
 	if (!one_rule && !(hint & ENTRY_RULED))
 		return;
 	if (!one_rule && unlikely(hint & ENTRY_RULES)) {
-		count_rules(c, e, packets, bytes);
+		count_rules(c->w, c->rules, e, packets, bytes);
 		return;
 	}
 	rule = &c->rules[hint & ENTRY_RULE_MASK];
@@ -165,6 +195,22 @@ take_each(struct dp_worker *w, struct dp_burst *b, uint64_t todo)
 	act_out_close(w, &out, b->origin);
 }
 
+// Mostly some of a burst are the first of their flow in this tick: found without a branch, so that
+// the others cost next to nothing.
+static inline __attribute__((always_inline)) void
+new_ticks(const struct counting *c, const struct dp_burst *b, uint32_t look)
+{
+	uint8_t late[DP_BURST];
+	unsigned n = 0, i;
+
+	for (i = 0; i < b->n; i++) {
+		late[n] = (uint8_t)i;
+		n += b->entries[i]->last_tick != c->tick;
+	}
+	for (i = 0; i < n; i++)
+		new_tick(c, b->entries[late[i]], b->pkts[late[i]], look);
+}
+
 // All, and all to one output that can be reached straight away. What is compiled for one flow, or
 // without ticks, is shorter.
 static inline __attribute__((always_inline)) void
@@ -177,8 +223,10 @@ take_all(struct dp_worker *w, struct dp_burst *b, struct dp_txbuf *buf, bool tic
 	const uint16_t n = b->n;
 	uint16_t i;
 
+	if (ticking && !one_flow)
+		new_ticks(&c, b, look);
 	for (i = 0; !one_flow && i < n; i++)
-		count(&c, b->entries[i], pkts[i], 1, pkts[i]->pkt_len, look, ticking, one_rule);
+		count(&c, b->entries[i], pkts[i], 1, pkts[i]->pkt_len, look, false, one_rule);
 	if (one_flow)
 		count(&c, b->entries[0], pkts[0], n, b->bytes, look, ticking, one_rule);
 	tx_add_burst(w, buf, pkts, b->origin, n, b->bytes, b->mem);

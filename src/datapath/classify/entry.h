@@ -19,8 +19,8 @@
 #define ENTRY_RULED (1u << 25)   // there is a first rule
 #define ENTRY_RULES (1u << 26)   // and there are more
 #define ENTRY_MAC_DEP (1u << 27) // DP_PROG_MAC_DEP
-#define ENTRY_TOLD (1u << 28)    // flags are not 0, or ENTRY_WAITS (report.h)
-#define ENTRY_WAITS (1u << 29)   // to be told, as soon as there is room for it
+#define ENTRY_TOLD (1u << 31)    // flags are not 0, or ENTRY_WAITS (report.h)
+#define ENTRY_WAITS (1u << 28)   // to be told, as soon as there is room for it
 static_assert(DP_VPORTS_MAX <= 256, "a vport is 8 bits of a hint");
 
 static inline struct cache_more *

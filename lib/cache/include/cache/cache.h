@@ -63,9 +63,17 @@
 // bytes by cache_count (of a new entry, straight); the cache owns the key.
 struct cache_entry {
 	alignas(64) uint8_t rest[CACHE_KEY_REST]; // of the key, from eth_dst on
-	uint32_t src, dst;  // the first words of its addresses: all there is, but for IPv6
-	uint32_t packets;   // the low half, cache_packets
-	uint32_t bytes;     // the low half, cache_bytes
+	uint32_t src, dst; // the first words of its addresses: all there is, but for IPv6
+	union {            // the low halves of cache_packets and cache_bytes, counted at once
+		uint64_t counts;
+		struct {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+			uint32_t packets, bytes;
+#else
+			uint32_t bytes, packets;
+#endif
+		};
+	};
 	uint32_t last_tick; // of the last packet, in the caller's ticks
 	uint32_t gen;       // of the rules that made the decision; stale: decide again in place
 	uint32_t rate;      // decayed bytes, the caller's
@@ -157,17 +165,21 @@ cache_more(const struct cache_entry *e, ptrdiff_t apart)
 	return (struct cache_more *)((uintptr_t)e + (uintptr_t)apart);
 }
 
-// What the low halves have lost.
-void cache_carry(struct cache_entry *e, ptrdiff_t apart, bool packets, bool bytes);
+// As cache_count, where a low half runs over.
+void cache_carry(struct cache_entry *e, ptrdiff_t apart, uint32_t packets, uint32_t bytes);
 
 static inline void
 cache_count(struct cache_entry *e, ptrdiff_t apart, uint32_t packets, uint32_t bytes)
 {
-	bool p = __builtin_add_overflow(e->packets, packets, &e->packets);
-	bool b = __builtin_add_overflow(e->bytes, bytes, &e->bytes);
+	uint64_t counts;
 
-	if (__builtin_expect(p | b, 0))
-		cache_carry(e, apart, p, b);
+	if (__builtin_expect(
+		    __builtin_add_overflow(e->counts, (uint64_t)bytes << 32 | packets, &counts),
+		    0) ||
+		__builtin_expect((uint32_t)counts < packets, 0))
+		cache_carry(e, apart, packets, bytes);
+	else
+		e->counts = counts;
 }
 
 static inline uint64_t

@@ -5,7 +5,7 @@
 #include "bits.h"
 #include "tree.h"
 
-#define LEAF_MAX 24 // entries that need no node: comparing 8 costs less than a step
+#define LEAF_MAX 28 // entries that need no node: comparing 8 costs less than a step
 
 void
 rules_node_bits(

@@ -7,7 +7,7 @@
 
 #define SAMPLE 512      // entries that bits are chosen by
 #define CANDIDATES 32   // bits that are tried in each step
-#define PER_CHILD 3u    // entries of a child that a node has bits for
+#define PER_CHILD 1u    // entries of a child that a node has bits for
 #define CELLS 4096      // places in the children, while bits are chosen
 #define GAIN_MIN 0.95   // what a bit has to bring: cost, and copies at their price
 #define PRICE_DEAR 0.4  // of copies: exponent

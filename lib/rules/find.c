@@ -28,18 +28,44 @@ take_hit(const struct rules_hit *at, uint64_t hit, uint64_t *order, const struct
 	*rule = better ? h->rule : *rule;
 }
 
-// Beginning with entry `from`.
+// Of any leaf.
 static __attribute__((noinline)) void
-leaf_rest(const struct rules_leaf *leaf, uint32_t from, const union rules_probe *key,
-	uint64_t *order, const struct rule **rule)
+leaf_all(const struct rules_leaf *leaf, const union rules_probe *key, uint64_t *order,
+	const struct rule **rule)
 {
-	for (; from < leaf->n; from += RULES_ROWS) {
+	for (uint32_t from = 0; from < leaf->n; from += RULES_ROWS) {
 		const unsigned char *block = rules_block_of(leaf, from);
 		uint32_t rows = rules_rows_of(leaf, from);
 		uint64_t hit = rules_rows_hit(leaf, block, rows, key);
 
 		if (hit != 0) {
 			take_hit(rules_hits_of(leaf, block, rows), hit, order, rule);
+			return;
+		}
+	}
+}
+
+#define PLAIN_ROW (2 * RULES_UNITS * sizeof(uint16_t)) // lo and span
+
+// What is behind the first block of a plain leaf.
+static __attribute__((noinline)) void
+plain_rest(const struct rules_leaf *leaf, const union rules_probe *key, uint64_t *order,
+	const struct rule **rule)
+{
+	const unsigned char *block = (const unsigned char *)leaf + RULES_LINE;
+	uint32_t left = leaf->n;
+
+	while (left > RULES_ROWS) {
+		uint32_t rows;
+		uint64_t hit;
+
+		block += RULES_ROWS * (PLAIN_ROW + sizeof(struct rules_hit));
+		left -= RULES_ROWS;
+		rows = left < RULES_ROWS ? left : RULES_ROWS;
+		hit = rules_part_hit(
+			leaf, 0, block, rows, UINT64_MAX >> (64 - RULES_UNITS * rows), key);
+		if (hit != 0) {
+			take_hit((const void *)(block + rows * PLAIN_ROW), hit, order, rule);
 			return;
 		}
 	}
@@ -54,13 +80,13 @@ leaf_first(const struct rules_leaf *leaf, const union rules_probe *key, uint64_t
 	uint64_t hit;
 
 	if (__builtin_expect(!leaf->plain, 0)) {
-		leaf_rest(leaf, 0, key, order, rule);
+		leaf_all(leaf, key, order, rule);
 		return;
 	}
 	hit = rules_part_hit(leaf, 0, block, rows, leaf->lanes, key);
-	take_hit((const void *)(block + (size_t)rows * 4 * RULES_UNITS), hit, order, rule);
+	take_hit((const void *)(block + rows * PLAIN_ROW), hit, order, rule);
 	if (__builtin_expect((hit == 0) & (leaf->n > RULES_ROWS), 0))
-		leaf_rest(leaf, RULES_ROWS, key, order, rule);
+		plain_rest(leaf, key, order, rule);
 }
 
 // Not of 0: address 0 is no page, which takes long to find out each time.

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // sluice-hint: the guest's end of its channel to the switch (README, Hints). One request as a
 // JSON-RPC line, one line of answer; libc only, so that it runs in any guest.
+//
+// By the mailbox of a VF (--mailbox IFACE) a message is a frame that the NIC takes out at the VF's
+// edge: nothing is needed but that network device. What became of it is asked for afterwards.
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,12 +28,13 @@
 #define ANSWER_MS 5000
 
 static const char usage[] =
-	"usage: sluice-hint [--channel PATH] COMMAND\n"
+	"usage: sluice-hint [--channel PATH | --mailbox IFACE] COMMAND\n"
 	"  set MATCH raise|lower   suggest a place for this VM's own flows that match\n"
 	"  clear MATCH             take a hint back\n"
 	"  list                    the hints that were given\n"
 	"MATCH is for example \"ip_dst=192.0.2.7 tcp dport=443\". PATH is the virtio-serial port\n"
-	"(" DEFAULT_CHANNEL ") or a Unix socket.\n"
+	"(" DEFAULT_CHANNEL ") or a Unix socket. IFACE is the network device of a\n"
+	"VF, whose NIC has a mailbox (needs CAP_NET_RAW; MATCH at most 64 bytes; no list).\n"
 	"exit code: 0 done, 1 the switch refused or did not answer, 2 wrong arguments\n";
 
 static int
@@ -179,6 +189,150 @@ get_answer(int fd, long id, char *line)
 	return false;
 }
 
+// ---- the mailbox of a VF
+
+#define MAIL_ETHERTYPE 0x88b5
+#define MAIL_MAGIC 0x456d4278
+#define MAIL_ANSWER 0x80
+#define MAIL_DATA_MAX 64
+#define MAIL_TRIES 3 // a frame may be lost
+#define MAIL_WAIT_MS 500
+
+enum mail_type { MAIL_RAISE = 1, MAIL_LOWER, MAIL_CLEAR, MAIL_OUTCOME };
+
+struct mail {
+	uint8_t dst[6], src[6];
+	uint16_t ethertype, result;
+	uint32_t magic;
+	uint8_t version, type;
+	uint16_t len;
+	uint32_t id;
+	uint8_t data[MAIL_DATA_MAX];
+};
+
+_Static_assert(offsetof(struct mail, data) == 28, "as it is on the wire");
+
+static int
+open_mailbox(const char *iface, struct mail *m)
+{
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(MAIL_ETHERTYPE)};
+	struct ifreq req = {0};
+	int fd;
+
+	if (strlen(iface) >= sizeof(req.ifr_name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(req.ifr_name, iface, strlen(iface) + 1);
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(MAIL_ETHERTYPE));
+	if (fd < 0)
+		return -1;
+	addr.sll_ifindex = (int)if_nametoindex(iface);
+	if (addr.sll_ifindex == 0 || ioctl(fd, SIOCGIFHWADDR, &req) != 0 ||
+		bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
+		int code = errno;
+
+		close(fd);
+		errno = code;
+		return -1;
+	}
+	memcpy(m->src, req.ifr_hwaddr.sa_data, sizeof(m->src));
+	return fd;
+}
+
+// The NIC's answer to one message: 0 or an errno; -1 with errno when there is none.
+static int
+ask(int fd, const struct mail *m)
+{
+	struct mail in;
+	unsigned i;
+
+	for (i = 0; i < MAIL_TRIES; i++) {
+		const long end = now_ms() + MAIL_WAIT_MS;
+
+		if (send(fd, m, sizeof(*m), 0) < 0)
+			return -1;
+		while (now_ms() < end) {
+			struct pollfd p = {.fd = fd, .events = POLLIN};
+			ssize_t n;
+
+			if (poll(&p, 1, (int)(end - now_ms())) <= 0)
+				continue;
+			n = recv(fd, &in, sizeof(in), 0);
+			if (n >= (ssize_t)offsetof(struct mail, data) && in.magic == m->magic &&
+				in.id == m->id && in.type == (m->type | MAIL_ANSWER))
+				return ntohs(in.result);
+		}
+	}
+	errno = ETIMEDOUT;
+	return -1;
+}
+
+static const char *
+why(int code)
+{
+	switch (code) {
+	case EPERM:
+		return "hints of this port are not followed";
+	case EINVAL:
+		return "the switch does not understand the match, or it names a port that is not "
+		       "the VM's";
+	case ENOENT:
+		return "the VM has no such hint, or what became of it is not known any more";
+	case ENOSPC:
+		return "the VM has as many hints as it can have";
+	case EBUSY:
+		return "too many changes at a time: try again later";
+	case ENOTSUP:
+		return "the NIC's mailbox takes no hints";
+	default:
+		return strerror(code);
+	}
+}
+
+static int
+by_mailbox(const char *iface, char **argv)
+{
+	const bool set = strcmp(argv[0], "set") == 0;
+	const uint32_t id = (uint32_t)now_ms() ^ (uint32_t)getpid() << 16;
+	const long end = now_ms() + ANSWER_MS;
+	struct mail m = {.dst = {255, 255, 255, 255, 255, 255},
+		.ethertype = htons(MAIL_ETHERTYPE),
+		.magic = htonl(MAIL_MAGIC),
+		.version = 1,
+		.id = htonl(id),
+		.len = htons((uint16_t)strlen(argv[1]))};
+	int fd = open_mailbox(iface, &m), code;
+
+	if (fd < 0) {
+		fprintf(stderr, "sluice-hint: %s: %s\n", iface, strerror(errno));
+		return 1;
+	}
+	m.type = !set ? MAIL_CLEAR : strcmp(argv[2], "raise") == 0 ? MAIL_RAISE : MAIL_LOWER;
+	memcpy(m.data, argv[1], strlen(argv[1]));
+	code = ask(fd, &m);
+	// It is in hand: what becomes of it? A message of its own each time.
+	m.type = MAIL_OUTCOME;
+	m.len = htons(sizeof(id));
+	memset(m.data, 0, sizeof(m.data));
+	memcpy(m.data, &(uint32_t){htonl(id)}, sizeof(id));
+	for (bool asked = false; code == 0 ? !asked : code == EAGAIN && now_ms() < end;
+		asked = true) {
+		if (code == EAGAIN)
+			poll(NULL, 0, 5);
+		m.id = htonl(ntohl(m.id) + 1);
+		code = ask(fd, &m);
+	}
+	close(fd);
+	if (code != 0) {
+		fprintf(stderr, "sluice-hint: %s\n",
+			code < 0 ? "no answer from the NIC" : why(code));
+		return 1;
+	}
+	printf("%s: in force\n", argv[1]);
+	return 0;
+}
+
 static bool
 arguments_ok(int argc, char **argv)
 {
@@ -192,7 +346,7 @@ int
 main(int argc, char **argv)
 {
 	char line[LINE_MAX_BYTES];
-	const char *path = DEFAULT_CHANNEL;
+	const char *path = DEFAULT_CHANNEL, *iface = NULL;
 	const long id = now_ms() ^ ((long)getpid() << 20);
 	char *request;
 	int fd;
@@ -206,10 +360,19 @@ main(int argc, char **argv)
 		argc -= 2;
 		argv += 2;
 	}
-	if (!arguments_ok(argc - 1, argv + 1)) {
+	if (argc > 2 && strcmp(argv[1], "--mailbox") == 0) {
+		iface = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
+	if (!arguments_ok(argc - 1, argv + 1) ||
+		(iface != NULL &&
+			(argc < 3 || strlen(argv[2]) > MAIL_DATA_MAX || argv[2][0] == '\0'))) {
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (iface != NULL)
+		return by_mailbox(iface, argv + 1);
 	fd = open_channel(path);
 	if (fd < 0) {
 		fprintf(stderr, "sluice-hint: %s: %s\n", path, strerror(errno));

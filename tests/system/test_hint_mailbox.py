@@ -5,25 +5,28 @@
                           └── sluiced
 """
 import struct
+import subprocess
 
 import pytest
 
 from sluice_harness import wait_for
+from sluice_harness.sluiced import program
 
 RAISE, LOWER, CLEAR = 1, 2, 3
 
 
-def config():
+def config(vf0='sink', hints=True):
     return {
         'drivers': ['librte_net_emunic.so'],
         'offload': {'min_bps': '1k', 'tick_ms': 10},
         'nics': [{'name': 'nic0', 'queues': 2, 'default_queues': 1, 'vf_queues': 1,
                   'vf_default_queues': 1, 'vfs': 1,
-                  'dev': 'net_emunic0,queues=2,vfs=1,representor=vf[0-0],wire=[sink],vf0=[sink]'}],
+                  'dev': 'net_emunic0,queues=2,vfs=1,representor=vf[0-0],wire=[sink],'
+                         f'vf0=[{vf0}]'}],
         'switches': [{
             'name': 'sw0', 'tables': [{'id': 0, 'default': 'output=v0'}],
             'ports': [{'name': 'uplink', 'attach': {'kind': 'nic', 'nic': 'nic0'}},
-                      {'name': 'v0', 'vm': 'vm-v0', 'hints': True,
+                      {'name': 'v0', 'vm': 'vm-v0', 'hints': hints,
                        'attach': {'kind': 'vf', 'nic': 'nic0', 'vf': 0}}]}],
     }
 
@@ -90,3 +93,45 @@ def test_hostile(switch, work):
     assert len(hints(s)) <= 64 and s.call('status')
     s.swap('sink', side='vf0')
     assert s.settled()['conserved']
+
+
+def test_the_client(sluiced, netns):
+    """sluice-hint in a network namespace whose device is the VF: it is told what became of a hint,
+    also of one that was taken in hand and refused then."""
+    guest = netns('g')
+    s = sluiced(config(f'ethdev,net_af_packet0,iface={guest.veth()}'), telemetry=True)
+    s.wait_up()
+
+    def hint(*words):
+        return subprocess.run(['ip', 'netns', 'exec', str(guest), program('sluice-hint'),
+                               '--mailbox', 'eth0', *words], capture_output=True, text=True,
+                              timeout=30, check=False)
+    done = hint('set', 'udp dport=53', 'raise')
+    assert done.returncode == 0 and 'in force' in done.stdout, done
+    assert hints(s) == [{'match': 'udp dport=53', 'place': 'raise'}]
+    for words, why in ((('set', 'port=uplink', 'raise'), 'names a port'),
+                       (('set', '#', 'lower'), 'does not understand'),
+                       (('clear', 'tcp'), 'no such hint')):
+        done = hint(*words)
+        assert done.returncode == 1 and why in done.stderr, done
+    assert len(hints(s)) == 1
+    assert hint('clear', 'udp dport=53').returncode == 0
+    assert not hints(s)
+    for words in (('list',), ('set', 'x' * 65, 'raise'), ('set', '', 'raise')):
+        assert hint(*words).returncode == 2, words
+    done = subprocess.run([program('sluice-hint'), '--mailbox', 'no-such-dev', 'clear', 'ip'],
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and 'no-such-dev' in done.stderr, done
+
+
+def test_the_client_where_hints_are_not_followed(sluiced, netns):
+    guest = netns('g')
+    s = sluiced(config(f'ethdev,net_af_packet0,iface={guest.veth()}', hints=False),
+                telemetry=True)
+    s.wait_up()
+    s.swap('generator,flows=5,seed=3,pps=2000,size=300,skew=0,v6=0')
+    wait_for(lambda: len([f for f in s.call('flow list')['items'] if f['id']]) == 5, 20, 'flows')
+    done = subprocess.run(['ip', 'netns', 'exec', str(guest), program('sluice-hint'), '--mailbox',
+                           'eth0', 'set', 'ip', 'raise'], capture_output=True, text=True,
+                          timeout=30, check=False)
+    assert done.returncode == 1 and 'not followed' in done.stderr, done

@@ -18,6 +18,8 @@
 struct mail {
 	uint16_t nic, vf;
 	uint8_t type, len;
+	uint32_t id;
+	int32_t outcome; // 0 or -errno, when it was taken
 	char text[MAILBOX_DATA_MAX];
 };
 
@@ -27,13 +29,31 @@ struct listener { // of a NIC's PF
 	bool on;
 };
 
-// One producer, EAL's interrupt thread, and one consumer, control.
+// One producer, EAL's interrupt thread, and one consumer, control. What was taken stays, with its
+// outcome, until its place is needed.
 struct mailbox {
 	int wake_fd;
 	_Atomic uint32_t put, taken;
 	struct mail waiting[WAITING];
 	struct listener listener[CONFIG_NICS_MAX];
 };
+
+// Of an earlier message of that VF, the latest with this id.
+static int32_t
+outcome_of(const struct mailbox *b, uint16_t nic, uint16_t vf, uint32_t id)
+{
+	const uint32_t taken = atomic_load_explicit(&b->taken, memory_order_acquire);
+	uint32_t at = atomic_load_explicit(&b->put, memory_order_relaxed), i;
+
+	for (i = 0; i < WAITING && at - i > 0; i++) {
+		const struct mail *m = &b->waiting[(at - i - 1) % WAITING];
+
+		if (m->type == 0 || m->nic != nic || m->vf != vf || m->id != id)
+			continue;
+		return (int32_t)(taken - (at - i)) >= 0 ? m->outcome : -EAGAIN;
+	}
+	return -ENOENT;
+}
 
 static int32_t
 take_mail(const struct listener *l, const struct mailbox_event *ev)
@@ -43,13 +63,21 @@ take_mail(const struct listener *l, const struct mailbox_event *ev)
 	const uint64_t one = 1;
 	struct mail *m;
 
+	if (ev->type == MAILBOX_OUTCOME && ev->len == sizeof(uint32_t))
+		return outcome_of(b, l->nic, ev->vf,
+			(uint32_t)ev->data[0] << 24 | (uint32_t)ev->data[1] << 16 |
+				(uint32_t)ev->data[2] << 8 | ev->data[3]);
 	if (ev->type < MAILBOX_RAISE || ev->type > MAILBOX_CLEAR || ev->len == 0 ||
 		ev->len > sizeof(m->text) || memchr(ev->data, '\0', ev->len) != NULL)
 		return -EINVAL;
 	if (at - atomic_load_explicit(&b->taken, memory_order_acquire) == WAITING)
 		return -EBUSY;
 	m = &b->waiting[at % WAITING];
-	*m = (struct mail){.nic = l->nic, .vf = ev->vf, .type = ev->type, .len = (uint8_t)ev->len};
+	*m = (struct mail){.nic = l->nic,
+		.vf = ev->vf,
+		.type = ev->type,
+		.len = (uint8_t)ev->len,
+		.id = ev->id};
 	memcpy(m->text, ev->data, ev->len);
 	atomic_store_explicit(&b->put, at + 1, memory_order_release);
 	if (write(b->wake_fd, &one, sizeof(one)) < 0)
@@ -124,7 +152,7 @@ vm_of(const struct control *c, uint16_t nic, uint16_t vf)
 	return -1;
 }
 
-static void
+static int32_t
 obey(struct control *c, const struct mail *m)
 {
 	const int8_t hint = m->type == MAILBOX_RAISE ? 1 : m->type == MAILBOX_LOWER ? -1 : 0;
@@ -132,14 +160,17 @@ obey(struct control *c, const struct mail *m)
 	char text[sizeof(m->text) + 1] = "";
 	uint32_t followed, refused;
 	struct sl_err err;
+	int rc;
 
 	if (vm < 0)
-		return;
+		return -ENODEV;
 	sl_err_init(&err);
 	memcpy(text, m->text, m->len);
-	if (guest_hint(c, (uint16_t)vm, text, hint, &followed, &refused, &err) != 0)
+	rc = guest_hint(c, (uint16_t)vm, text, hint, &followed, &refused, &err);
+	if (rc != 0)
 		sl_log(c->log, SL_LOG_DEBUG, "a hint of %s by its VF: %s", c->cfg->vms[vm].name,
 			err.text);
+	return rc != 0 ? -abs(rc) : followed == 0 && refused > 0 ? -EPERM : 0;
 }
 
 void
@@ -149,9 +180,9 @@ mailbox_poll(struct control *c)
 	uint32_t at = atomic_load_explicit(&b->taken, memory_order_relaxed);
 
 	while (at != atomic_load_explicit(&b->put, memory_order_acquire)) {
-		const struct mail m = b->waiting[at % WAITING];
+		struct mail *m = &b->waiting[at % WAITING];
 
+		m->outcome = obey(c, m);
 		atomic_store_explicit(&b->taken, ++at, memory_order_release);
-		obey(c, &m);
 	}
 }

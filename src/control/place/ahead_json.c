@@ -209,36 +209,58 @@ ahead_rule_words(struct control *c, uint16_t sw, uint32_t rule)
 	return json_string(text);
 }
 
+// Is it one of the class, and of no class above that has it too? The first policy rule is a flow's.
+static bool
+is_of_class(const struct control *c, const struct ahead_live *l, uint16_t policy)
+{
+	uint16_t i;
+
+	for (i = 0; i <= policy; i++) {
+		if (class_vf_within(c, &c->cfg->policies[i], l->vport, l->out_vport, &l->match))
+			return i == policy;
+	}
+	return false;
+}
+
 // Of a class rule to a VF, over the rules that it became.
 static json_t *
-vf_json(const struct control *c, const struct ahead_nic *n, const struct config_policy *p)
+vf_json(const struct control *c, const struct ahead_nic *n, uint16_t policy)
 {
+	const struct config_policy *p = &c->cfg->policies[policy];
 	uint64_t packets = 0;
 	int entries = 0;
-	bool pending = false;
+	bool pending = false, wider = false;
 	json_t *o;
 	uint32_t i;
 
 	for (i = 0; i < n->cap; i++) {
 		const struct ahead_live *l = &n->live[i];
 
-		if (!l->used || l->group || l->act.kind != AHEAD_PORT ||
-			!class_vf_has(c, p, l->vport, l->out_vport, &l->match))
+		if (!l->used || l->group || l->act.kind != AHEAD_PORT)
 			continue;
+		if (!is_of_class(c, l, policy)) {
+			wider |= l->state == AHEAD_IN &&
+				 class_vf_has(c, p, l->vport, l->out_vport, &l->match) &&
+				 !class_vf_within(c, p, l->vport, l->out_vport, &l->match);
+			continue;
+		}
 		entries++;
 		pending = pending || l->state != AHEAD_IN || !l->kept;
 		packets += l->packets;
 	}
 	o = json_pack("{ss ss ss ss ss si sI}", "policy", p->name, "port", p->port_name, "queues",
 		"-", "by", "vf", "state",
-		entries == 0 ? "not"
-		: pending    ? "pending"
-			     : "in",
+		entries == 0 && !wider ? "not"
+		: pending              ? "pending"
+				       : "in",
 		"entries", entries, "packets", (json_int_t)packets);
 	if (entries == 0)
 		json_object_set_new(o, "reason",
-			json_string("no rule of the switch sends such packets to a VF of the VM on "
-				    "this NIC, or it is not whole in the NIC (rule show)"));
+			json_string(wider ? "wider rules ahead of traffic carry it, or classes "
+					    "above it (rule show)"
+					  : "no rule of the switch sends such packets to a VF of "
+					    "the VM on this NIC, or it is not whole in the NIC "
+					    "(rule show)"));
 	return o;
 }
 
@@ -250,6 +272,7 @@ ahead_class_json(struct control *c, uint16_t nic)
 	char queues[24];
 	json_t *o;
 	uint32_t i;
+	uint16_t k;
 
 	for (i = 0; i < n->cap; i++) {
 		const struct ahead_live *l = &n->live[i];
@@ -279,9 +302,9 @@ ahead_class_json(struct control *c, uint16_t nic)
 		}
 		json_array_append_new(list, o);
 	}
-	for (i = 0; i < c->cfg->n_policies; i++) {
-		if (c->cfg->policies[i].class_target == CONFIG_CLASS_VF)
-			json_array_append_new(list, vf_json(c, n, &c->cfg->policies[i]));
+	for (k = 0; k < c->cfg->n_policies; k++) {
+		if (c->cfg->policies[k].class_target == CONFIG_CLASS_VF)
+			json_array_append_new(list, vf_json(c, n, k));
 	}
 	return list;
 }

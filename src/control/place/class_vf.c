@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <rte_ether.h>
+
 #include "place/class_rules.h"
 
 #define CODE_POINTS 64
@@ -166,4 +168,23 @@ class_vf_has(const struct control *c, const struct config_policy *p, uint16_t vp
 	struct flow_match m;
 
 	return leads_to(c, p, out) && may_be_of(c, p, vport, out) && part_of(match, p, vport, &m);
+}
+
+bool
+class_vf_within(const struct control *c, const struct config_policy *p, uint16_t vport,
+	uint16_t out, const struct flow_match *match)
+{
+	const bool ip4 = match->key.eth_type == RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	struct flow_match m;
+
+	if (!leads_to(c, p, out) || !may_be_of(c, p, vport, out) || !part_of(match, p, vport, &m))
+		return false;
+	// A NIC rule says its network layer by the ethertype.
+	if (m.mask.l3 != 0 && !ahead_only_family(&m, ip4 ? FLOW_L3_IPV4 : FLOW_L3_IPV6))
+		return false;
+	flow_match_normalise(&m);
+	if (!flow_match_equal(&m, match))
+		return false;
+	return p->dscp == 0 ||
+	       (match->mask.dscp == CODE_POINTS - 1 && (p->dscp >> match->key.dscp & 1));
 }

@@ -23,5 +23,8 @@ int class_vf_filter(const struct control *c, uint16_t vport, struct ahead_list *
 // Does a rule ahead of traffic from vport to vport `out` carry packets of the class?
 bool class_vf_has(const struct control *c, const struct config_policy *p, uint16_t vport,
 	uint16_t out, const struct flow_match *match);
+// Does it carry nothing but those?
+bool class_vf_within(const struct control *c, const struct config_policy *p, uint16_t vport,
+	uint16_t out, const struct flow_match *match);
 
 #endif

@@ -28,7 +28,7 @@ def test_load_and_stages(sluiced):
                                                      'rings', 'rest']
     assert abs(sum(x['share_pct'] for x in shown['stages']) - 100) < 1, shown['stages']
     by_stage = {x['stage']: x['cycles_per_packet'] for x in shown['stages']}
-    assert by_stage['classify'] > 0 and by_stage['transmit'] > 0, by_stage
+    assert all(by_stage[s] > 0 for s in ('receive', 'classify', 'act', 'transmit')), by_stage
     assert shown['cycles_per_packet'] > 0 and 0 < shown['busy_pct'] <= 100, shown
     assert {'port': 'uplink', 'queue': 0, 'kind': 'default'}.items() <= shown['queues'][0].items()
     listed, = s.rpc.call('worker list')['items']

@@ -10,6 +10,7 @@
 #include "classify/fields.h"
 #include "classify/report.h"
 #include "classify/store.h"
+#include "lap.h"
 
 #define SPECIAL_FLAGS (DP_PROG_RING | DP_PROG_HOST_RING | DP_PROG_LINGER)
 
@@ -292,7 +293,9 @@ classify(struct dp_worker *w, struct dp_burst *b)
 	}
 	if (likely(l.pkts == b->pkts)) {
 		if (likely(b->plain && !l.fault && looked_up && w->tracing == NULL)) {
+			lap(w, DP_STAGE_CLASSIFY);
 			done = act_plain(w, b, l.all_hit);
+			lap(w, DP_STAGE_ACT);
 			if (likely(done == UINT64_MAX >> (64 - b->n))) {
 				lcore_add(&w->counters.hits, b->n);
 				return false;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "out/tx.h"
 
+#include "lap.h"
+
 // Drops what was not taken, with its origin; takes it off the runs.
 static void
 drop_rest(struct dp_worker *w, struct dp_txbuf *b, uint16_t sent, enum dp_drop why)
@@ -50,6 +52,7 @@ tx_flush(struct dp_worker *w, struct dp_txbuf *b)
 	struct dp_port *p = b->port;
 	struct qos_account *account = &w->accounts[lcore_origin(p->vport)];
 	enum dp_drop why = DP_DROP_TX_FULL;
+	uint64_t since = lap_aside(w); // a full buffer goes while others are still filled
 	uint16_t sent = 0;
 
 	if (b->n == 0)
@@ -69,6 +72,7 @@ tx_flush(struct dp_worker *w, struct dp_txbuf *b)
 	b->n = 0;
 	b->n_runs = 0;
 	b->mem = 0;
+	lap_aside_end(w, DP_STAGE_TRANSMIT, since);
 }
 
 void

@@ -80,10 +80,10 @@ struct dp_count {
 // What a worker spends its cycles on.
 enum dp_stage {
 	DP_STAGE_RECEIVE,  // taking bursts from queues
-	DP_STAGE_CLASSIFY, // keys, cache, rules; and the actions of bursts that are plain hits
-	DP_STAGE_ACT,      // actions of the others, extensions, what enters the cache
+	DP_STAGE_CLASSIFY, // marks, keys, cache, rules
+	DP_STAGE_ACT, // actions, counters of flows and rules, extensions, what enters the cache
 	DP_STAGE_TRANSMIT, // giving what was gathered to devices and to other workers
-	DP_STAGE_RINGS,    // software rings: scheduling, and transmit from them
+	DP_STAGE_RINGS,    // software rings: scheduling
 	DP_STAGE_REST,     // orders, the tick, freeing buffers
 	DP_STAGES
 };

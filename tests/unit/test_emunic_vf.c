@@ -279,7 +279,7 @@ result(unsigned int n, uint8_t type, const void *data, uint16_t len)
 static void
 test_own_rss(void **state)
 {
-	struct __rte_packed {
+	struct {
 		uint64_t types;
 		uint8_t key[RTE_PMD_EMUNIC_RSS_KEY];
 		uint8_t more;

@@ -127,6 +127,7 @@ offload_done(struct offload *o, uint32_t flow, enum offload_side side, enum offl
 	nic = s->nic;
 	o->now = sl_now(o->clock);
 	o->nic[nic].inflight--;
+	o->nic[nic].rush_answers++;
 	offload_capacity_answer(o, &o->nic[nic], s->since_ns);
 	if (s->state == OFFLOAD_ST_REMOVING)
 		count_final(o, f, packets, bytes);

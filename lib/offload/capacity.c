@@ -154,7 +154,7 @@ offload_capacity_room(const struct offload *o, const struct of_nic *n)
 {
 	// While the rules of another NIC are put into it, one that is quick gets them as fast as it
 	// takes them: their order is known already.
-	if (offload_rush_quick(n))
+	if (offload_rush_quick(o, n))
 		return n->inflight < RUSH_WINDOW;
 	return n->inflight < n->window;
 }

@@ -119,6 +119,7 @@ offload_flow_look(const struct offload *o, uint32_t id, struct offload_flow_view
 	if (f)
 		*out = (struct offload_flow_view){.key = &f->key,
 			.decision = &f->d,
+			.gen = f->id.gen,
 			.worker = f->worker,
 			.dscp = f->dscp,
 			.asked = f->asked};

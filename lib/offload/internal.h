@@ -26,7 +26,8 @@
 //   decide.c      which place a flow should have  place.c       steps of one flow's state machine
 //   serve.c       who gets what is free           tick.c        a round of all of these
 //   events.c      reports from outside            answer.c      answers of the NICs
-//   retarget.c      flows that go to another NIC  info.c names.c explain.c  what people see
+//   retarget.c      flows that go to another NIC  rush.c        those of them whose place is known
+//   info.c names.c explain.c  what people see
 //
 // Thread safety: owner thread only.
 
@@ -193,11 +194,20 @@ struct of_shape {
 	struct of_refusal refusal;
 };
 
+struct of_rush {
+	struct sl_id flow;
+	uint32_t bucket;
+};
+
 struct of_nic {
 	bool present, gone;
-	bool drained;      // nothing new goes there, and what is there leaves
-	uint32_t rush;     // flows that came from another NIC and are not judged here yet
-	uint64_t rush_end; // whatever is left of them then
+	bool drained;              // nothing new goes there, and what is there leaves
+	uint32_t rush;             // flows that came from another NIC and are not judged here yet
+	uint64_t rush_end;         // whatever is left of them then
+	struct of_rush *rush_list; // of those whose place is known (rush.c)
+	uint32_t rush_n, rush_at;
+	uint32_t rush_answers;
+	uint64_t rush_begun;
 	uint16_t nic;
 	const char *name;
 	bool eswitch, mark;
@@ -287,6 +297,14 @@ offload_on_hold(const struct offload *o, const struct of_flow *f)
 	       (o->holds && f->worker == o->hold_worker && f->key.vport == o->hold_vport);
 }
 
+// All of a flow's lines, for walks over many.
+static inline void
+offload_prefetch(const struct of_flow *f)
+{
+	for (size_t i = 0; f && i < sizeof(*f); i += 64)
+		__builtin_prefetch((const char *)f + i);
+}
+
 static inline bool
 offload_in_hardware(uint8_t path)
 {
@@ -363,14 +381,20 @@ struct of_side *offload_queue_weakest(struct offload *o, struct of_port *p, uint
 	uint16_t vm, uint16_t for_vm, bool *busy);
 
 // retarget.c
+void offload_judge_nic(struct offload *o, uint16_t nic); // all flows with an end there
+
+// rush.c
 #define OF_RUSH_OP_NS 200e3 // a NIC that is this quick gets the rules of a rush as it takes them
 bool offload_rushes(const struct offload *o); // a NIC that does
 void offload_rush_tick(struct offload *o, struct of_nic *n);
-static inline bool
-offload_rush_quick(const struct of_nic *n)
-{
-	return n->rush > 0 && n->op_least_ns > 0 && n->op_least_ns < OF_RUSH_OP_NS;
-}
+bool offload_rush_begin(struct of_nic *n, uint32_t most); // a list of so many; false: none
+void offload_rush_add(struct offload *o, struct of_nic *n, const struct of_flow *f);
+void offload_rush_sort(struct of_nic *n);
+void offload_rush_fini(struct of_nic *n);
+// The next one that waits as it was put there; NULL: none.
+struct of_flow *offload_rush_next(struct offload *o, struct of_nic *n);
+// By its best answer, or by how many came so far: on a busy machine each answer may be late.
+bool offload_rush_quick(const struct offload *o, const struct of_nic *n);
 
 // nic.c
 struct of_nic *offload_nic(struct offload *o, uint16_t nic); // NULL: none that works

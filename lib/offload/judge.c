@@ -143,7 +143,7 @@ in_quick_rush(struct offload *o, const struct of_flow *f, const struct of_side *
 {
 	const struct of_nic *n = s->idx == OFFLOAD_IN ? offload_nic(o, f->d.in.nic) : NULL;
 
-	return n && offload_rush_quick(n);
+	return n && offload_rush_quick(o, n);
 }
 
 // Not in hardware, and no order under way. A flow that has just begun to wait is not told to use

@@ -24,6 +24,7 @@ nic_fini(struct of_nic *n)
 		offload_port_fini(&n->port[i]);
 	free(n->port);
 	free(n->residents);
+	offload_rush_fini(n);
 	offload_heap_fini(&n->wait);
 	memset(n, 0, sizeof(*n));
 }
@@ -88,6 +89,7 @@ offload_nic_gone(struct offload *o, uint16_t nic)
 	n->gone = true;
 	n->drained = false;
 	n->rush = 0;
+	offload_rush_fini(n);
 	for (id = 0; id < o->cfg.flows_max; id++) {
 		struct of_flow *f = o->flows[id];
 

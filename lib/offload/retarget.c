@@ -4,17 +4,18 @@
 // Problem: a NIC with thousands of rules is lost at once, and each moment in which its flows are on
 // the host costs cycles that it may not have. Rules name vports, so what a flow wants does not
 // change, only where its vport is. Idea: the ends of all flows are rewritten in place, with no look
-// at the rules of the switch; the flows join those that wait for the other NIC, which are served by
-// worth, so that the heaviest go first without a sort of their own. Until all of them were served
-// once ("rush") the bounds that keep a round short are wide: control has nothing better to do.
-// Cost: one walk over the known flows, then O(log waiting) each. What it refuses to do: remove the
+// at the rules of the switch, and those whose next place is thereby known are served at once, the
+// heaviest first (rush.c); the others are judged, and join those that wait for the other NIC. Until
+// all of them were served once ("rush") the bounds that keep a round short are wide: control has
+// nothing better to do. Cost: one walk over the known flows. What it refuses to do: remove the
 // rules of the NIC that is left. It may be gone; who can reach it does that behind.
 #include "internal.h"
 
+#define AHEAD 6
 #define RUSH_NS (30 * SL_NS_PER_S)
 
-static void
-judge_of(struct offload *o, uint16_t nic)
+void
+offload_judge_nic(struct offload *o, uint16_t nic)
 {
 	uint32_t id;
 
@@ -43,7 +44,8 @@ offload_nic_drain(struct offload *o, uint16_t nic, bool on)
 		return;
 	n->drained = on;
 	n->rush = 0;
-	judge_of(o, nic);
+	offload_rush_fini(n);
+	offload_judge_nic(o, nic);
 }
 
 static bool
@@ -120,6 +122,54 @@ rewrite(struct offload_end *end, uint16_t from, uint16_t to, const uint16_t *por
 	end->nic = end->port == OFFLOAD_NONE ? OFFLOAD_NONE : to;
 }
 
+// What it wants of the other NIC is what it had.
+static bool
+is_known(const struct of_flow *f, uint16_t from)
+{
+	const struct of_side *in = &f->side[OFFLOAD_IN], *out = &f->side[OFFLOAD_OUT];
+
+	return in->state == OFFLOAD_ST_PLACED && in->path == OFFLOAD_ESWITCH && in->nic == from &&
+	       f->d.in.nic == from && (f->d.drop || f->d.out.nic == from) && !in->moving &&
+	       !in->wait_in && in->timer.pos == OF_NOWHERE && in->host == OFFLOAD_SOFTWARE &&
+	       !in->hold[OF_HOLD_PLACE].account && !out->hold[OF_HOLD_PLACE].account &&
+	       !out->wait_in && f->dirty == OF_CLEAN;
+}
+
+// Those come along as they are: on the list of what is served first.
+static void
+take_along(struct offload *o, struct of_nic *n, struct of_nic *to, const uint16_t *port)
+{
+	uint32_t i;
+
+	if (!to->eswitch || !offload_rush_begin(to, n->n_residents))
+		return;
+	for (i = n->n_residents; i-- > 0;) { // from the end, where taking one out moves none
+		struct of_side *s = n->residents[i];
+		struct of_flow *f = offload_flow_of(s);
+
+		if (i >= AHEAD) // side IN: where its flow is needs no look at it
+			offload_prefetch((const struct of_flow *)((char *)n->residents[i - AHEAD] -
+								  offsetof(struct of_flow, side)));
+		if (!is_known(f, n->nic))
+			continue;
+		offload_resident_del(n, s);
+		offload_entry_release(o, s);
+		s->path = OFFLOAD_SOFTWARE;
+		s->fresh = s->yields = false;
+		offload_set_state(o, s, OFFLOAD_ST_WANTED);
+		s->want = OFFLOAD_ESWITCH;
+		f->d.table = 0; // what the other one has is not known yet
+		rewrite(&f->d.in, n->nic, to->nic, port);
+		rewrite(&f->d.out, n->nic, to->nic, port);
+		offload_set_reason(o, f, s, OFFLOAD_R_BUDGET);
+		if (f->d.in.nic != to->nic || (!f->d.drop && f->d.out.nic != to->nic))
+			offload_todo(o, f, OF_DIRTY); // its end is nowhere now
+		else
+			offload_rush_add(o, to, f);
+	}
+	offload_rush_sort(to);
+}
+
 void
 offload_nic_move(struct offload *o, uint16_t from, uint16_t to, const uint16_t *port)
 {
@@ -130,10 +180,13 @@ offload_nic_move(struct offload *o, uint16_t from, uint16_t to, const uint16_t *
 	if (!n || !known(o, from) || from == to)
 		return;
 	o->now = sl_now(o->clock);
+	take_along(o, known(o, from), n, port);
 	offload_nic_standby(o, from);
 	n->gone = n->drained = false;
 	set_queues(n, true);
-	n->rush = 0;
+	n->rush = n->rush_n;
+	n->rush_answers = 0;
+	n->rush_begun = o->now;
 	n->rush_end = o->now + RUSH_NS;
 	for (id = 0; id < o->cfg.flows_max; id++) {
 		struct of_flow *f = o->flows[id];
@@ -162,29 +215,4 @@ offload_nic_rush(const struct offload *o, uint16_t nic)
 	const struct of_nic *n = known(o, nic);
 
 	return n && !n->gone ? n->rush : 0;
-}
-
-bool
-offload_rushes(const struct offload *o)
-{
-	uint16_t i;
-
-	for (i = 0; i < OFFLOAD_NICS_MAX; i++) {
-		if (o->nic[i].present && o->nic[i].rush > 0)
-			return true;
-	}
-	return false;
-}
-
-// It is over when all have been judged, and nothing could be given to those that wait.
-void
-offload_rush_tick(struct offload *o, struct of_nic *n)
-{
-	if (n->rush == 0)
-		return;
-	n->rush = n->wait.n + n->inflight + 1;
-	if (o->now < n->rush_end && (n->inflight > 0 || TAILQ_FIRST(&o->todo)))
-		return;
-	n->rush = 0;
-	judge_of(o, n->nic);
 }

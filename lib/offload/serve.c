@@ -211,6 +211,7 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 	uint8_t got = v->path, reason = OFFLOAD_R_NONE;
 	struct of_account *a = NULL;
 	uint8_t limit = offload_vm_entry_reason(o, f);
+	double worth;
 
 	if (v->path != OFFLOAD_ESWITCH) {
 		a = offload_queue_pick(o, f, s, v->path, placed, &got, &reason);
@@ -232,8 +233,9 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 		return want_entry(o, n, f, s, limit);
 	if (!offload_entry_free(n, f, got))
 		return want_entry(o, n, f, s, OFFLOAD_R_TABLE_FULL);
-	if (got == OFFLOAD_ESWITCH && !offload_vm_owed_entry(o, f, n->nic) &&
-		!offload_capacity_takes(n, offload_worth(o, f, o->now))) {
+	worth = offload_worth(o, f, o->now);
+	if (got == OFFLOAD_ESWITCH && !offload_capacity_takes(n, worth) &&
+		!offload_vm_owed_entry(o, f, n->nic)) {
 		blocked(o, f, s, OFFLOAD_R_TABLE_FULL);
 		s->yields = !f->expected;
 		return f->expected ? BLOCKED : YIELDED;
@@ -241,7 +243,7 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 	if (o->orders.n == o->orders.max)
 		return NO_ORDERS;
 	offload_entry_take(o, f, s, n->nic);
-	offload_capacity_entered(n, offload_worth(o, f, o->now));
+	offload_capacity_entered(n, worth);
 	if (a)
 		offload_queue_hold(o, s, OF_HOLD_PLACE, a, got);
 	s->want = got;
@@ -332,17 +334,36 @@ serve_samples(struct offload *o, struct of_nic *n, struct of_heap *h, struct of_
 	return true;
 }
 
+// Those that came from another NIC with their place known, as fast as this one takes them.
+static bool
+serve_rush(struct offload *o, struct of_nic *n)
+{
+	struct of_flow *f;
+
+	while (n->rush_list && o->orders.n < o->orders.max && offload_capacity_room(o, n) &&
+		(f = offload_rush_next(o, n))) {
+		enum outcome outcome = serve_side(o, n, &f->side[OFFLOAD_IN]);
+
+		if (outcome != DONE)
+			offload_todo(o, f, OF_DIRTY);
+		if (outcome == NO_ORDERS)
+			return false;
+	}
+	return true;
+}
+
 void
 offload_serve(struct offload *o, struct of_nic *n)
 {
 	struct of_side *stash = NULL;
 	struct of_heap *h;
 	unsigned looks = 0;
-	bool more = true;
+	bool more;
 	uint16_t i;
 
 	n->promised = 0;
 	n->table_wanted = false;
+	more = serve_rush(o, n);
 	while (more && looks++ < ROUND && (h = best_heap(n)))
 		more = serve_one(o, n, side_of(offload_heap_top(h)), &stash);
 	if (more)

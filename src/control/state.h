@@ -65,6 +65,15 @@ struct control_eswitch {
 	uint64_t tx_packets, tx_bytes; // to it
 };
 
+// What control's time on its CPU goes to while flows are placed (offload_run.c).
+enum control_spent {
+	CONTROL_REPORTS, // of workers
+	CONTROL_PLAN,    // the brain's rounds
+	CONTROL_ORDERS,  // making rules of its orders
+	CONTROL_ANSWERS, // of the NICs' executors
+	CONTROL_SPENT
+};
+
 struct control {
 	const char *config_path;
 	struct config *cfg; // in force (apply.c)
@@ -112,6 +121,7 @@ struct control {
 	struct balancer *balancer;      // (work/balance.c)
 	bool counting[CONFIG_NICS_MAX]; // a count job is with the NIC's executor (offload_run.c)
 	uint64_t next_count_ns, next_mac_publish_ns, next_link_ns;
+	uint64_t spent_ns[CONTROL_SPENT];
 	uint64_t placing_ns; // workers or the brain had something to say last (offload_run.c)
 
 	struct ctl_command *commands;

@@ -11,6 +11,7 @@
 #include "failover/evict.h"
 #include "failover/failover.h"
 #include "failover/restart.h"
+#include "failover/timeline.h"
 #include "failover/watch.h"
 #include "nic/nic.h"
 #include "pending.h"
@@ -66,6 +67,28 @@ nic_json(const struct control *c, uint16_t i)
 		info.why[0] != '\0' ? info.why : "-", "since_s", info.since_s);
 }
 
+// rules_us: 0 as long as some are on their way.
+static json_t *
+switch_json(const struct failover_info *info)
+{
+	const struct timeline *t = info->times;
+	json_t *steps = json_object(), *spent = json_object();
+	unsigned i;
+
+	for (i = 0; i < TIMELINE_STEPS; i++)
+		json_object_set_new(
+			steps, timeline_step_name(i), json_integer((json_int_t)t->at_us[i]));
+	for (i = 0; i < CONTROL_SPENT; i++)
+		json_object_set_new(
+			spent, timeline_spent_name(i), json_integer((json_int_t)t->spent_us[i]));
+	json_object_set_new(spent, "other", json_integer((json_int_t)t->other_us));
+	json_object_set_new(spent, "waits", json_integer((json_int_t)t->waits_us));
+	return json_pack("{sI sI sI so so sI}", "flows", (json_int_t)info->flows, "ports_us",
+		(json_int_t)t->at_us[TIMELINE_PORTS], "rules_us",
+		(json_int_t)t->at_us[TIMELINE_LAST], "steps_us", steps, "control_us", spent,
+		"driver_us", (json_int_t)t->driver_us);
+}
+
 static json_t *
 nic_json_full(const struct control *c, uint16_t i)
 {
@@ -82,11 +105,8 @@ nic_json_full(const struct control *c, uint16_t i)
 	json_object_set_new(o, "recover_ms", json_integer(c->cfg->nics[i].recover_ms));
 	json_object_set_new(o, "switching", json_boolean(info.busy));
 	json_object_set_new(o, "switches", json_integer(info.switches));
-	if (info.switches > 0)
-		json_object_set_new(o, "last_switch",
-			json_pack("{si sI sI}", "flows", (int)info.flows, "ports_us",
-				(json_int_t)info.took_us, "rules_us",
-				(json_int_t)info.retargeted_us));
+	if (info.times != NULL)
+		json_object_set_new(o, "last_switch", switch_json(&info));
 	return o;
 }
 

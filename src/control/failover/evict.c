@@ -21,6 +21,7 @@ struct evict {
 	uint32_t n[CONFIG_NICS_MAX];             // in all three
 	uint64_t unread[CONFIG_NICS_MAX];
 	uint64_t retry_ns[CONFIG_NICS_MAX];
+	struct placement *of_flow[PLACEMENT_FLOWS_MAX]; // side in, the last one taken out
 };
 
 int
@@ -68,6 +69,8 @@ static void
 forget(struct evict *e, struct placement *pl)
 {
 	e->n[pl->nic]--;
+	if (e->of_flow[pl->flow] == pl)
+		e->of_flow[pl->flow] = NULL;
 	free(pl);
 }
 
@@ -93,6 +96,8 @@ take_off(void *ctx, struct placement *pl)
 	}
 	placement_take_off(b->c, pl);
 	e->n[pl->nic]++;
+	if (pl->side == OFFLOAD_IN)
+		e->of_flow[pl->flow] = pl;
 	if (pl->state == PLACEMENT_PLACED)
 		TAILQ_INSERT_TAIL(&e->rules[pl->nic], pl, link);
 	else
@@ -184,6 +189,12 @@ evict_ahead(struct control *c, uint16_t nic)
 	c->evict->unread[nic] += n;
 	ahead_nic_gone(c, nic);
 	return n;
+}
+
+const struct placement *
+evict_of(const struct control *c, uint32_t flow)
+{
+	return c->evict != NULL && flow < PLACEMENT_FLOWS_MAX ? c->evict->of_flow[flow] : NULL;
 }
 
 void

@@ -19,6 +19,8 @@ void evict_free(struct evict *e);
 
 // Takes all placements of the NIC out of the shadow table.
 void evict_begin(struct control *c, uint16_t nic);
+// The flow's placement (side in) that is on its way out of a NIC; NULL: there is none.
+const struct placement *evict_of(const struct control *c, uint32_t flow);
 // Goes on: gives a batch to each NIC that has none.
 void evict_run(struct control *c);
 void evict_answer(struct control *c, uint16_t nic, struct nic_job *job); // frees it

@@ -27,6 +27,8 @@
 //
 // Thread safety: owner thread only (control).
 
+struct timeline; // failover/timeline.h
+
 enum failover_state {
 	FAILOVER_ACTIVE,     // carries its vports
 	FAILOVER_STANDBY,    // ready, and stopped
@@ -39,13 +41,12 @@ struct failover_info {
 	const char *role; // "primary", "standby", "alone"
 	int partner;      // index, -1: none
 	enum failover_state state;
-	const char *why;        // why it failed, "": it has not
-	double since_s;         // in this state
-	uint32_t switches;      // of the pair, so far
-	uint64_t took_us;       // the last one: until vports and VFs had moved,
-	uint64_t retargeted_us; // and until the last rule was in place; 0: not yet
-	uint32_t flows;         // that it took along
-	bool busy;              // one is under way
+	const char *why;              // why it failed, "": it has not
+	double since_s;               // in this state
+	uint32_t switches;            // of the pair, so far
+	const struct timeline *times; // of the last one; NULL: there was none
+	uint32_t flows;               // that it took along
+	bool busy;                    // one is under way
 };
 
 int failover_new(struct control *c, struct sl_err *err); // when the NICs are open
@@ -57,6 +58,8 @@ bool failover_gone(struct control *c, uint16_t nic, const char *text);
 
 // Everything is on its way out of that NIC, to go to its standby or back, or for a restart of it.
 bool failover_drains(const struct control *c, uint16_t nic);
+// Rules of a NIC that was left are being put into another one.
+bool failover_rushes(const struct control *c);
 // The NIC that carries what is attached to that one.
 uint16_t failover_carrier(const struct control *c, uint16_t nic);
 void failover_info(const struct control *c, uint16_t nic, struct failover_info *out);

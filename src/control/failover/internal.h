@@ -3,10 +3,12 @@
 #define SLUICE_CONTROL_FAILOVER_INTERNAL_H
 
 #include "failover/failover.h"
+#include "failover/timeline.h"
 #include "failover/watch.h"
 
-// What failover.c (who has failed, when to switch) and switch_over.c (the switch-over itself)
-// share. Thread safety: owner thread only (control).
+// What the files of a switch-over share: failover.c (who has failed), pair.c (when to switch, and
+// what follows), switch_over.c (the switch-over itself), report.c (what people see), command.c
+// (what they order). Thread safety: owner thread only (control).
 
 struct fo_nic {
 	enum failover_state state;
@@ -15,6 +17,7 @@ struct fo_nic {
 	bool up, was_up;
 	uint64_t up_by_ns; // it has to be up by then; 0: no such time
 	bool by_command;   // failed so: nothing but a command brings it back
+	uint64_t told_ns;  // its driver told something, which is being looked at; 0: it did not
 	struct watch watch;
 };
 
@@ -26,15 +29,15 @@ struct fo_pair {
 	enum fo_phase phase;
 	bool planned;
 	uint8_t from; // of the switch-over under way, or the last one
-	uint64_t begun_ns, deadline_ns, retry_ns;
+	uint64_t deadline_ns, retry_ns;
 	uint64_t pause_ns;   // before the next planned one is tried; 0: none has failed
 	bool link_down;      // of the NIC that was left, by us
 	uint32_t rules_left; // in the NIC that was left, when last looked
 	uint64_t fewer_ns;   // when that number last changed
-	uint64_t heard_ns;   // when the failure was heard of
+	uint64_t told_ns;    // when the failure was told of
 	bool rushing;
 	uint32_t switches, flows;
-	uint64_t took_us, retargeted_us;
+	struct timeline times; // of the last switch-over
 };
 
 struct failover {
@@ -44,7 +47,14 @@ struct failover {
 	uint64_t next_look_ns;
 };
 
+struct fo_pair *fo_pair_of(const struct control *c, uint16_t nic); // NULL: none
+struct fo_nic *fo_nic(const struct control *c, uint16_t nic);
 void fo_set_state(struct control *c, uint16_t nic, enum failover_state state);
+// It has failed, for that reason, from now on.
+void fo_failed(struct control *c, uint16_t nic, const char *why);
+bool fo_usable(const struct control *c, uint16_t nic); // could it take over?
+// Goes on with what is under way.
+void fo_run_pair(struct control *c, struct fo_pair *p, uint64_t now);
 
 // The vports and VFs of the pair go from what carries them to the other NIC. 0: they have, and the
 // brain is told. Else nothing has changed.

@@ -22,6 +22,8 @@ struct way {
 	struct nic *from, *to;
 	uint16_t primary; // index of the NIC that the vports are attached to
 	uint16_t port[OFFLOAD_NIC_PORTS_MAX];
+	struct timeline *times;
+	bool vfs_first;                       // they have moved ahead of all else
 	struct dp_port *fresh[DP_VPORTS_MAX]; // by vport
 	bool opened[DP_VPORTS_MAX];           // by this switch-over
 };
@@ -167,7 +169,7 @@ settle(struct way *w)
 }
 
 static void
-move_vfs(struct way *w)
+move_vfs(struct way *w, bool back)
 {
 	const struct vf_map *map = vf_map_for(w->from, w->to);
 	struct sl_err err;
@@ -177,10 +179,12 @@ move_vfs(struct way *w)
 		if (w->port[i] == OFFLOAD_NONE)
 			continue;
 		sl_err_init(&err);
-		if (map->move(w->from, i - 1, w->to, w->port[i] - 1, &err) != 0)
+		if ((back ? map->move(w->to, w->port[i] - 1, w->from, i - 1, &err)
+			  : map->move(w->from, i - 1, w->to, w->port[i] - 1, &err)) != 0)
 			sl_log(w->c->log, map->by_itself ? SL_LOG_ERR : SL_LOG_WARN, "%s",
 				err.text);
 	}
+	timeline_mark(w->c, w->times, TIMELINE_VFS);
 }
 
 static void
@@ -202,11 +206,12 @@ start(struct way *w, struct sl_err *err)
 	const bool pf_ran = w->to->ports[0].running;
 	int rc;
 
-	plan_ports(w);
 	rc = nic_start(w->to, err);
 	if (rc != 0)
 		return rc;
-	expect(w, true);
+	timeline_mark(w->c, w->times, TIMELINE_STARTED);
+	if (!w->vfs_first)
+		expect(w, true);
 	rc = open_ports(w, err);
 	if (rc == 0) {
 		exchange(w);
@@ -227,26 +232,37 @@ int
 fo_switch(struct control *c, struct fo_pair *p, struct sl_err *err)
 {
 	struct way *w = calloc(1, sizeof(*w));
-	const uint64_t begun = sl_now(&c->clock);
 	int rc;
 
 	if (w == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");
 	w->c = c;
 	w->primary = p->nic[0];
+	w->times = &p->times;
 	w->from = c->nics[p->nic[p->on]];
 	w->to = c->nics[p->nic[!p->on]];
 	p->on = !p->on; // carry_where() says the other one from here on
+	plan_ports(w);
+	// On the NIC that failed each packet of a VM is lost: its VF leaves that first, and what
+	// the VM sends waits with it until the other NIC is ready.
+	w->vfs_first = !p->planned && vf_map_for(w->from, w->to)->by_itself;
+	if (w->vfs_first)
+		move_vfs(w, false);
 	rc = start(w, err);
 	if (rc != 0) {
+		if (w->vfs_first)
+			move_vfs(w, true);
 		p->on = !p->on;
 		free(w);
 		return rc;
 	}
+	timeline_mark(c, &p->times, TIMELINE_PORTS);
 	if (p->planned)
 		settle(w);
-	move_vfs(w);
-	expect(w, false);
+	if (!w->vfs_first) {
+		move_vfs(w, false);
+		expect(w, false);
+	}
 	read_links(w);
 	evict_begin(c, w->from->index);
 	offload_nic_move(c->offload, w->from->index, w->to->index, w->port);
@@ -254,7 +270,7 @@ fo_switch(struct control *c, struct fo_pair *p, struct sl_err *err)
 	p->link_down = false;
 	p->rules_left = 0;
 	p->fewer_ns = sl_now(&c->clock);
-	p->took_us = (sl_now(&c->clock) - begun) / 1000;
+	timeline_mark(c, &p->times, TIMELINE_PLANNED);
 	free(w);
 	return 0;
 }

@@ -2,17 +2,24 @@
 #include "failover/watch.h"
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
+
+#include "base/clock.h"
 
 static int
 on_event(uint16_t ethdev, enum rte_eth_event_type event, void *arg, void *ret)
 {
 	const uint64_t one = 1;
 	struct watch *w = arg;
+	struct timespec ts;
 
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	if (!atomic_load(&w->changed))
+		atomic_store(&w->told_ns, (uint64_t)ts.tv_sec * SL_NS_PER_S + (uint64_t)ts.tv_nsec);
 	if (event == RTE_ETH_EVENT_INTR_RMV)
 		atomic_store(&w->removed, true);
 	atomic_store(&w->changed, true);
@@ -56,6 +63,12 @@ watch_heard(struct watch *w, bool *removed)
 {
 	*removed = atomic_load(&w->removed);
 	return atomic_exchange(&w->changed, false);
+}
+
+uint64_t
+watch_told(const struct watch *w)
+{
+	return atomic_load(&w->changed) ? atomic_load(&w->told_ns) : 0;
 }
 
 bool

@@ -5,6 +5,7 @@
 
 #define PARTS 4 // of an octave
 #define KEEP 4096
+#define RATE_NS 1000000 // so close together they are taken for one moment
 
 static uint32_t
 bucket_of(uint64_t ns)
@@ -32,8 +33,14 @@ nic_cost_add(struct nic_cost *c, uint64_t took_ns, uint64_t now)
 	}
 	c->bucket[bucket_of(took_ns)]++;
 	c->n++;
-	c->rate = decayed(c, now) + 1;
-	c->rate_ns = now;
+	c->last_ns = now;
+	if (now - c->rate_ns < RATE_NS) {
+		c->rate++;
+	} else {
+		c->rate = decayed(c, now) + 1;
+		c->rate_ns = now;
+	}
+	c->total_ns += took_ns;
 }
 
 uint32_t

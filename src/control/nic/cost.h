@@ -16,6 +16,8 @@ struct nic_cost {
 	uint32_t n;
 	double rate; // decayed count, half-life a second
 	uint64_t rate_ns;
+	uint64_t last_ns;  // when the last one was answered
+	uint64_t total_ns; // of all of them
 };
 
 void nic_cost_add(struct nic_cost *c, uint64_t took_ns, uint64_t now);

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include <rte_version.h>
 
 #define WAKE_AT 64 // answers that wait while there is more to do
+#define SPARE_MAX 512
 #define SLOW_US 50 // a job that takes so long is told of at once
 
 struct job_list {
@@ -26,10 +29,14 @@ struct nic_executor {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	bool stop;
+	atomic_bool stop;
 	struct job_list todo, done;
-	uint32_t pending; // control's own count
-	bool held;        // control's own
+	// Control's own.
+	struct job_list given; // while it is held
+	struct job_list taken; // answers that were fetched at once
+	struct job_list spare;
+	uint32_t pending;
+	bool held;
 };
 
 static void
@@ -49,6 +56,16 @@ list_put(struct job_list *l, struct nic_job *job)
 	l->n++;
 }
 
+static void
+list_put_first(struct job_list *l, struct nic_job *job)
+{
+	if (l->head == NULL)
+		l->tail = &job->next;
+	job->next = l->head;
+	l->head = job;
+	l->n++;
+}
+
 static struct nic_job *
 list_get(struct job_list *l)
 {
@@ -61,6 +78,18 @@ list_get(struct job_list *l)
 		l->tail = &l->head;
 	l->n--;
 	return job;
+}
+
+// All of `from` goes to the end of `to`.
+static void
+list_splice(struct job_list *to, struct job_list *from)
+{
+	if (from->head == NULL)
+		return;
+	*to->tail = from->head;
+	to->tail = from->tail;
+	to->n += from->n;
+	list_init(from);
 }
 
 static void
@@ -89,31 +118,56 @@ run_job(const struct nic_ops *ops, struct nic_job *job)
 }
 
 static void
-executor_loop(void *arg)
+tell(struct nic_executor *e, struct job_list *answers, bool wake)
 {
-	struct nic_executor *e = arg;
 	const uint64_t one = 1;
+
+	pthread_mutex_lock(&e->lock);
+	list_splice(&e->done, answers);
+	pthread_mutex_unlock(&e->lock);
+	if (wake && write(e->wake_fd, &one, sizeof(one)) < 0)
+		return; // the counter is at its limit: control is awake already
+}
+
+// Who takes the answers of a quick NIC one by one does nothing else: they are told of in bulk.
+static void
+run_jobs(struct nic_executor *e, struct job_list *jobs)
+{
+	struct job_list answers;
 	struct nic_job *job;
 	uint64_t begun;
 	bool slow;
 
-	pthread_mutex_lock(&e->lock);
-	while (true) {
-		while (e->todo.head == NULL && !e->stop)
-			pthread_cond_wait(&e->work, &e->lock);
-		if (e->stop)
-			break;
-		job = list_get(&e->todo);
-		pthread_mutex_unlock(&e->lock);
+	list_init(&answers);
+	while (!atomic_load(&e->stop) && (job = list_get(jobs)) != NULL) {
 		begun = rte_get_tsc_cycles();
 		run_job(e->ops, job);
 		slow = rte_get_tsc_cycles() - begun > rte_get_tsc_hz() / 1000000 * SLOW_US;
+		list_put(&answers, job);
+		if (slow || answers.n == WAKE_AT)
+			tell(e, &answers, true);
+	}
+	tell(e, &answers, answers.n > 0);
+}
+
+static void
+executor_loop(void *arg)
+{
+	struct nic_executor *e = arg;
+	struct job_list jobs;
+
+	list_init(&jobs);
+	pthread_mutex_lock(&e->lock);
+	while (true) {
+		while (e->todo.head == NULL && !atomic_load(&e->stop))
+			pthread_cond_wait(&e->work, &e->lock);
+		if (atomic_load(&e->stop))
+			break;
+		list_splice(&jobs, &e->todo);
+		pthread_mutex_unlock(&e->lock);
+		run_jobs(e, &jobs);
 		pthread_mutex_lock(&e->lock);
-		list_put(&e->done, job);
-		// Who takes the answers of a quick NIC one by one does nothing else.
-		if ((e->todo.head == NULL || slow || e->done.n == WAKE_AT) &&
-			write(e->wake_fd, &one, sizeof(one)) < 0)
-			continue; // the counter is at its limit: control is awake already
+		list_splice(&e->todo, &jobs); // it was stopped: nobody does them
 	}
 	pthread_mutex_unlock(&e->lock);
 }
@@ -164,6 +218,9 @@ nic_executor_new(
 	e->wake_fd = wake_fd;
 	list_init(&e->todo);
 	list_init(&e->done);
+	list_init(&e->given);
+	list_init(&e->taken);
+	list_init(&e->spare);
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->work, NULL);
 	snprintf(thread_name, sizeof(thread_name), "flow-%s", name);
@@ -178,17 +235,25 @@ nic_executor_new(
 	return 0;
 }
 
+static void
+hand_over(struct nic_executor *e)
+{
+	pthread_mutex_lock(&e->lock);
+	list_splice(&e->todo, &e->given);
+	if (e->todo.head != NULL)
+		pthread_cond_signal(&e->work);
+	pthread_mutex_unlock(&e->lock);
+}
+
 bool
 nic_executor_put(struct nic_executor *e, struct nic_job *job)
 {
 	if (e->pending >= NIC_QUEUE_MAX)
 		return false;
-	pthread_mutex_lock(&e->lock);
-	list_put(&e->todo, job);
-	if (!e->held)
-		pthread_cond_signal(&e->work);
-	pthread_mutex_unlock(&e->lock);
+	list_put(&e->given, job);
 	e->pending++;
+	if (!e->held)
+		hand_over(e);
 	return true;
 }
 
@@ -196,12 +261,8 @@ void
 nic_executor_hold(struct nic_executor *e, bool on)
 {
 	e->held = on;
-	if (on)
-		return;
-	pthread_mutex_lock(&e->lock);
-	if (e->todo.head != NULL)
-		pthread_cond_signal(&e->work);
-	pthread_mutex_unlock(&e->lock);
+	if (!on && e->given.head != NULL)
+		hand_over(e);
 }
 
 struct nic_job *
@@ -209,12 +270,40 @@ nic_executor_get(struct nic_executor *e)
 {
 	struct nic_job *job;
 
-	pthread_mutex_lock(&e->lock);
-	job = list_get(&e->done);
-	pthread_mutex_unlock(&e->lock);
+	if (e->taken.head == NULL) {
+		pthread_mutex_lock(&e->lock);
+		list_splice(&e->taken, &e->done);
+		pthread_mutex_unlock(&e->lock);
+	}
+	job = list_get(&e->taken);
 	if (job != NULL)
 		e->pending--;
 	return job;
+}
+
+struct nic_job *
+nic_executor_job(struct nic_executor *e)
+{
+	struct nic_job *job = list_get(&e->spare);
+
+	if (job == NULL)
+		return calloc(1, sizeof(*job));
+	memset(job, 0, sizeof(*job));
+	return job;
+}
+
+void
+nic_executor_job_done(struct nic_executor *e, struct nic_job *job)
+{
+	if (e->spare.n >= SPARE_MAX) {
+		nic_job_free(job);
+		return;
+	}
+	free(job->counts);
+	free(job->trial);
+	job->counts = NULL;
+	job->trial = NULL;
+	list_put_first(&e->spare, job); // the cache has it
 }
 
 uint32_t
@@ -231,11 +320,13 @@ nic_executor_free(struct nic_executor *e)
 	if (e == NULL)
 		return;
 	pthread_mutex_lock(&e->lock);
-	e->stop = true;
+	atomic_store(&e->stop, true);
 	pthread_cond_signal(&e->work);
 	pthread_mutex_unlock(&e->lock);
 	pthread_join(e->thread, NULL);
-	while ((job = list_get(&e->todo)) != NULL || (job = list_get(&e->done)) != NULL)
+	while ((job = list_get(&e->todo)) != NULL || (job = list_get(&e->done)) != NULL ||
+		(job = list_get(&e->given)) != NULL || (job = list_get(&e->taken)) != NULL ||
+		(job = list_get(&e->spare)) != NULL)
 		nic_job_free(job);
 	pthread_cond_destroy(&e->work);
 	pthread_mutex_destroy(&e->lock);

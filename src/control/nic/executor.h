@@ -19,8 +19,8 @@ int nic_executor_new(
 	const char *name, const struct nic_ops *ops, int wake_fd, struct nic_executor **out);
 // False: the queue is full, the job stays the caller's.
 bool nic_executor_put(struct nic_executor *e, struct nic_job *job);
-// While it is held, jobs that are put do not wake it: who gives many is not interrupted by each. It
-// takes them when the hold ends, or when it is awake already.
+// While it is held, jobs that are put gather, and go to it in one piece when the hold ends: who
+// gives many is not interrupted by each, and takes the lock once.
 void nic_executor_hold(struct nic_executor *e, bool on);
 // A finished job, or NULL. The caller frees it.
 struct nic_job *nic_executor_get(struct nic_executor *e);
@@ -28,6 +28,11 @@ struct nic_job *nic_executor_get(struct nic_executor *e);
 uint32_t nic_executor_pending(const struct nic_executor *e);
 // Ends the thread after the job that it is at. Jobs that wait are not done, answers are lost.
 void nic_executor_free(struct nic_executor *e);
+
+// A job that is all zero; NULL: out of memory. And back, for the next: it has counts and trial
+// still, which are freed.
+struct nic_job *nic_executor_job(struct nic_executor *e);
+void nic_executor_job_done(struct nic_executor *e, struct nic_job *job);
 
 void nic_job_free(struct nic_job *job);
 

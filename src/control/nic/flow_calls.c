@@ -26,8 +26,6 @@ classify(const struct nic_job *job, enum rte_flow_error_type type)
 {
 	struct rte_eth_dev_info info = {0};
 
-	if (job->error == 0)
-		return OFFLOAD_OK;
 	// Nothing is known of a port that is gone, its driver neither.
 	if (rte_eth_dev_info_get(job->ethdev, &info) != 0)
 		info.driver_name = NULL;
@@ -39,10 +37,13 @@ answer(struct nic_job *job, int error, const struct rte_flow_error *fe)
 {
 	error = error < 0 ? -error : error; // some drivers set rte_errno to a negative one
 	job->error = error;
+	if (error == 0) {
+		job->text[0] = '\0';
+		job->outcome = OFFLOAD_OK;
+		return;
+	}
 	snprintf(job->text, sizeof(job->text), "%s",
-		fe->message != NULL ? fe->message
-		: error != 0        ? strerror(error)
-				    : "");
+		fe->message != NULL ? fe->message : strerror(error));
 	job->outcome = classify(job, fe->type);
 }
 

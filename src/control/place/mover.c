@@ -198,6 +198,24 @@ build_rule(struct control *c, const struct offload_flow_view *f, struct placemen
 	return mover_rule(c, f, pl, &job->ethdev, &job->rule, err);
 }
 
+// A flow that comes from another NIC was decided by the same rules there.
+static void
+set_decided_by(struct control *c, struct placement *pl, const struct offload_flow_view *f)
+{
+	const struct placement *old = evict_of(c, pl->flow);
+	struct dp_verdict verdict;
+	struct dp_program prog;
+
+	if (old != NULL && old->place.path == OFFLOAD_ESWITCH && old->by.flow_gen == f->gen &&
+		old->by.gen == c->gen) {
+		pl->by = old->by;
+		return;
+	}
+	dp_compile(c->snapshot, f->key, &prog, &verdict);
+	placement_decided_by(c, pl, f->key, &prog);
+	pl->by.flow_gen = f->gen;
+}
+
 // The NIC of a placement is kept with it: by the time it is removed the flow's decision may name
 // another one, or none.
 static struct placement *
@@ -205,8 +223,6 @@ make_placement(struct control *c, const struct offload_order *o, const struct of
 {
 	const struct offload_decision *d = f->decision;
 	uint16_t nic = o->place.path == OFFLOAD_ESWITCH ? d->in.nic : o->place.queue.nic;
-	struct dp_verdict verdict;
-	struct dp_program prog;
 	struct placement *pl;
 
 	if (nic >= CONFIG_NICS_MAX || c->nics[nic] == NULL)
@@ -216,10 +232,8 @@ make_placement(struct control *c, const struct offload_order *o, const struct of
 		return NULL;
 	pl->nic = nic;
 	placement_made_for(pl, f->decision);
-	if (o->place.path == OFFLOAD_ESWITCH) {
-		dp_compile(c->snapshot, f->key, &prog, &verdict);
-		placement_decided_by(c, pl, f->key, &prog);
-	}
+	if (o->place.path == OFFLOAD_ESWITCH)
+		set_decided_by(c, pl, f);
 	return pl;
 }
 
@@ -228,23 +242,21 @@ make_placement(struct control *c, const struct offload_order *o, const struct of
 static bool
 start_rule(struct control *c, const struct offload_order *o)
 {
-	struct nic_job *job = calloc(1, sizeof(*job));
 	struct offload_flow_view f;
 	struct placement *pl;
+	struct nic_job *job;
 	struct sl_err err;
 	struct nic *nic;
 	int rc = 0;
 
 	sl_err_init(&err);
-	if (job == NULL || !offload_flow_look(c->offload, o->flow, &f)) {
-		free(job);
+	if (!offload_flow_look(c->offload, o->flow, &f)) {
 		fail_now(c, o, OFFLOAD_TRANSIENT, ENOMEM, "out of memory");
 		return false;
 	}
 	pl = o->type == OFFLOAD_INSTALL ? make_placement(c, o, &f)
 					: placement_find(c, o->flow, o->side);
 	if (pl == NULL) {
-		free(job);
 		// What is not there needs no removal.
 		fail_now(c, o, o->type == OFFLOAD_REMOVE ? OFFLOAD_OK : OFFLOAD_TRANSIENT,
 			o->type == OFFLOAD_REMOVE ? 0 : ENOMEM, "");
@@ -252,8 +264,12 @@ start_rule(struct control *c, const struct offload_order *o)
 	}
 	nic = c->nics[pl->nic];
 	if (nic->gone) {
-		free(job);
 		fail_now(c, o, OFFLOAD_GONE, ENODEV, "the NIC is gone");
+		return false;
+	}
+	job = nic_executor_job(nic->executor);
+	if (job == NULL) {
+		fail_now(c, o, OFFLOAD_TRANSIENT, ENOMEM, "out of memory");
 		return false;
 	}
 	job->id = o->flow << 1 | o->side;
@@ -269,7 +285,7 @@ start_rule(struct control *c, const struct offload_order *o)
 	}
 	if (rc == 0 && nic_executor_put(nic->executor, job))
 		return true;
-	free(job);
+	nic_executor_job_done(nic->executor, job);
 	fail_now(c, o,
 		rc == 0          ? OFFLOAD_TRANSIENT
 		: rc == -ENOTSUP ? OFFLOAD_UNSUPPORTED
@@ -324,6 +340,7 @@ mover_answer(struct control *c, struct nic_job *job)
 {
 	struct mover *m = c->mover;
 	struct placement *pl = placement_find(c, job->id >> 1, job->id & 1);
+	struct nic *nic = pl != NULL ? c->nics[pl->nic] : NULL;
 	struct finished f = {
 		.flow = job->id >> 1,
 		.side = job->id & 1,
@@ -340,10 +357,10 @@ mover_answer(struct control *c, struct nic_job *job)
 		return;
 	}
 	memcpy(f.text, job->text, sizeof(f.text));
-	if (pl != NULL && job->type == NIC_JOB_CREATE && c->nics[pl->nic] != NULL) {
-		c->nics[pl->nic]->errors[job->outcome]++;
+	if (nic != NULL && job->type == NIC_JOB_CREATE) {
+		nic->errors[job->outcome]++;
 		if (job->outcome == OFFLOAD_OK)
-			nic_cost_add(&c->nics[pl->nic]->cost, job->took_ns, sl_now(&c->clock));
+			nic_cost_add(&nic->cost, job->took_ns, sl_now(&c->clock));
 	}
 	if (pl != NULL && job->type == NIC_JOB_CREATE)
 		pl->handle = job->flow;
@@ -356,7 +373,10 @@ mover_answer(struct control *c, struct nic_job *job)
 		m->outstanding--;
 		m->batch[m->n_batch++] = f;
 	}
-	nic_job_free(job);
+	if (nic != NULL)
+		nic_executor_job_done(nic->executor, job);
+	else
+		nic_job_free(job);
 }
 
 static void

@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ext/chain.h"
 #include "failover/evict.h"
+#include "failover/failover.h"
 #include "offload/shape.h"
 #include "place/ahead.h"
 #include "place/hints.h"
@@ -16,9 +18,11 @@
 #include "place/placements.h"
 #include "publish.h"
 #include "switch/rule_book.h"
+#include "work/move.h"
 
 #define EVENTS_AT_ONCE 256
 #define EVENTS_PER_TICK 16384
+#define EVENTS_IN_RUSH 64 // of a tick
 #define ORDERS_MAX 1024
 #define PLACING_NS (16 * SL_NS_PER_MS) // that flows are taken to come and go after one did
 #define COUNT_EVERY_NS (100 * SL_NS_PER_MS)
@@ -196,6 +200,24 @@ offload_run_redecide(struct control *c)
 	offload_run_tick(c);
 }
 
+static uint64_t
+cpu_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * SL_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static void
+spent(struct control *c, enum control_spent what, uint64_t *since)
+{
+	const uint64_t now = cpu_now();
+
+	c->spent_ns[what] += now - *since;
+	*since = now;
+}
+
 // ---- events
 
 // A flow that was reported first: its other direction may be worth a rule before it comes.
@@ -273,10 +295,15 @@ bool
 offload_run_events(struct control *c)
 {
 	struct dp_event events[EVENTS_AT_ONCE];
-	unsigned n, i, total = 0;
+	uint64_t begun = cpu_now();
+	unsigned n, i, total = 0, most = EVENTS_AT_ONCE;
 
+	// The flows that come to the host while their rules go to another NIC are all known, and
+	// will be gone from it in a moment. What a queue's old worker has told must be heard.
+	if (failover_rushes(c) && !queue_moves_busy(c))
+		most = EVENTS_IN_RUSH;
 	do {
-		n = dp_events_get(c->dp, events, EVENTS_AT_ONCE);
+		n = dp_events_get(c->dp, events, most);
 		for (i = 0; i < n; i++) {
 			if (events[i].type == DP_EV_MAC)
 				macs_learn(c, &events[i]);
@@ -287,6 +314,7 @@ offload_run_events(struct control *c)
 	} while (n == EVENTS_AT_ONCE && total < EVENTS_PER_TICK);
 	if (total > 0)
 		c->placing_ns = sl_now(&c->clock);
+	spent(c, CONTROL_REPORTS, &begun);
 	return macs_tick(c);
 }
 
@@ -398,6 +426,7 @@ take_counts(struct control *c, struct nic_job *job)
 void
 offload_run_answers(struct control *c)
 {
+	uint64_t begun = cpu_now();
 	struct nic_job *job;
 	unsigned i;
 
@@ -418,6 +447,7 @@ offload_run_answers(struct control *c)
 			}
 		}
 	}
+	spent(c, CONTROL_ANSWERS, &begun);
 	mover_run(c);
 }
 
@@ -451,7 +481,7 @@ void
 offload_run_tick(struct control *c)
 {
 	struct offload_order orders[ORDERS_MAX];
-	uint64_t now = sl_now(&c->clock);
+	uint64_t now = sl_now(&c->clock), begun;
 	uint32_t n, i;
 
 	count_placements(c, now);
@@ -462,13 +492,19 @@ offload_run_tick(struct control *c)
 		mover_run(c);
 		return;
 	}
+	begun = cpu_now();
 	n = offload_tick(c->offload, orders, ORDERS_MAX);
-	if (n > 0)
-		c->placing_ns = now;
+	spent(c, CONTROL_PLAN, &begun);
+	if (n == 0) {
+		mover_run(c);
+		return;
+	}
+	c->placing_ns = now;
 	hold_executors(c, true);
 	for (i = 0; i < n; i++)
 		mover_order(c, &orders[i]);
 	hold_executors(c, false);
+	spent(c, CONTROL_ORDERS, &begun);
 	mover_run(c);
 }
 
@@ -483,5 +519,7 @@ offload_run_tick_ns(const struct config *cfg, uint64_t placing_ns, uint64_t now)
 uint64_t
 offload_run_pause(const struct control *c)
 {
-	return offload_run_tick_ns(c->cfg, c->placing_ns, sl_now(&c->clock));
+	// In a rush what matters goes on with each answer of the NIC.
+	return offload_run_tick_ns(
+		c->cfg, failover_rushes(c) ? 0 : c->placing_ns, sl_now(&c->clock));
 }

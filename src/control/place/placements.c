@@ -190,6 +190,7 @@ placement_decided_by(struct control *c, struct placement *pl, const struct flow_
 	uint8_t i;
 
 	pl->by.n = 0;
+	pl->by.gen = c->gen;
 	if (sw < 0 || pl->place.path != OFFLOAD_ESWITCH)
 		return; // a lane's packets are counted by workers
 	pl->by.sw = (uint16_t)sw;

@@ -32,6 +32,8 @@ struct placement {
 	bool drop;                         // likewise
 	bool contradicted;                 // the rules in force say something else by now
 	struct { // the switch's rules that decided it: what it carries is credited to them
+		uint32_t flow_gen; // of the flow
+		uint32_t gen;      // of the rules in force then
 		uint16_t sw;
 		uint8_t n;
 		struct placement_rule {

@@ -392,6 +392,7 @@ bool offload_flow_get(const struct offload *o, uint32_t id, struct offload_flow_
 struct offload_flow_view {
 	const struct flow_key *key;
 	const struct offload_decision *decision;
+	uint32_t gen; // of its id: another flow's with the same id is another one
 	uint8_t worker;
 	uint8_t dscp; // OFFLOAD_NO_DSCP: not known
 	int8_t asked;

@@ -74,6 +74,12 @@ def drawn(benches):
     return out
 
 
+def stale(where, wanted):
+    """Pictures of benchmarks that are there and are not drawn any more; others are not ours."""
+    ours = {f'{p.name}.svg' for of in PICTURES.values() for p in of}
+    return [p for p in where.glob('*.svg') if p.name in ours and p not in wanted]
+
+
 def new_readme(text, benches, pictures):
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
@@ -100,15 +106,14 @@ def main():
     if a.check:
         wrong = ['README.md'] if old != new else []
         wrong += [p.name for p, t in wanted.items() if not p.exists() or p.read_text() != t]
-        wrong += [p.name for p in where.glob('*.svg') if p not in wanted]
+        wrong += [p.name for p in stale(where, wanted)]
         for name in wrong:
             print(f'bench: figures: {name} is not what config/figures/results.json gives: '
                   'scripts/bench figures DIR writes it', file=sys.stderr)
         return 1 if wrong else 0
     where.mkdir(parents=True, exist_ok=True)
-    for path in where.glob('*.svg'):
-        if path not in wanted:
-            path.unlink()
+    for path in stale(where, wanted):
+        path.unlink()
     for path, text in wanted.items():
         path.write_text(text)
     readme.write_text(new)

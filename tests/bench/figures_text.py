@@ -113,7 +113,8 @@ def classify(rows):
             continue
         ours, theirs = zip(*both)
         out.append((f'look-up in {len(both)} sets of {words} rules, mean: sluice, rte_acl',
-                    f'{fmean(ours):.0f}, {fmean(theirs):.0f} cycles', 'below rte_acl'))
+                    f'{fmean(ours):.0f}, {fmean(theirs):.0f} cycles',
+                    'below rte_acl' if size == '_10k' else ''))
         out.append((f'the same, sluice / rte_acl at most', f'{max(a / b for a, b in both):.2f}',
                     f'{CLASSIFY_MARK}' if size == '_10k' else ''))
     return out + [(f'wrong answers in {len(rows)} sets; an update is visible (99 %); memory',

@@ -110,7 +110,7 @@ def classify_sets(size):
 
 def placement_at(speed):
     def groups(rows):
-        return [(f'{r["pcap"].split(".")[0][:24]}, {r["entries"]}',
+        return [(f'{r["pcap"].split(".")[0][:26]}, {r["entries"]}',
                  [r['share'][k] for k in ('endless', 'clairvoyant', 'first_come', 'sluice')], None)
                 for r in rows if 'share' in r and r['speed'] == speed]
     return groups

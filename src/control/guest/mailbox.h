@@ -11,11 +11,11 @@
 // rate of the VM's hint socket. The VF is told 0 when its message was taken in hand, EBUSY when the
 // queue is full, EINVAL when it is no message of ours. What became of it is asked with
 // MAILBOX_OUTCOME, whose data is the id of that message (4 bytes, network order): EAGAIN as long as
-// control has not looked at it, ENOENT when it is not known (any more), 0 when the hint is in force,
-// EPERM when all flows that it matches are on ports that follow no hints, else why it was refused:
-// EINVAL (its match, or a port in it that is not the VM's), ENOENT (nothing to take back), ENOSPC,
-// EBUSY (too many changes a second). An accepted hint is in `vm show`, a refused one in the log
-// (debug).
+// control has not looked at it, ENOENT when it is not known (any more), 0 when the hint is in
+// force, EPERM when all flows that it matches are on ports that follow no hints, else why it was
+// refused: EINVAL (its match, or a port in it that is not the VM's), ENOENT (nothing to take back),
+// ENOSPC, EBUSY (too many changes a second). An accepted hint is in `vm show`, a refused one in the
+// log (debug).
 //
 // A message: type MAILBOX_RAISE, MAILBOX_LOWER or MAILBOX_CLEAR, the data is the match as text,
 // without a NUL. Other drivers' events have another form and are left alone.

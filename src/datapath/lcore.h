@@ -134,9 +134,10 @@ struct dp_worker {
 	const struct dp_snapshot *snap; // in force in this loop; NULL: none is used
 	uint64_t adopted;               // its number, as dp_datapath.published
 	uint32_t snap_gen;
-	uint32_t gen;    // of this worker's decisions: moves with snap->gen and when the store of
-			 // action lists starts anew
-	bool store_full; // to be started anew after the burst
+	uint32_t gen;      // of this worker's decisions: moves with snap->gen and when the store of
+			   // action lists starts anew
+	bool store_full;   // to be started anew after the burst
+	uint8_t bare_rest; // bursts until one is looked up by bare keys again (classify/fields.h)
 	uint32_t tick;
 	uint32_t report_rate;
 	uint32_t decay[LCORE_DECAY]; // of a rate, by ticks, in 2^-31

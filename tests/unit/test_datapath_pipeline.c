@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dp_support.h"
 
+#include "engine_test.h"
+
 // The straight line: device, parse, cache, rules, actions, device.
 
 static struct frame
@@ -186,6 +188,61 @@ fields_of_reachable_rules(void **state)
 	bench_end(&b);
 }
 
+// One packet. Returns the output that it has to take; 0: it is to be dropped.
+static unsigned
+feed_at_random(struct bench *b, struct trial *t, uint32_t mix, bool ruled)
+{
+	bool one = below(t, 100) < mix;
+	uint16_t dport = (uint16_t)(one ? 22 + below(t, 2) : 80 + below(t, 30));
+	uint8_t dscp = (uint8_t)((9 + below(t, 4)) % 12);
+
+	feed_dscp(b, dport, dscp);
+	if (dport == 23 && dscp == 11)
+		return 0;
+	return ruled && dport == 22 && dscp == 10 ? 2 : 1;
+}
+
+// Bursts with few, many or no packets that depend on a field, while a rule comes and goes: each
+// packet goes where the rules say, and is counted by the rule that decided.
+static void
+fields_at_random(void **state)
+{
+	static const uint32_t mixes[] = {0, 0, 0, 0, 5, 50, 100}; // per cent
+	struct trial t = trial_start(20261122);
+	uint64_t want[3] = {0}, before;
+	bool ruled = false;
+	struct bench b;
+	uint32_t n;
+
+	bench_begin(&b, 3, 1, 1);
+	bench_rule(&b, 2, 300, "port=0 udp dport=23 dscp=11", "drop");
+	bench_rule(&b, 3, 100, "port=0", "output=1");
+	bench_publish(&b);
+	for (t.step = 0; t.step < 2000; t.step++) {
+		uint32_t mix = mixes[below(&t, RTE_DIM(mixes))];
+
+		if (below(&t, 50) == 0) {
+			if (ruled)
+				assert_int_equal(rules_del(b.rules, 1), 0);
+			else
+				bench_rule(&b, 1, 200, "port=0 udp dport=22 dscp=10", "output=2");
+			ruled = !ruled;
+			bench_publish(&b);
+		}
+		before = rule_packets(&b, 1);
+		want[1] = want[2] = 0;
+		for (n = 1 + below(&t, 60); n > 0; n--)
+			want[feed_at_random(&b, &t, mix, ruled)]++;
+		bench_run(&b);
+		expect(&t, bench_count_out(&b, 1) == want[1]);
+		expect(&t, bench_count_out(&b, 2) == want[2]);
+		expect(&t, bench_dropped(&b, 0, DP_DROP_RULE) == want[0]);
+		expect(&t, rule_packets(&b, 1) - before == want[2]);
+	}
+	bench_check(&b, (unsigned)t.seed);
+	bench_end(&b);
+}
+
 static void
 run_flows(struct bench *b, uint16_t from, uint16_t n)
 {
@@ -242,6 +299,7 @@ main(void)
 		cmocka_unit_test(stale_decision),
 		cmocka_unit_test(misses_of_one_burst),
 		cmocka_unit_test(fields_of_reachable_rules),
+		cmocka_unit_test(fields_at_random),
 		cmocka_unit_test(flood_of_flows),
 	};
 

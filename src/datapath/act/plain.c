@@ -273,15 +273,18 @@ count_path(struct dp_worker *w, const struct dp_burst *b, uint64_t taken)
 }
 
 uint64_t
-act_plain(struct dp_worker *w, struct dp_burst *b, bool all_hit)
+act_plain(struct dp_worker *w, struct dp_burst *b, bool all_hit, bool all_or_none)
 {
 	const struct lcore_out *o;
 	struct plain_set set;
 
 	if (unlikely(atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed) == NULL))
 		return 0;
-	if (unlikely(!all_hit || !choose_all(w, b, &set)))
+	if (unlikely(!all_hit || !choose_all(w, b, &set))) {
+		if (all_or_none)
+			return 0;
 		set = choose(w, b);
+	}
 	if (set.take == 0)
 		return 0;
 	// Before they go: what is sent is not looked at again.

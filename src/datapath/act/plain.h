@@ -8,13 +8,14 @@
 // force, with a plain program (act_is_plain) are counted and put into their transmit buffer in one
 // go; the others are left to take_programs and act.
 //
-// A flow's packets in one burst share one entry, so all or none of them are taken: their order
-// stays. Where all are taken (told without a branch for each) and go to one output, what concerns
-// the output is done once; where all are of one flow, its counters too. Cost: two passes of about
-// 10 and 25 instructions. Thread safety: owner thread only.
+// A flow's packets in one burst mostly share one entry, so all or none of them are taken: their
+// order stays. Where all are taken (told without a branch for each) and go to one output, what
+// concerns the output is done once; where all are of one flow, its counters too. Cost: two passes
+// of about 10 and 25 instructions. Thread safety: owner thread only.
 
-// b: plain, b->entries as looked up, one for each packet; all_hit: none of them is NULL. Returns a
+// b: plain, b->entries as looked up, one for each packet; all_hit: none of them is NULL;
+// all_or_none: for bursts in which a flow may have several entries (classify/fields.h). Returns a
 // bit for each packet that is done.
-uint64_t act_plain(struct dp_worker *w, struct dp_burst *b, bool all_hit);
+uint64_t act_plain(struct dp_worker *w, struct dp_burst *b, bool all_hit, bool all_or_none);
 
 #endif

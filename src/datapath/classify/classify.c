@@ -12,6 +12,7 @@
 #include "classify/store.h"
 #include "lap.h"
 
+#define BARE_REST 15 // bursts
 #define SPECIAL_FLAGS (DP_PROG_RING | DP_PROG_HOST_RING | DP_PROG_LINGER)
 
 // clang-format off
@@ -26,8 +27,8 @@ static const uint8_t in_order[64] = {
 struct looked_up {
 	struct rte_mbuf **pkts; // of those that are parsed
 	uint16_t n;
-	bool fault;   // one of them has one
-	bool all_hit; // of `stages`
+	bool fault; // one of them has one
+	bool all_hit;
 	uint8_t faults[DP_BURST];
 };
 
@@ -77,8 +78,7 @@ stages(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
 	struct flow_offsets *offs = b->flags & OFFLOAD_REQUESTS ? b->offs : NULL;
 	uint64_t hits;
 
-	l->fault = flow_parse_burst(
-		l->pkts, l->n, sw->id, b->origin, sw->fields, b->keys, offs, l->faults);
+	l->fault = flow_parse_burst(l->pkts, l->n, sw->id, b->origin, 0, b->keys, offs, l->faults);
 	hits = cache_lookup_burst(w->cache, b->keys, l->n, b->hashes, b->entries);
 	l->all_hit = hits == UINT64_MAX >> (64 - l->n);
 }
@@ -88,9 +88,43 @@ static void
 parse(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
 {
 	const struct dp_switch *sw = &w->snap->sw[b->sw];
+	struct flow_offsets *offs = b->flags & OFFLOAD_REQUESTS ? b->offs : NULL;
 
 	l->fault = flow_parse_burst(
-		l->pkts, l->n, sw->id, b->origin, sw->fields, b->keys, b->offs, l->faults);
+		l->pkts, l->n, sw->id, b->origin, sw->fields, b->keys, offs, l->faults);
+}
+
+// Where rules read per-packet fields: a look-up by bare keys that will mostly do. Returns whether
+// it did; else the packets are parsed with the fields.
+static __attribute__((noinline)) bool
+bare_stages(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
+{
+	if (w->bare_rest > 0) {
+		w->bare_rest--;
+	} else if (l->pkts == b->pkts && b->plain && w->tracing == NULL) {
+		stages(w, b, l);
+		if (!l->fault && l->all_hit && fields_none(w, b))
+			return true;
+		w->bare_rest = BARE_REST;
+	}
+	parse(w, b, l);
+	return false;
+}
+
+// The packets that the quick way takes. True: that was all.
+static inline bool
+take_plain(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l, bool all_or_none,
+	uint64_t *done)
+{
+	if (unlikely(!b->plain || l->fault || l->pkts != b->pkts || w->tracing != NULL))
+		return false;
+	lap(w, DP_STAGE_CLASSIFY);
+	*done = act_plain(w, b, l->all_hit, all_or_none);
+	lap(w, DP_STAGE_ACT);
+	if (unlikely(*done != UINT64_MAX >> (64 - b->n)))
+		return false;
+	lcore_add(&w->counters.hits, b->n);
+	return true;
 }
 
 static void
@@ -266,7 +300,7 @@ classify(struct dp_worker *w, struct dp_burst *b)
 {
 	struct rte_mbuf *rest[DP_BURST];
 	struct looked_up l;
-	bool looked_up = false;
+	bool looked_up = true;
 	uint64_t done = 0;
 
 	l.pkts = b->pkts;
@@ -285,22 +319,13 @@ classify(struct dp_worker *w, struct dp_burst *b)
 		if (l.n == 0)
 			return true;
 	}
-	if (unlikely(w->snap->sw[b->sw].fields != 0)) {
-		parse(w, b, &l);
-	} else {
+	if (likely(w->snap->sw[b->sw].fields == 0))
 		stages(w, b, &l);
-		looked_up = true;
-	}
+	else
+		looked_up = bare_stages(w, b, &l);
+	if (likely(looked_up) && likely(take_plain(w, b, &l, false, &done)))
+		return false;
 	if (likely(l.pkts == b->pkts)) {
-		if (likely(b->plain && !l.fault && looked_up && w->tracing == NULL)) {
-			lap(w, DP_STAGE_CLASSIFY);
-			done = act_plain(w, b, l.all_hit);
-			lap(w, DP_STAGE_ACT);
-			if (likely(done == UINT64_MAX >> (64 - b->n))) {
-				lcore_add(&w->counters.hits, b->n);
-				return false;
-			}
-		}
 		memcpy(b->at, in_order, sizeof(b->at));
 		memset(b->path, DP_PATH_SOFTWARE, sizeof(b->path));
 		memset(b->by_ring, 0, sizeof(b->by_ring));
@@ -312,8 +337,13 @@ classify(struct dp_worker *w, struct dp_burst *b)
 		}
 		drop_faults(w, b, &l);
 	}
-	if (!looked_up)
-		fields_lookup(w, b, l.n);
+	if (unlikely(!looked_up)) {
+		l.all_hit = fields_lookup(w, b, l.n);
+		// Packets of a flow may be in several entries; what is to be kept is so later.
+		if (l.all_hit && b->n_miss == 0 && !w->store_full &&
+			take_plain(w, b, &l, true, &done))
+			return false;
+	}
 	take_programs(w, b, &l, done);
 	return true;
 }

@@ -21,6 +21,7 @@
 #define ENTRY_MAC_DEP (1u << 27) // DP_PROG_MAC_DEP
 #define ENTRY_TOLD (1u << 31)    // flags are not 0, or ENTRY_WAITS (report.h)
 #define ENTRY_WAITS (1u << 28)   // to be told, as soon as there is room for it
+#define ENTRY_FIELDS (1u << 29)  // decisions on the flow depend on per-packet fields (fields.h)
 static_assert(DP_VPORTS_MAX <= 256, "a vport is 8 bits of a hint");
 
 static inline struct cache_more *
@@ -53,6 +54,7 @@ entry_changed(const struct dp_worker *w, struct cache_entry *e)
 	hint |= prog->n_rules != 0 ? ENTRY_RULED | prog->rule[0] : 0;
 	hint |= prog->n_rules > 1 ? ENTRY_RULES : 0;
 	hint |= prog->flags & DP_PROG_MAC_DEP ? ENTRY_MAC_DEP : 0;
+	hint |= prog->fields != 0 ? ENTRY_FIELDS : 0;
 	e->hint = hint;
 }
 

@@ -32,7 +32,42 @@ keep_alive(struct dp_worker *w, struct cache_entry *e)
 		report_new_tick(w, e, NULL, DP_NO_DSCP);
 }
 
-void
+bool
+fields_none(const struct dp_worker *w, const struct dp_burst *b)
+{
+	uint32_t hints = 0, gens = 0;
+	uint16_t i;
+
+	for (i = 0; i < b->n; i++) {
+		hints |= b->entries[i]->hint;
+		gens |= b->entries[i]->gen ^ w->gen; // decided anew it may depend on one
+	}
+	return (hints & ENTRY_FIELDS) == 0 && gens == 0;
+}
+
+// Leaves in a packet's key what its flow depends on. Returns whether that is anything it has: then
+// its decision is another than that of its bare key. single: the switch's rules read one field, so
+// that the entry's other half need not be touched.
+static bool
+depends(struct dp_worker *w, struct dp_burst *b, uint16_t k, bool single)
+{
+	const struct cache_entry *e = b->entries[k];
+
+	if (likely(e != NULL && e->gen == w->gen)) {
+		if (!(e->hint & ENTRY_FIELDS)) {
+			b->keys[k] = b->bare[k];
+			return false;
+		}
+		if (flow_key_equal(&b->keys[k], &b->bare[k]))
+			return false; // it has none, whatever it depends on
+		if (single)
+			return true; // there is one that it can depend on, and the key has it
+	}
+	flow_key_keep(&b->keys[k], fields_of(w, b, k));
+	return !flow_key_equal(&b->keys[k], &b->bare[k]);
+}
+
+bool
 fields_lookup(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 {
 	struct cache_entry *entries[DP_BURST];
@@ -40,6 +75,7 @@ fields_lookup(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 	uint64_t hashes[DP_BURST];
 	uint8_t at[DP_BURST];
 	uint16_t k, again = 0;
+	bool hit = true, single = __builtin_popcount(w->snap->sw[b->sw].fields) == 1;
 
 	for (k = 0; k < n; k++) {
 		b->bare[k] = b->keys[k];
@@ -47,18 +83,21 @@ fields_lookup(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 	}
 	cache_lookup_burst(w->cache, b->bare, n, b->hashes, b->entries);
 	for (k = 0; k < n; k++) {
-		flow_key_keep(&b->keys[k], fields_of(w, b, k));
-		if (flow_key_equal(&b->keys[k], &b->bare[k]))
+		if (!depends(w, b, k, single)) {
+			hit &= b->entries[k] != NULL;
 			continue;
+		}
 		keep_alive(w, b->entries[k]);
 		keys[again] = b->keys[k];
 		at[again++] = (uint8_t)k;
 	}
 	if (again == 0)
-		return;
-	cache_lookup_burst(w->cache, keys, again, hashes, entries);
+		return hit;
+	hit &= cache_lookup_burst(w->cache, keys, again, hashes, entries) ==
+	       UINT64_MAX >> (64 - again);
 	for (k = 0; k < again; k++) {
 		b->hashes[at[k]] = hashes[k];
 		b->entries[at[k]] = entries[k];
 	}
+	return hit;
 }

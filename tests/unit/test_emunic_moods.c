@@ -133,6 +133,19 @@ test_fail_next(void **state)
 }
 
 static void
+test_fail_start(void **state)
+{
+	plug(0);
+	assert_int_equal(rte_eth_dev_stop(0), 0);
+	set("fail_start=2");
+	assert_int_equal(rte_eth_dev_start(0), -EIO);
+	assert_int_equal(rte_eth_dev_start(0), -EIO);
+	assert_int_equal(rte_eth_dev_start(0), 0);
+	assert_non_null(rule(0, false, SHAPE_ETH));
+	unplug();
+}
+
+static void
 test_refuse(void **state)
 {
 	plug(0);
@@ -567,6 +580,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_capacity),
 		cmocka_unit_test(test_masks),
 		cmocka_unit_test(test_fail_next),
+		cmocka_unit_test(test_fail_start),
 		cmocka_unit_test(test_refuse),
 		cmocka_unit_test(test_dead_next),
 		cmocka_unit_test(test_counter_lag),

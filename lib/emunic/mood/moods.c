@@ -31,6 +31,7 @@ static const struct knob {
 	{"fail_next", 0, 1000000000, offsetof(struct emu_moods, fail_next)},
 	{"fail_errno", 1, 133, offsetof(struct emu_moods, fail_errno)},
 	{"dead_next", 0, 1000000000, offsetof(struct emu_moods, dead_next)},
+	{"fail_start", 0, 1000000000, offsetof(struct emu_moods, fail_start)},
 	{"loss", 0, 1000000, offsetof(struct emu_moods, loss)},
 	{"late", 0, 1000000, offsetof(struct emu_moods, late)},
 	{"seed", 0, INT32_MAX, offsetof(struct emu_moods, seed)},

@@ -27,6 +27,7 @@
 //   fail_next=N      the next N insertions fail with
 //   fail_errno=N       this errno
 //   dead_next=N      the next N rules are accepted, take their place, and never match
+//   fail_start=N     the next N starts of one of its ports fail, as when firmware does not come up
 //   refuse=LIST      what the NIC refuses: items, actions, and shapes, which are patterns of just
 //                    these items in this order, as in item.vlan+action.mark+shape.eth/ipv4/sctp
 //   link_down=LIST   sides whose cable is pulled out, as in wire+wire1+vf0
@@ -58,6 +59,7 @@
 	"insert_us=<N> "                                                                           \
 	"insert_rate=<N> counter_lag=<ms> "                                                        \
 	"stop_flush=0|1 proxy_flush=0|1 fail_next=<N> fail_errno=<N> dead_next=<N> "               \
+	"fail_start=<N> "                                                                          \
 	"refuse=item.<name>+action.<name>+shape.<item>/<item>|none link_down=<side>+<side>|none "  \
 	"stall=pf.rx<N>+rep<N>.tx<N>+vf<N>.rx<N>|none rate=<side>:<Mbit/s>|none loss=<ppm> "       \
 	"late=<ppm> "                                                                              \
@@ -87,6 +89,7 @@ struct emu_moods {
 	uint32_t fail_next;
 	uint32_t fail_errno;
 	uint32_t dead_next;
+	uint32_t fail_start;
 	uint32_t loss;
 	uint32_t late;
 	uint32_t seed;

@@ -127,6 +127,18 @@ arm_sides(struct emu_port *port)
 			nic->sides[i].armed = true;
 }
 
+static bool
+fails_to_start(struct emu_nic *nic)
+{
+	bool fails;
+
+	emu_gate_enter(&nic->gate);
+	fails = nic->moods.fail_start > 0;
+	nic->moods.fail_start -= fails;
+	emu_gate_leave(&nic->gate);
+	return fails;
+}
+
 static int
 port_start(struct rte_eth_dev *dev)
 {
@@ -139,6 +151,11 @@ port_start(struct rte_eth_dev *dev)
 		EMU_LOG(ERR, "%s: port %u starts with queues that are not set up", nic->name,
 			dev->data->port_id);
 		return -EINVAL;
+	}
+	if (fails_to_start(nic)) {
+		EMU_LOG(ERR, "%s: port %u does not start (fail_start)", nic->name,
+			dev->data->port_id);
+		return -EIO;
 	}
 	ret = emu_port_intr_start(port);
 	if (ret != 0)

@@ -180,7 +180,7 @@ static const struct ctl_command commands[] = {
 		.fields = "name role state partner link ports rules driver why"},
 	{.name = "nic show",
 		.help = "one NIC: role, state, why it failed, its last switch-over, its ports",
-		.fields = "name role state why since_s partner carries driver link rules",
+		.fields = "name role state why advice next_try_s since_s partner carries driver link rules",
 		.args = {{"nic", CTL_STR, true, true, .complete = "nic",
 				.help = "name of the NIC"}}},
 	{.name = "nic fail", .writes = true,
@@ -198,7 +198,7 @@ static const struct ctl_command commands[] = {
 		.help = "take all rules out, stop a NIC's ports, start them, make the rules anew",
 		.fields = "name role state partner",
 		.args = {{"nic", CTL_STR, true, true, .complete = "nic",
-				.help = "name of a NIC that carries its ports"}}},
+				.help = "name of a NIC that carries its ports, or did not start"}}},
 
 	{.name = "offload status",
 		.help = "each NIC: what it can do, entries and queues used, orders, refusals by "

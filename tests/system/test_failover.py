@@ -80,9 +80,9 @@ def lost(stats):
     return sum(n for name, n in stats['packets']['dropped'].items())
 
 
-def finish(s, sent_by='vm0'):
+def finish(s, nics=(0, 1)):
     """The end of the traffic; the sums, which are exact."""
-    for n in (0, 1):
+    for n in nics:
         for side in ('wire', 'vf0'):
             s.swap('sink', nic=f'net_emunic{n}', side=side)
     stats = s.settled()
@@ -249,6 +249,88 @@ def test_rules_ahead_of_traffic_go_along(switch):
     wait_for(lambda: s.call('stats')['nics'][0]['eswitch_packets'] > before + 2000, 10, 'and back')
     stats = finish(s)
     assert lost(stats) == drops, stats['packets']
+
+
+def does_not_start(s):
+    mood(s, 'fail_start=1000000')
+    with pytest.raises(RpcError, match='the device did not start'):
+        s.call('nic restart', nic='nic0')
+
+
+def test_a_nic_that_does_not_start(switch):
+    """As if it were gone; then as when its link is back."""
+    s = switch(PACKETS)
+    at_rest(s, 'nic0', 'nic1')
+    does_not_start(s)
+    at_rest(s, 'nic1', 'nic0')
+    assert carried_by(s) == ON_1
+    shown = nic(s)
+    assert (shown['state'], shown['link'], shown['counters_unread']) == ('failed', 'stopped', 0), shown
+    assert shown['why'].startswith('it does not start again (the device did not start'), shown
+    assert '`nic restart` tries at once' in shown['advice'] and shown['next_try_s'] >= 0, shown
+    assert '`nic restart` tries at once' in s.ctl('nic', 'show', 'nic0')
+    flow = s.call('flow list', place='eswitch', limit=1)['items'][0]['id']
+    told = s.call('flow explain', flow=flow)['in']
+    assert told['device'] == 'nic1' and 'does not start again' in told['moved'], told
+    with pytest.raises(RpcError, match='the device did not start'):
+        s.call('nic restart', nic='nic0')
+    assert nic(s)['next_try_s'] > 0.5, 'the pauses get longer'
+    with pytest.raises(RpcError, match='the device did not start'):
+        s.call('nic recover', nic='nic0')
+
+    # Nothing is lost on the way back.
+    drops = lost(s.call('stats'))
+    mood(s, 'fail_start=0')
+    shown = s.call('nic restart', nic='nic0')
+    assert shown['next_try_s'] is None and shown['link'] == 'up', shown
+    at_rest(s, 'nic0', 'nic1')
+    assert carried_by(s) == ON_0 and nic(s, 'nic1')['state'] == 'standby'
+    assert nic(s)['why'] == nic(s)['advice'] == '-' and nic(s)['switches'] == 2
+    stats = finish(s)
+    assert lost(stats) == drops, stats['packets']
+    hw = sum(n['eswitch_packets'] for n in stats['nics'])
+    wait_for(lambda: s.port('vm0')['hw_rx_packets'] == s.port('uplink')['hw_tx_packets'] == hw, 5,
+             'all that rules of both NICs carried is counted for the ports')
+
+
+def test_it_starts_later_with_no_partner(switch):
+    """Tried again by itself, in vain at first; nothing is put into it meanwhile."""
+    s = switch(PACKETS, nics=1)
+    wait_for(lambda: rules(s, 'nic0') > 100, 20, 'placed')
+    mood(s, 'fail_start=2')  # this one, and the next
+    with pytest.raises(RpcError, match='the device did not start'):
+        s.call('nic restart', nic='nic0')
+    shown = nic(s)
+    assert (shown['role'], shown['state'], shown['link']) == ('alone', 'failed', 'stopped'), shown
+    assert 0 <= shown['next_try_s'] <= 1 and shown['rules'] == 0, shown
+    assert set(carried_by(s).values()) == {'-'}
+    with pytest.raises(RpcError, match='does not start again: see `nic show`'):
+        s.call('port attach', port='vm1', kind='vf', nic='nic0', vf=1)
+    wait_for(lambda: nic(s)['next_try_s'] is not None and nic(s)['next_try_s'] > 1, 10, 'twice')
+    assert nic(s)['rules'] == 0
+    wait_for(lambda: nic(s)['state'] == 'active', 10, 'it starts')
+    wait_for(lambda: rules(s, 'nic0') > 100, 20, 'all is made anew')
+    assert carried_by(s) == ON_0
+    assert nic(s)['why'] == nic(s)['advice'] == '-' and nic(s)['next_try_s'] is None
+    before = s.call('stats')['nics'][0]['eswitch_packets']
+    wait_for(lambda: s.call('stats')['nics'][0]['eswitch_packets'] > before + 2000, 10, 'traffic')
+    finish(s, [0])
+
+
+def test_it_does_not_start_and_the_standby_comes_later(switch):
+    s = switch(PACKETS)
+    at_rest(s, 'nic0', 'nic1')
+    s.call('nic fail', nic='nic1')
+    does_not_start(s)
+    assert set(carried_by(s).values()) == {'-'} and nic(s)['switches'] == 0
+    assert nic(s, 'nic1')['advice'] == '`nic recover` takes it into use'
+    s.call('nic recover', nic='nic1')
+    wait_for(lambda: carried_by(s) == ON_1, 10, 'the standby has them')
+    at_rest(s, 'nic1', 'nic0')
+    mood(s, 'fail_start=0')
+    at_rest(s, 'nic0', 'nic1')  # with no command: after its pause
+    assert carried_by(s) == ON_0
+    finish(s)
 
 
 def test_no_standby(switch):

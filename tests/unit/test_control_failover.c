@@ -9,6 +9,7 @@
 #include "failover/carry.h"
 #include "failover/evict.h"
 #include "failover/failover.h"
+#include "failover/restart.h"
 #include "failover/vf_map.h"
 #include "failover/watch.h"
 #include "orders.h"
@@ -161,7 +162,9 @@ int __wrap_publish(struct control *c, bool decisions);
 int
 __wrap_publish(struct control *c, bool decisions)
 {
-	if (played.no_publish && c->vports[vport_of(c, "vm1")].port->nic == 1)
+	const struct dp_port *port = c->vports[vport_of(c, "vm1")].port;
+
+	if (played.no_publish && port != NULL && port->nic == 1)
 		return -ENOMEM;
 	return __real_publish(c, decisions);
 }
@@ -235,7 +238,7 @@ info(struct control *c, uint16_t nic)
 }
 
 static void
-place_flows(struct control *c, uint32_t *id)
+place_flows(struct control *c, uint32_t *id, uint32_t rules)
 {
 	uint16_t i;
 
@@ -245,7 +248,7 @@ place_flows(struct control *c, uint32_t *id)
 		id[i] = rig_report(c, &key, 1000, 2000000);
 	}
 	rig_settle(c);
-	assert_int_equal(atomic_load(&driver.live), FLOWS);
+	assert_int_equal(atomic_load(&driver.live), rules);
 }
 
 // ---- tests
@@ -257,7 +260,7 @@ test_stop_waits_for_rules(void **state)
 	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
 	uint32_t id[FLOWS];
 
-	place_flows(c, id);
+	place_flows(c, id, FLOWS);
 	atomic_store(&driver.hold_evict, true);
 	played.link[0] = false;
 	pass_held(c, 20000);
@@ -283,7 +286,7 @@ test_destroy_is_tried_again(void **state)
 	struct offload_flow_info fi;
 	uint32_t id[FLOWS];
 
-	place_flows(c, id);
+	place_flows(c, id, FLOWS);
 	atomic_store(&driver.packets, 50);
 	atomic_store(&driver.bytes, 5000);
 	atomic_store(&driver.undo_outcome, OFFLOAD_TRANSIENT);
@@ -310,7 +313,7 @@ test_flush_at_last(void **state)
 	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
 	uint32_t id[FLOWS];
 
-	place_flows(c, id);
+	place_flows(c, id, FLOWS);
 	atomic_store(&driver.undo_outcome, OFFLOAD_TRANSIENT);
 	played.link[0] = false;
 	pass(c, 10000);
@@ -419,6 +422,135 @@ test_rules_ahead_of_a_gone_nic(void **state)
 	pair_free(c);
 }
 
+// What restarts a NIC waits for its drain.
+static void
+restart(struct control *c, uint16_t nic, int expected)
+{
+	struct sl_err err;
+
+	sl_err_init(&err);
+	assert_int_equal(restart_begin(c, nic, &err), 0);
+	pass(c, 500);
+	assert_int_equal(restart_result(c, nic, &err), expected);
+}
+
+static void
+assert_ports_on(struct control *c, int nic)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (c->vports[i].used && nic < 0)
+			assert_null(c->vports[i].port);
+		else if (c->vports[i].used)
+			assert_int_equal(c->vports[i].port->nic, nic);
+	}
+}
+
+// A NIC that does not start again is lost to its standby, and back when it starts and its link is
+// up; one that stands by, stands by again.
+static void
+test_not_started_again(void **state)
+{
+	struct control *c = pair_new(JSON("1000", ",\"rules_ahead\":0"));
+	uint32_t id[FLOWS];
+
+	place_flows(c, id, FLOWS);
+	played.no_start[0] = true;
+	restart(c, 0, -EIO);
+	assert_int_equal(failover_carrier(c, 0), 1);
+	assert_ports_on(c, 1);
+	assert_int_equal(info(c, 0).state, FAILOVER_FAILED);
+	assert_string_equal(info(c, 0).why, "it does not start again (played)");
+	assert_true(info(c, 0).next_try_s > 0);
+	pass(c, 2000);
+	assert_int_equal(atomic_load(&driver.live), FLOWS); // in nic1
+	played.no_start[0] = false;
+	played.link[0] = false;
+	pass(c, 64000);
+	assert_true(c->nics[0]->ports[0].running);
+	assert_false(c->nics[0]->ports[1].running);
+	assert_non_null(c->vports[vport_of(c, "pf0")].leaving);
+	assert_null(c->vports[vport_of(c, "vm1")].leaving);
+	assert_true(info(c, 0).next_try_s < 0);
+	assert_string_equal(info(c, 0).why, "its link is down");
+	assert_int_equal(failover_carrier(c, 0), 1);
+	played.link[0] = true;
+	pass(c, 500);
+	assert_int_equal(info(c, 0).state, FAILOVER_RECOVERING);
+	// The other one does not start: the first has them at once.
+	played.no_start[1] = true;
+	restart(c, 1, -EIO);
+	assert_int_equal(failover_carrier(c, 0), 0);
+	assert_ports_on(c, 0);
+	assert_int_equal(info(c, 0).state, FAILOVER_ACTIVE);
+	assert_int_equal(info(c, 1).state, FAILOVER_FAILED);
+	played.no_start[1] = false;
+	pass(c, 64000);
+	assert_int_equal(info(c, 1).state, FAILOVER_STANDBY);
+	assert_false(c->nics[1]->ports[0].running);
+	assert_int_equal(failover_carrier(c, 0), 0);
+	pair_free(c);
+}
+
+// With nowhere to go the pauses double up to 64 s, a command tries at once, and no rule is made.
+static void
+test_not_started_with_no_partner(void **state)
+{
+	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":8"));
+	uint32_t id[FLOWS], made;
+	struct sl_err err;
+
+	sl_err_init(&err);
+	ahead_review(c);
+	place_flows(c, id, FLOWS + 1);
+	assert_in_range(ahead_entries(c, 0), 1, FLOWS + 1);
+	assert_int_equal(failover_fail(c, 1, &err), 0);
+	played.no_start[0] = true;
+	restart(c, 0, -EIO);
+	assert_ports_on(c, -1);
+	assert_int_equal(atomic_load(&driver.live), 0);
+	made = atomic_load(&driver.created);
+	played.starts[0] = 0;
+	pass(c, 600000);
+	assert_in_range(played.starts[0], 12, 15); // 1 2 4 8 16 32 64 64 ...
+	assert_int_equal(atomic_load(&driver.created), made);
+	assert_true(failover_drains(c, 0));
+	played.starts[0] = 0;
+	sl_err_init(&err);
+	assert_int_equal(restart_begin(c, 0, &err), -EIO);
+	assert_int_equal(played.starts[0], 1);
+	played.no_start[0] = false;
+	sl_err_init(&err);
+	assert_int_equal(restart_begin(c, 0, &err), 0);
+	assert_int_equal(restart_result(c, 0, &err), 0);
+	assert_int_equal(info(c, 0).state, FAILOVER_ACTIVE);
+	assert_ports_on(c, 0);
+	pass(c, 2000);
+	assert_in_range(atomic_load(&driver.live), 1, 64);
+	assert_int_equal(info(c, 0).switches, 0);
+	pair_free(c);
+}
+
+// What its own NIC did not have goes back to nothing when the switch-over is not published.
+static void
+test_not_started_not_published(void **state)
+{
+	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
+
+	played.no_publish = true;
+	played.no_start[0] = true;
+	restart(c, 0, -EIO);
+	assert_ports_on(c, -1);
+	assert_null(c->vports[vport_of(c, "pf0")].leaving);
+	assert_int_equal(failover_carrier(c, 0), 0);
+	played.no_publish = false;
+	pass(c, 2000);
+	assert_int_equal(failover_carrier(c, 0), 1);
+	assert_ports_on(c, 1);
+	pair_free(c);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -430,6 +562,9 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_primary_does_not_start),
 		cmocka_unit_test(test_not_published),
 		cmocka_unit_test(test_rules_ahead_of_a_gone_nic),
+		cmocka_unit_test(test_not_started_again),
+		cmocka_unit_test(test_not_started_with_no_partner),
+		cmocka_unit_test(test_not_started_not_published),
 	};
 
 	return control_eal(argv[0], "0") != 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

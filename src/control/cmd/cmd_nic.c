@@ -98,6 +98,9 @@ nic_json_full(const struct control *c, uint16_t i)
 	failover_info(c, i, &info);
 	count_ports(c, i, names);
 	json_object_set_new(o, "carries", names);
+	json_object_set_new(o, "advice", json_string(info.advice[0] != '\0' ? info.advice : "-"));
+	json_object_set_new(
+		o, "next_try_s", info.next_try_s < 0 ? json_null() : json_real(info.next_try_s));
 	json_object_set_new(o, "device", json_string(c->nics[i]->dev_name));
 	if (info.partner < 0)
 		return o;

@@ -10,6 +10,7 @@
 #include <rte_lcore.h>
 
 #include "failover/carry.h"
+#include "failover/restart.h"
 #include "ledger.h"
 #include "orders.h"
 #include "work/load.h"
@@ -43,6 +44,9 @@ open_nic_port(struct control *c, const struct config_attachment *a, struct dp_po
 	nic = c->nics[index];
 	if (nic == NULL || n >= nic->n_ports)
 		return sl_err_set(err, ENODEV, NULL, "the NIC has no such port");
+	if (restart_waits(c, index) && !nic->ports[0].running)
+		return sl_err_set(
+			err, EBUSY, NULL, "%s does not start again: see `nic show`", nic->name);
 	np = &nic->ports[n];
 	rc = dp_port_ethdev(np->ethdev, np->rx_queues, np->tx_queues, out);
 	if (rc != 0)

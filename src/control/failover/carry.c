@@ -21,7 +21,7 @@ carry_is_of(const struct control_vport *v, uint16_t nic)
 {
 	const struct config_attachment *a = &v->cfg.attach;
 
-	return v->used && v->port != NULL && a->nic == nic &&
+	return v->used && a->nic == nic &&
 	       (a->kind == CONFIG_ATTACH_NIC || a->kind == CONFIG_ATTACH_VF);
 }
 

@@ -58,6 +58,15 @@ failover_recover(struct control *c, uint16_t nic, struct sl_err *err)
 	if (n->state == FAILOVER_ACTIVE || n->state == FAILOVER_STANDBY)
 		return sl_err_set(err, EALREADY, "nic", "%s is %s", c->nics[nic]->name,
 			failover_state_name(n->state));
+	if (restart_waits(c, nic)) {
+		int rc = restart_try(c, nic, err);
+
+		if (rc != 0)
+			return rc;
+		n->by_command = false; // it comes when its link is up
+		if (n->state == FAILOVER_ACTIVE || n->state == FAILOVER_STANDBY)
+			return 0;
+	}
 	if (c->nics[nic]->ports[0].running && !watch_link(&n->watch))
 		return sl_err_set(err, EBUSY, "nic", "the link of %s is down", c->nics[nic]->name);
 	n->by_command = false;

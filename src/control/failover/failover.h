@@ -22,8 +22,10 @@
 // over the known flows and one grace period of the workers; a rule as fast as the standby takes it.
 // What it refuses to do: guess. A NIC has failed when its driver says that the link is down (after
 // it was up, or for 10 s after a switch-over to it) or that the device is gone, or when an operator
-// says so. A NIC that does not start when it is to be taken back costs the one that carries a drain
-// once: from then on it is started on trial first, after pauses that double up to 64 s.
+// says so, or when it does not start again after its ports were stopped for a restart: that is as
+// if the device were gone, but that it is tried again (restart.h, trial.h). A NIC that does not
+// start when it is to be taken back costs the one that carries a drain once: from then on it is
+// started on trial first, after pauses that double up to 64 s.
 //
 // Thread safety: owner thread only (control).
 
@@ -41,9 +43,11 @@ struct failover_info {
 	const char *role; // "primary", "standby", "alone"
 	int partner;      // index, -1: none
 	enum failover_state state;
-	const char *why;              // why it failed, "": it has not
-	double since_s;               // in this state
-	uint32_t switches;            // of the pair, so far
+	const char *why;    // why it failed, "": it has not
+	const char *advice; // what the operator can do, "": nothing
+	double next_try_s;  // it did not start, and is tried again then; -1: no such thing
+	double since_s;     // in this state
+	uint32_t switches;  // of the pair, so far
 	const struct timeline *times; // of the last one; NULL: there was none
 	uint32_t flows;               // that it took along
 	bool busy;                    // one is under way

@@ -7,8 +7,8 @@
 #include "failover/watch.h"
 
 // What the files of a switch-over share: failover.c (who has failed), pair.c (when to switch, and
-// what follows), switch_over.c (the switch-over itself), report.c (what people see), command.c
-// (what they order). Thread safety: owner thread only (control).
+// what follows), switch_over.c (the switch-over itself), trial.c (one that did not start), report.c
+// (what people see), command.c (what they order). Thread safety: owner thread only (control).
 
 struct fo_nic {
 	enum failover_state state;
@@ -53,6 +53,10 @@ void fo_set_state(struct control *c, uint16_t nic, enum failover_state state);
 // It has failed, for that reason, from now on.
 void fo_failed(struct control *c, uint16_t nic, const char *why);
 bool fo_usable(const struct control *c, uint16_t nic); // could it take over?
+// It was started: its link comes up within 10 s, or it has failed.
+void fo_expect_link(struct control *c, uint16_t nic);
+// How long to wait after one more vain try, when it was so long before (0: it was the first one).
+uint64_t fo_pause(uint64_t pause_ns);
 // Goes on with what is under way.
 void fo_run_pair(struct control *c, struct fo_pair *p, uint64_t now);
 

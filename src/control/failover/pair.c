@@ -27,6 +27,21 @@ fo_usable(const struct control *c, uint16_t nic)
 	       (n->state == FAILOVER_STANDBY || n->state == FAILOVER_RECOVERING);
 }
 
+void
+fo_expect_link(struct control *c, uint16_t nic)
+{
+	struct fo_nic *n = fo_nic(c, nic);
+
+	n->was_up = n->up = false;
+	n->up_by_ns = sl_now(&c->clock) + UP_NS;
+}
+
+uint64_t
+fo_pause(uint64_t pause_ns)
+{
+	return pause_ns == 0 ? RETRY_NS : RTE_MIN(2 * pause_ns, PAUSE_NS);
+}
+
 // Where nothing has failed there is time: the pause is twice as long each time.
 static void
 not_switched(struct control *c, struct fo_pair *p, const struct sl_err *err)
@@ -34,13 +49,13 @@ not_switched(struct control *c, struct fo_pair *p, const struct sl_err *err)
 	const uint16_t from = p->nic[p->on], to = p->nic[!p->on];
 
 	if (p->planned)
-		p->pause_ns = p->pause_ns == 0 ? RETRY_NS : RTE_MIN(2 * p->pause_ns, PAUSE_NS);
+		p->pause_ns = fo_pause(p->pause_ns);
 	p->retry_ns = sl_now(&c->clock) + (p->planned ? p->pause_ns : RETRY_NS);
 	sl_log(c->log, SL_LOG_ERR, "%s cannot take over from %s, next try in %d s: %s",
 		c->nics[to]->name, c->nics[from]->name,
 		(int)((p->planned ? p->pause_ns : RETRY_NS) / SL_NS_PER_S), err->text);
 	p->phase = FO_IDLE;
-	offload_nic_drain(c->offload, from, false);
+	offload_nic_drain(c->offload, from, restart_waits(c, from));
 	if (fo_nic(c, from)->state == FAILOVER_LEAVING)
 		fo_set_state(c, from, FAILOVER_ACTIVE);
 	ahead_review(c);
@@ -61,8 +76,7 @@ switch_now(struct control *c, struct fo_pair *p, bool planned)
 		not_switched(c, p, &err);
 		return;
 	}
-	fo_nic(c, to)->was_up = fo_nic(c, to)->up = false;
-	fo_nic(c, to)->up_by_ns = sl_now(&c->clock) + UP_NS;
+	fo_expect_link(c, to);
 	fo_set_state(c, to, FAILOVER_ACTIVE);
 	p->switches++;
 	p->pause_ns = 0;

@@ -10,7 +10,7 @@ failover_drains(const struct control *c, uint16_t nic)
 {
 	const struct fo_pair *p = fo_pair_of(c, nic);
 
-	return restart_drains(c, nic) ||
+	return restart_drains(c, nic) || restart_waits(c, nic) ||
 	       (p != NULL && p->phase == FO_DRAIN && p->nic[p->on] == nic);
 }
 
@@ -46,17 +46,45 @@ failover_state_name(enum failover_state s)
 	return names[s];
 }
 
+// What the operator can do.
+static const char *
+advice_on(const struct control *c, uint16_t nic, const struct failover_info *info)
+{
+	if (c->nics[nic]->gone)
+		return "put the device back, then restart sluiced";
+	if (info->next_try_s >= 0)
+		return "see what the kernel and the driver log of it, reset it or its slot; "
+		       "`nic restart` tries at once";
+	if (info->state == FAILOVER_FAILED && fo_nic(c, nic)->by_command)
+		return "`nic recover` takes it into use";
+	if (info->state == FAILOVER_FAILED)
+		return "see to its cable and what is at the other end; it is noticed when its link "
+		       "is up";
+	if (info->state == FAILOVER_RECOVERING && c->cfg->nics[nic].recover_ms == 0)
+		return "`nic recover` gives it its ports back";
+	return "";
+}
+
 void
 failover_info(const struct control *c, uint16_t nic, struct failover_info *out)
 {
 	const struct fo_pair *p = fo_pair_of(c, nic);
-	const bool gone = c->nics[nic]->gone;
+	const bool gone = c->nics[nic]->gone, waits = !gone && restart_waits(c, nic);
+	struct restart_wait wait = {.next_try_s = -1};
 
+	if (waits)
+		restart_wait_info(c, nic, &wait);
 	*out = (struct failover_info){.role = "alone",
 		.partner = -1,
-		.state = gone ? FAILOVER_FAILED : FAILOVER_ACTIVE,
-		.why = gone ? "the device is gone" : "",
-		.since_s = (double)(sl_now(&c->clock) - c->started_ns) / (double)SL_NS_PER_S};
+		.state = gone || waits ? FAILOVER_FAILED : FAILOVER_ACTIVE,
+		.why = gone    ? "the device is gone"
+		       : waits ? wait.why
+			       : "",
+		.since_s =
+			waits ? wait.since_s
+			      : (double)(sl_now(&c->clock) - c->started_ns) / (double)SL_NS_PER_S,
+		.next_try_s = p == NULL || !fo_nic(c, nic)->by_command ? wait.next_try_s : -1};
+	out->advice = advice_on(c, nic, out);
 	if (p == NULL)
 		return;
 	out->role = p->nic[0] == nic ? "primary" : "standby";
@@ -68,6 +96,7 @@ failover_info(const struct control *c, uint16_t nic, struct failover_info *out)
 	out->times = p->switches > 0 ? &p->times : NULL;
 	out->flows = p->flows;
 	out->busy = p->phase != FO_IDLE || p->rushing;
+	out->advice = advice_on(c, nic, out);
 }
 
 void

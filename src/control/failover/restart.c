@@ -2,12 +2,14 @@
 #include "failover/restart.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "device/ports.h"
 #include "failover/carry.h"
-#include "failover/failover.h"
+#include "failover/internal.h"
+#include "failover/trial.h"
 #include "nic/nic.h"
 #include "orders.h"
 #include "place/ahead.h"
@@ -21,6 +23,9 @@ struct restart {
 		bool drains;
 		uint64_t deadline_ns;
 		struct sl_err err; // of the last one
+		bool waits;        // it did not start, and is tried again
+		char why[96];
+		uint64_t since_ns, pause_ns, next_ns;
 	} nic[CONFIG_NICS_MAX];
 };
 
@@ -44,6 +49,10 @@ restart_begin(struct control *c, uint16_t nic, struct sl_err *err)
 	if (info.busy || restart_drains(c, nic))
 		return sl_err_set(err, EBUSY, "nic", "%s is being switched over, or restarted",
 			c->nics[nic]->name);
+	if (restart_waits(c, nic) && trial_may(c, nic)) {
+		sl_err_init(&c->restart->nic[nic].err);
+		return restart_try(c, nic, err);
+	}
 	if (info.state != FAILOVER_ACTIVE)
 		return sl_err_set(err, EBUSY, "nic",
 			"%s is %s: only a NIC that carries its ports can be restarted",
@@ -133,6 +142,13 @@ open_again(struct control *c, const struct stopped *s, unsigned n, struct sl_err
 	}
 	if (rc == 0 && publish(c, false) != 0)
 		rc = sl_err_set(err, ENOMEM, NULL, "out of memory");
+	for (i = 0; rc != 0 && i < n; i++) { // no snapshot has them
+		struct control_vport *v = &c->vports[s[i].vport];
+
+		if (v->port != NULL)
+			ports_close_device(c, v->port);
+		v->port = NULL;
+	}
 	return rc;
 }
 
@@ -188,8 +204,11 @@ restart_ports(struct control *c, struct nic *nic, struct stopped *s, struct sl_e
 	}
 	nic_stop(nic, true);
 	rc = nic_start(nic, err);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = open_again(c, s, n, err);
+		if (rc != 0)
+			nic_stop(nic, true);
+	}
 	for (i = 0; i < n; i++) {
 		if (c->vports[s[i].vport].port != NULL)
 			dp_port_poll_link(c->vports[s[i].vport].port);
@@ -226,6 +245,79 @@ finish(struct control *c, uint16_t nic)
 	ahead_review(c);
 }
 
+// ---- a NIC that does not start
+
+static void
+no_start(struct control *c, uint16_t nic, const char *text)
+{
+	const uint64_t now = sl_now(&c->clock);
+
+	if (!c->restart->nic[nic].waits)
+		c->restart->nic[nic].since_ns = now;
+	c->restart->nic[nic].drains = false;
+	c->restart->nic[nic].waits = true;
+	c->restart->nic[nic].pause_ns = fo_pause(c->restart->nic[nic].pause_ns);
+	c->restart->nic[nic].next_ns = now + c->restart->nic[nic].pause_ns;
+	snprintf(c->restart->nic[nic].why, sizeof(c->restart->nic[nic].why),
+		"it does not start again (%.60s)", text);
+	sl_log(c->log, SL_LOG_ERR, "%s does not start again, next try in %d s: %s",
+		c->nics[nic]->name, (int)(c->restart->nic[nic].pause_ns / SL_NS_PER_S), text);
+	trial_failed(c, nic, c->restart->nic[nic].why);
+	ahead_review(c);
+}
+
+int
+restart_try(struct control *c, uint16_t nic, struct sl_err *err)
+{
+	const bool carries = trial_carries(c, nic);
+	struct nic *dev = c->nics[nic];
+	int rc = carries ? stop_and_start(c, dev, err) : trial_beside(c, nic, err);
+
+	if (rc != 0) {
+		no_start(c, nic, err->text);
+		return rc;
+	}
+	c->restart->nic[nic].waits = false;
+	c->restart->nic[nic].pause_ns = 0;
+	sl_log(c->log, SL_LOG_INFO, "%s starts again", dev->name);
+	if (carries) {
+		trial_works(c, nic);
+		finish(c, nic);
+	}
+	return 0;
+}
+
+bool
+restart_waits(const struct control *c, uint16_t nic)
+{
+	return c->restart != NULL && c->restart->nic[nic].waits;
+}
+
+void
+restart_wait_info(const struct control *c, uint16_t nic, struct restart_wait *out)
+{
+	const uint64_t now = sl_now(&c->clock), next = c->restart->nic[nic].next_ns;
+
+	out->why = c->restart->nic[nic].why;
+	out->since_s = (double)(now - c->restart->nic[nic].since_ns) / (double)SL_NS_PER_S;
+	out->next_try_s = next > now ? (double)(next - now) / (double)SL_NS_PER_S : 0;
+}
+
+static void
+run_waiting(struct control *c, uint16_t nic)
+{
+	struct sl_err err;
+
+	if (c->nics[nic]->gone) {
+		c->restart->nic[nic].waits = false;
+	} else if (sl_now(&c->clock) >= c->restart->nic[nic].next_ns && trial_may(c, nic)) {
+		sl_err_init(&err);
+		restart_try(c, nic, &err);
+	}
+}
+
+// ---- step by step
+
 static void
 run(struct control *c, uint16_t nic)
 {
@@ -238,11 +330,14 @@ run(struct control *c, uint16_t nic)
 		sl_err_set(err, ENODEV, "nic", "%s failed meanwhile: %s", dev->name, info.why);
 		finish(c, nic);
 	} else if (is_empty(c, nic)) {
-		if (stop_and_start(c, dev, err) == 0)
+		const int rc = stop_and_start(c, dev, err);
+
+		if (rc != 0 && !dev->ports[0].running) {
+			no_start(c, nic, err->text);
+			return;
+		}
+		if (rc == 0)
 			sl_log(c->log, SL_LOG_INFO, "%s was restarted", dev->name);
-		else
-			sl_log(c->log, SL_LOG_ERR, "%s does not start again: %s", dev->name,
-				err->text);
 		finish(c, nic);
 	} else if (sl_now(&c->clock) >= c->restart->nic[nic].deadline_ns) {
 		sl_err_set(err, ETIMEDOUT, "nic",
@@ -260,5 +355,7 @@ restart_run(struct control *c)
 	for (i = 0; c->restart != NULL && i < CONFIG_NICS_MAX; i++) {
 		if (c->restart->nic[i].drains)
 			run(c, i);
+		else if (c->restart->nic[i].waits)
+			run_waiting(c, i);
 	}
 }

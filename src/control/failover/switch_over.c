@@ -26,6 +26,7 @@ struct way {
 	bool vfs_first;                       // they have moved ahead of all else
 	struct dp_port *fresh[DP_VPORTS_MAX]; // by vport
 	bool opened[DP_VPORTS_MAX];           // by this switch-over
+	bool taken[DP_VPORTS_MAX];            // has such a device, opened or not
 };
 
 static struct control_vport *
@@ -34,6 +35,15 @@ vport_of(const struct way *w, unsigned i)
 	struct control_vport *v = &w->c->vports[i];
 
 	return carry_is_of(v, w->primary) ? v : NULL;
+}
+
+// Its port on the NIC that is left.
+static uint16_t
+left_port(const struct way *w, const struct config_attachment *a)
+{
+	if (a->kind != CONFIG_ATTACH_VF)
+		return 0;
+	return 1 + (w->from->index == a->nic ? a->vf : config_standby_vf(a));
 }
 
 // Before the NIC is started: some drivers take an MTU only then.
@@ -50,7 +60,7 @@ plan_ports(struct way *w)
 		if (v == NULL)
 			continue;
 		carry_where(w->c, &v->cfg.attach, &nic, &port);
-		w->port[v->port->nic_port] = port;
+		w->port[left_port(w, &v->cfg.attach)] = port;
 		if (port < w->to->n_ports && !w->to->ports[port].running && v->cfg.mtu != 0)
 			rte_eth_dev_set_mtu(w->to->ports[port].ethdev, v->cfg.mtu);
 	}
@@ -70,10 +80,11 @@ open_ports(struct way *w, struct sl_err *err)
 			continue;
 		if (v->leaving != NULL && v->leaving->nic == w->to->index) {
 			w->fresh[i] = v->leaving;
+			w->taken[i] = true;
 			continue;
 		}
 		rc = ports_open_nic(w->c, v, &w->fresh[i], err);
-		w->opened[i] = rc == 0;
+		w->opened[i] = w->taken[i] = rc == 0;
 	}
 	return rc;
 }
@@ -89,6 +100,7 @@ close_opened(struct way *w)
 	}
 }
 
+// Twice: as before. A vport whose NIC did not start has had none.
 static void
 exchange(struct way *w)
 {
@@ -98,7 +110,7 @@ exchange(struct way *w)
 		struct control_vport *v = vport_of(w, i);
 		struct dp_port *old;
 
-		if (v == NULL || w->fresh[i] == NULL)
+		if (v == NULL || !w->taken[i])
 			continue;
 		old = v->port;
 		v->port = w->fresh[i];
@@ -195,7 +207,7 @@ read_links(const struct way *w)
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
 		const struct control_vport *v = vport_of(w, i);
 
-		if (v != NULL)
+		if (v != NULL && v->port != NULL)
 			dp_port_poll_link(v->port);
 	}
 }

@@ -391,6 +391,7 @@ bool offload_rush_begin(struct of_nic *n, uint32_t most); // a list of so many; 
 void offload_rush_add(struct offload *o, struct of_nic *n, const struct of_flow *f);
 void offload_rush_sort(struct of_nic *n);
 void offload_rush_fini(struct of_nic *n);
+bool offload_rush_after(const struct of_nic *n, double worth); // the next is worth less
 // The next one that waits as it was put there; NULL: none.
 struct of_flow *offload_rush_next(struct offload *o, struct of_nic *n);
 // By its best answer, or by how many came so far: on a busy machine each answer may be late.

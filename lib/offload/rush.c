@@ -6,9 +6,10 @@
 // cache holds, before and between the orders. Idea: a flow that the embedded switch carried from
 // port to port wants the same of the other NIC, so that it is put on a list by worth, in buckets a
 // sixteenth of an octave wide (one pass, no comparison), and served straight from it, with all the
-// checks that any flow gets. A flow of which something was heard meanwhile is judged as usual and
-// joins those that wait. A NIC that turns out to be slow gives no haste: what is left of the list
-// is judged as usual, and competes. Cost: two passes over the flows that moved.
+// checks that any flow gets. A flow of which something was heard meanwhile, as is mostly of heavy
+// ones, is judged as usual and joins those that wait: who of both is worth more is served first, so
+// that a small table gets the heaviest. A NIC that turns out to be slow gives no haste: what is
+// left of the list is judged as usual, and competes. Cost: two passes over the flows that moved.
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,12 @@ give_up(struct offload *o, struct of_nic *n)
 			offload_todo(o, f, OF_DIRTY);
 	}
 	offload_rush_fini(n);
+}
+
+bool
+offload_rush_after(const struct of_nic *n, double worth)
+{
+	return n->rush_at < n->rush_n && bucket_of(worth) < n->rush_list[n->rush_at].bucket;
 }
 
 struct of_flow *

@@ -334,16 +334,27 @@ serve_samples(struct offload *o, struct of_nic *n, struct of_heap *h, struct of_
 	return true;
 }
 
-// Those that came from another NIC with their place known, as fast as this one takes them.
+// Those that came from another NIC with their place known, as fast as this one takes them, and
+// between them those of which something was heard meanwhile: who comes first finds room.
 static bool
-serve_rush(struct offload *o, struct of_nic *n)
+serve_rush(struct offload *o, struct of_nic *n, unsigned *looks, struct of_side **stash)
 {
+	enum outcome outcome;
+	struct of_heap *h;
 	struct of_flow *f;
 
-	while (n->rush_list && o->orders.n < o->orders.max && offload_capacity_room(o, n) &&
-		(f = offload_rush_next(o, n))) {
-		enum outcome outcome = serve_side(o, n, &f->side[OFFLOAD_IN]);
-
+	while (n->rush_list && o->orders.n < o->orders.max && offload_capacity_room(o, n)) {
+		h = *looks < ROUND ? best_heap(n) : NULL;
+		if (h && offload_rush_after(n, offload_heap_top(h)->key)) {
+			(*looks)++;
+			if (!serve_one(o, n, side_of(offload_heap_top(h)), stash))
+				return false;
+			continue;
+		}
+		f = offload_rush_next(o, n);
+		if (!f)
+			break;
+		outcome = serve_side(o, n, &f->side[OFFLOAD_IN]);
 		if (outcome != DONE)
 			offload_todo(o, f, OF_DIRTY);
 		if (outcome == NO_ORDERS)
@@ -363,7 +374,7 @@ offload_serve(struct offload *o, struct of_nic *n)
 
 	n->promised = 0;
 	n->table_wanted = false;
-	more = serve_rush(o, n);
+	more = serve_rush(o, n, &looks, &stash);
 	while (more && looks++ < ROUND && (h = best_heap(n)))
 		more = serve_one(o, n, side_of(offload_heap_top(h)), &stash);
 	if (more)

@@ -64,7 +64,8 @@ def switch(sluiced):
 def test_given_and_taken_back(switch, work):
     s = switch
     s.swap('generator,flows=5,seed=3,pps=2000,size=300,skew=0,v6=0')
-    wait_for(lambda: len([f for f in s.call('flow list')['items'] if f['id']]) == 5, 20, 'flows')
+    wait_for(lambda: [f['port'] for f in s.call('flow list')['items']].count('uplink') == 5, 20,
+             'flows')
     say(s, work, message(LOWER, 'ip'))
     wait_for(lambda: hints(s) == [{'match': 'ip', 'place': 'lower'}], 10, 'the hint')
 
@@ -130,7 +131,8 @@ def test_the_client_where_hints_are_not_followed(sluiced, netns):
                 telemetry=True)
     s.wait_up()
     s.swap('generator,flows=5,seed=3,pps=2000,size=300,skew=0,v6=0')
-    wait_for(lambda: len([f for f in s.call('flow list')['items'] if f['id']]) == 5, 20, 'flows')
+    wait_for(lambda: [f['port'] for f in s.call('flow list')['items']].count('uplink') == 5, 20,
+             'flows')
     done = subprocess.run(['ip', 'netns', 'exec', str(guest), program('sluice-hint'), '--mailbox',
                            'eth0', 'set', 'ip', 'raise'], capture_output=True, text=True,
                           timeout=30, check=False)

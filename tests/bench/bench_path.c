@@ -5,8 +5,7 @@
 //
 // Cases, beside the plain one:
 //   candidates   the packets come in by a NIC, and every flow is busy enough to be told to control
-//   as
-//                one that wants hardware (tests/bench: nobody gives it a place)
+//                as one that wants hardware (tests/bench: nobody gives it a place)
 //   field_other  a rule above the others reads a per-packet field (DSCP), which no flow can reach
 //   field        each flow can reach one: its packets are looked up twice (classify/fields.h)
 //

@@ -30,11 +30,11 @@
 // faster than rte_acl by itself, its memory is not linear, and an update waits for seconds. Trees
 // alone, behind a filter of the hash: 88 to 152, for three times the instructions. All keys a level
 // at a time, and all groups at once: 110 and 86 in the mean, since what is found in one group saves
-// most of the next. Groups by port as well: 97. Leaves of 8
-// instead of 28 entries: 9 % more, since each step down is a branch that is hard to foretell. Half
-// a burst after the other: 6 % more. One step down for all keys, then the next: 2 % more. Prefetch
-// 8 leaves ahead instead of all at once: 3 % more. Only the keys that want a group looked up in
-// it: 3 % more. Refuses: to split ranges into prefixes, so that memory stays linear.
+// most of the next. Groups by port as well: 97. Leaves of 8 instead of 28 entries: 9 % more, since
+// each step down is a branch that is hard to foretell. Half a burst after the other: 6 % more. One
+// step down for all keys, then the next: 2 % more. Prefetch 8 leaves ahead instead of all at once:
+// 3 % more. Only the keys that want a group looked up in it: 3 % more. Refuses: to split ranges
+// into prefixes, so that memory stays linear.
 //
 // Writer side (struct rules): rules are edited and then committed; a commit yields an immutable
 // set. Tables that did not change are shared with the set before. Reader side (struct rules_set):

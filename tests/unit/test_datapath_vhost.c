@@ -135,6 +135,20 @@ begin(struct bench *b, const char *path, bool client, uint16_t queues)
 	bench_publish(b);
 }
 
+// Another process looks whether somebody listens, as a second sluiced would.
+static void
+look_in(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	usleep(50000); // rte_vhost's thread takes it, and then its end
+	close(fd);
+	usleep(50000);
+}
+
 static void
 come_and_go(bool client, uint16_t queues, unsigned guest_queues)
 {
@@ -157,6 +171,10 @@ come_and_go(bool client, uint16_t queues, unsigned guest_queues)
 		guest_start(&g, path, guest_queues, client);
 		wait_link(&b, &g, true);
 		echo(&b, 500);
+		if (!client) {
+			look_in(path);
+			echo(&b, 10);
+		}
 		guest_kill(&g);
 		wait_link(&b, &g, false);
 		bench_feed(&b, 0, 0, frame_make(&b, &f));

@@ -233,6 +233,7 @@ port_new(const struct dp_vhost_cfg *cfg)
 	v->pool = cfg->pool;
 	strlcpy(v->path, cfg->path, sizeof(v->path));
 	atomic_store(&v->vid, -1);
+	atomic_store(&v->rings_of, -1);
 	p->ops = &vhost_ops;
 	p->priv = v;
 	p->vport = DP_NONE;

@@ -37,6 +37,7 @@ struct vhost_port {
 	_Atomic int vid;           // -1: there is no guest
 	_Atomic uint16_t rx_pairs; // pairs whose ring from the guest is enabled, from the first on
 	_Atomic uint16_t tx_pairs; // likewise, to the guest
+	_Atomic int rings_of;      // whose `enabled` tells of, -1: nobody's
 	atomic_bool enabled[VHOST_VRINGS_MAX];
 	struct vhost_port *next; // in the registry
 	struct vhost_gate rx[DP_QUEUES_MAX];

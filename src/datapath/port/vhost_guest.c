@@ -114,17 +114,32 @@ wait_for_workers(struct vhost_port *v)
 			usleep(WAIT_US);
 }
 
+// A socket takes several connections: another guest may have taken this one's place meanwhile, with
+// a worker at this one's rings still.
 static void
 guest_went(int vid)
 {
 	struct vhost_port *v = port_of(vid);
+	bool last;
 
-	if (v == NULL || atomic_load(&v->vid) != vid)
+	if (v == NULL)
 		return;
-	atomic_store(&v->vid, -1);
+	last = atomic_load(&v->vid) == vid;
+	if (last)
+		atomic_store(&v->vid, -1);
 	fence_all();
 	wait_for_workers(v);
-	atomic_store(&v->port->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+	if (last)
+		atomic_store(&v->port->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+}
+
+static void
+forget_rings(struct vhost_port *v)
+{
+	unsigned i;
+
+	for (i = 0; i < VHOST_VRINGS_MAX; i++)
+		atomic_store(&v->enabled[i], false);
 }
 
 static int
@@ -134,6 +149,8 @@ ring_changed(int vid, uint16_t ring, int enable)
 
 	if (v == NULL || ring >= VHOST_VRINGS_MAX)
 		return 0;
+	if (atomic_exchange(&v->rings_of, vid) != vid)
+		forget_rings(v);
 	atomic_store(&v->enabled[ring], enable != 0);
 	tell_pairs(v);
 	return 0;
@@ -149,16 +166,17 @@ features_changed(int vid, uint64_t features)
 	return 0;
 }
 
+// Whoever looks whether somebody listens at the socket is a connection too, without rings.
 static void
 connection_ended(int vid)
 {
 	struct vhost_port *v = port_of(vid);
-	unsigned i;
 
-	for (i = 0; v != NULL && i < VHOST_VRINGS_MAX; i++)
-		atomic_store(&v->enabled[i], false);
-	if (v != NULL)
-		tell_pairs(v);
+	if (v == NULL || atomic_load(&v->rings_of) != vid)
+		return;
+	atomic_store(&v->rings_of, -1);
+	forget_rings(v);
+	tell_pairs(v);
 }
 
 static const struct rte_vhost_device_ops vhost_callbacks = {

@@ -8,7 +8,7 @@ static const char json[] =
 	"{\"switches\":[{\"name\":\"s\",\"id\":5,\"mac_limit\":4,\"mac_age_s\":10,\"ports\":["
 	"{\"name\":\"a\"},{\"name\":\"b\"},"
 	"{\"name\":\"c\",\"vlan\":{\"mode\":\"access\",\"vid\":7}}]},"
-	"{\"name\":\"other\",\"id\":6,\"ports\":[{\"name\":\"x\"}]}]}";
+	"{\"name\":\"other\",\"id\":6,\"mac_age_s\":1,\"ports\":[{\"name\":\"x\"}]}]}";
 
 static struct dp_event
 seen(const struct control *c, const char *port, uint8_t last, uint16_t vlan)
@@ -125,6 +125,31 @@ test_age(void **state)
 	rig_free(c);
 }
 
+// Workers say about once a second that an address is in use: until then it is not gone.
+static void
+test_age_of_one_in_use(void **state)
+{
+	struct control *c = rig_new(json);
+	struct dp_event ev = seen(c, "x", 1, 0);
+	const struct dp_mac *m;
+	unsigned i;
+
+	ev.key.switch_id = 6;
+	macs_learn(c, &ev);
+	m = dp_mac_find(macs_table(c, 1), ev.key.eth_src, 0);
+	assert_non_null(m);
+	for (i = 0; i < 5 * DP_MAC_USED_TICKS; i++) {
+		c->clock.manual_ns += DP_TICK_NS;
+		if (i % DP_MAC_USED_TICKS == DP_MAC_USED_TICKS - 1)
+			atomic_fetch_add(m->used, DP_MAC_USED_TICKS);
+		assert_false(macs_tick(c));
+	}
+	rig_pass(c, 3100);
+	assert_true(macs_tick(c));
+	assert_null(dp_mac_find(macs_table(c, 1), ev.key.eth_src, 0));
+	rig_free(c);
+}
+
 static void
 test_limit_and_flush(void **state)
 {
@@ -220,6 +245,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_learn_and_move),
 		cmocka_unit_test(test_age),
+		cmocka_unit_test(test_age_of_one_in_use),
 		cmocka_unit_test(test_limit_and_flush),
 		cmocka_unit_test(test_tables_live_on),
 		cmocka_unit_test(test_index),

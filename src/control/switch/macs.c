@@ -177,10 +177,12 @@ macs_tick(struct control *c)
 		struct switch_macs *s = &c->macs->sw[sw];
 		uint64_t limit =
 			(uint64_t)c->cfg->switches[sw].mac_age_s * SL_NS_PER_S / DP_TICK_NS;
+		// One that is in use may look unused for so long.
+		uint64_t late = limit + DP_MAC_USED_TICKS;
 		uint32_t i;
 
 		for (i = s->learned.n; age && limit != 0 && i-- > 0;) {
-			if (ticks_since(tick, &s->learned.list[i]) > limit)
+			if (ticks_since(tick, &s->learned.list[i]) > late)
 				forget(s, i);
 		}
 		dirty = dirty || s->dirty;

@@ -5,6 +5,7 @@
 #include <rte_common.h>
 
 #include "classify/entry.h"
+#include "datapath/mac.h"
 #include "lcore.h"
 
 // What a worker tells control of its flows, and the flows' rate.
@@ -29,9 +30,10 @@
 #define REPORT_TICKS_LIGHT 60 // of one below the bar; and what REPORT_TICKS grows to
 #define REPORT_LOOK_LIGHT 16  // so often that is looked at
 #define REPORT_LOOK_FAR 64    // the same of flows on no NIC: a power of two
-#define REPORT_MAC_TICKS 64   // about a second: so often the MAC table hears of a source
 #define REPORT_FIRST_MAX 4096 // first reports in a tick
 #define REPORT_AGAIN_MAX 1024 // others in a tick
+
+#define REPORT_MAC_TICKS DP_MAC_USED_TICKS // so often the MAC table hears of a source
 static_assert(REPORT_LOOK_FAR >= REPORT_TICKS_LIGHT && REPORT_LOOK_FAR <= REPORT_MAC_TICKS,
 	"what is looked at is due, and hears of its source");
 

@@ -10,11 +10,13 @@
 // (from events), ages, limits, and publishes a new table at most every few milliseconds. Thread
 // safety: one writer, many readers under RCU; `used` is written by any worker (relaxed).
 
+#define DP_MAC_USED_TICKS 64 // about a second: a worker says so often that an address is in use
+
 struct dp_mac {
 	uint8_t addr[6];
 	uint16_t vlan; // VID, 0: untagged
 	uint16_t vport;
-	_Atomic uint32_t *used; // tick of last use; outlives the table
+	_Atomic uint32_t *used; // tick when its use was said last; outlives the table
 };
 
 struct dp_mac_table;

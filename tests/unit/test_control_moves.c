@@ -134,6 +134,40 @@ test_flows_come_back(void **state)
 	end(c);
 }
 
+// A try was called off, and after it a worker does not do what it is told about a flow: the queue
+// stays where it is, and flows may have hardware queues again.
+static void
+test_never_settles(void **state)
+{
+	struct control *c = begin();
+	const uint16_t vport = vport_of(c, "pf0");
+	const struct flow_key key = udp_key(c, "pf0", 1);
+	const struct offload_order o = {
+		.type = OFFLOAD_SET_HOST, .side = OFFLOAD_OUT, .place = {.path = OFFLOAD_SOFTWARE}};
+
+	start(c, vport, 0);
+	queue_moves_run(c);
+	assert_non_null(c->snapshot->takeover);
+	rig_pass(c, 30);
+	queue_moves_run(c);
+	assert_null(c->snapshot->takeover);
+	assert_true(queue_moves_busy(c));
+	placements_set_host(c, &o, &key);
+	assert_false(placements_host_settled(c));
+	rig_pass(c, 5000);
+	queue_moves_run(c);
+	assert_true(queue_moves_busy(c));
+	rig_pass(c, 200);
+	queue_moves_run(c);
+	assert_false(queue_moves_busy(c));
+	assert_int_equal(queue_move_get(c, 0)->end, QUEUE_MOVE_UNSETTLED);
+	assert_int_equal(queue_moves_ended(c, QUEUE_MOVE_UNSETTLED), 1);
+	assert_int_equal(polled_by(c, c->vports[vport].port, 0), 0);
+	rig_loop(c);
+	assert_true(placements_host_settled(c));
+	end(c);
+}
+
 // A queue of a class rule was moved; when its port leaves the NIC, which may be
 // gone, its worker stays.
 static void
@@ -167,6 +201,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_port_unpublished),
 		cmocka_unit_test(test_flows_come_back),
+		cmocka_unit_test(test_never_settles),
 		cmocka_unit_test(test_worker_stays),
 	};
 

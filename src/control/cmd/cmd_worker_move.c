@@ -88,7 +88,8 @@ COMMAND(cmd_worker_balance)
 		(json_int_t)(balancer_next(c) / SL_NS_PER_MS), "rounds",
 		(json_int_t)balancer_rounds(c), "called_off",
 		(json_int_t)(queue_moves_ended(c, QUEUE_MOVE_HELD) +
-			     queue_moves_ended(c, QUEUE_MOVE_LATE)),
+			     queue_moves_ended(c, QUEUE_MOVE_LATE) +
+			     queue_moves_ended(c, QUEUE_MOVE_UNSETTLED)),
 		"workers", workers_json(c, &v), "plan", plan_json(c, &v), "moves", moves_json(c));
 	free(v.queues);
 	return 0;

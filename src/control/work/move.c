@@ -12,13 +12,14 @@
 #define HOLD_NS (5 * SL_NS_PER_S)
 #define TAKE_NS (20 * SL_NS_PER_MS) // the queue is polled by nobody meanwhile
 #define REST_NS (100 * SL_NS_PER_MS)
+#define SETTLE_NS (5 * SL_NS_PER_S) // after a rest
 #define TRIES 8
 
 enum phase { PHASE_IDLE, PHASE_HOLD, PHASE_TAKE, PHASE_TAKEN, PHASE_REST };
 
 struct queue_moves {
 	enum phase phase;
-	uint64_t until_ns, began_ns;
+	uint64_t from_ns, until_ns, began_ns; // of the phase: it does nothing before, and ends
 	struct dp_port *port;
 	struct dp_takeover *takeover; // in the snapshot
 	uint64_t takeovers;           // so far
@@ -112,6 +113,7 @@ queue_move_start(struct control *c, uint16_t vport, uint16_t queue, uint16_t to,
 	if (m->port->rxq_worker[queue] == to)
 		return sl_err_set(err, EALREADY, "worker", "worker %u has it already", to);
 	m->began_ns = sl_now(&c->clock);
+	m->from_ns = m->began_ns;
 	m->until_ns = m->began_ns + HOLD_NS;
 	m->n++;
 	*number = m->n;
@@ -170,7 +172,8 @@ rest(struct control *c, enum queue_move_end how)
 		end(c, how);
 		return;
 	}
-	m->until_ns = sl_now(&c->clock) + REST_NS;
+	m->from_ns = sl_now(&c->clock) + REST_NS;
+	m->until_ns = m->from_ns + SETTLE_NS;
 	m->phase = PHASE_REST;
 }
 
@@ -265,12 +268,12 @@ queue_moves_run(struct control *c)
 		if (c->vports[current(m)->vport].port != m->port ||
 			c->vports[current(m)->vport].leaving != NULL)
 			end(c, QUEUE_MOVE_GONE);
-		else if (m->phase == PHASE_REST && now < m->until_ns)
+		else if (now < m->from_ns)
 			break;
 		else if (offload_held(c->offload) == 0 && placements_host_settled(c))
 			take(c);
-		else if (now >= m->until_ns && m->phase == PHASE_HOLD)
-			end(c, QUEUE_MOVE_HELD);
+		else if (now >= m->until_ns)
+			end(c, m->phase == PHASE_HOLD ? QUEUE_MOVE_HELD : QUEUE_MOVE_UNSETTLED);
 		break;
 	case PHASE_TAKE:
 		look(c);
@@ -330,6 +333,7 @@ queue_move_end_text(enum queue_move_end how)
 		[QUEUE_MOVE_DONE] = "moved",
 		[QUEUE_MOVE_HELD] = "stays: its flows did not leave their hardware queues in time",
 		[QUEUE_MOVE_LATE] = "stays: what was received did not leave in time",
+		[QUEUE_MOVE_UNSETTLED] = "stays: placements did not settle in time for another try",
 		[QUEUE_MOVE_GONE] = "gone: its port left meanwhile",
 	};
 

@@ -25,9 +25,10 @@ struct queue_moves;
 enum queue_move_end {
 	QUEUE_MOVE_OPEN, // under way
 	QUEUE_MOVE_DONE,
-	QUEUE_MOVE_HELD, // its flows did not leave their hardware queues in time
-	QUEUE_MOVE_LATE, // what the old worker took did not leave in time
-	QUEUE_MOVE_GONE, // its port went meanwhile, or what the queue is for changed
+	QUEUE_MOVE_HELD,      // its flows did not leave their hardware queues in time
+	QUEUE_MOVE_LATE,      // what the old worker took did not leave in time
+	QUEUE_MOVE_UNSETTLED, // after a try, workers did not carry out in time what they were told
+	QUEUE_MOVE_GONE,      // its port went meanwhile, or what the queue is for changed
 	QUEUE_MOVE_ENDS
 };
 

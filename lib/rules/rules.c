@@ -8,7 +8,8 @@
 #define FIELDS 5     // per-packet fields
 #define EDITS_PART 4 // more edits at once than a part of the table: it is built anew
 #define EDITS_MIN 16
-#define GROWN 4 // times of what a table was built for: likewise
+#define GROWN 4                     // times of what a table was built for: likewise
+#define AGE_MASK (UINT64_MAX >> 16) // of an order; the priority is above it
 
 struct edit {
 	struct rule *rule;
@@ -157,8 +158,9 @@ note_edit(struct writer_table *t, struct rule *rule, bool add)
 			t->reads[f] += add ? 1u : UINT32_MAX;
 }
 
-int
-rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err)
+// age: lower is older.
+static int
+add(struct rules *r, const struct rules_entry *e, uint64_t age, struct sl_err *err)
 {
 	struct writer_table *t;
 	struct rule *rule;
@@ -176,15 +178,32 @@ rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err)
 	if (rule == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "rule %u: out of memory", e->id);
 	// Priority first, then age.
-	rule->order = (uint64_t)(RULES_PRIORITY_MAX - e->priority) << 48 |
-		      (r->seq++ & (UINT64_MAX >> 16));
-	t->sorted = t->n == 0 || (t->sorted && t->list[t->n - 1]->order < rule->order);
+	rule->order = (uint64_t)(RULES_PRIORITY_MAX - e->priority) << 48 | (age & AGE_MASK);
+	t->sorted = t->n == 0 || (t->sorted && t->list[t->n - 1]->order <= rule->order);
 	rule->pos = t->n;
 	t->list[t->n++] = rule;
 	note_edit(t, rule, true);
 	r->by_id[e->id] = rule;
 	r->count++;
 	return 0;
+}
+
+int
+rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err)
+{
+	int rc = add(r, e, r->seq, err);
+
+	r->seq += rc == 0;
+	return rc;
+}
+
+int
+rules_add_as_old(
+	struct rules *r, const struct rules_entry *e, uint32_t as_old_as, struct sl_err *err)
+{
+	if (rules_find(r, as_old_as) == NULL)
+		return sl_err_set(err, ENOENT, NULL, "there is no rule %u", as_old_as);
+	return add(r, e, r->by_id[as_old_as]->order & AGE_MASK, err);
 }
 
 int

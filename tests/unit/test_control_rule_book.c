@@ -89,6 +89,51 @@ test_vm_rule(void **state)
 	rig_free(c);
 }
 
+static uint32_t
+replace(struct control *c, uint32_t old, const char *match)
+{
+	struct config_rule rule;
+	struct sl_err err;
+	uint32_t id;
+
+	sl_err_init(&err);
+	memset(&rule, 0, sizeof(rule));
+	assert_int_equal(config_rule_parse(c->cfg, 0, match, "drop", &rule, &err), 0);
+	rule.table = rule.priority = 0;
+	assert_int_equal(rule_book_replace(c->book[0], old, &rule, &id, &err), 0);
+	put_in_force(c);
+	return id;
+}
+
+// Of equal priorities the first wins, and a rule that takes the place of another is that first one
+// still: a rule of one entry, of a VM with its ports, and of a port that the VM gets later.
+static void
+test_replaced_stays_first(void **state)
+{
+	struct control *c = rig_new(json);
+	const int16_t v1 = c->vports[vport_of(c, "a")].cfg.vm;
+	uint32_t first, catch;
+	struct sl_err err;
+	unsigned i;
+
+	sl_err_init(&err);
+	assert_int_equal(add(c, "first", "udp", "drop", &first), 0);
+	assert_int_equal(add(c, "catch", "any", "drop", &catch), 0);
+	put_in_force(c);
+	for (i = 0; i < 20; i++) {
+		first = replace(c, first, i % 2 ? "vm=v1" : "udp dport=1-9000");
+		assert_string_equal(rule_book_get(c->book[0], first)->name, "first");
+		assert_int_equal(rule_book_of_entry(c->book[0], entry_of(c, "a"))->id, first);
+		assert_int_equal(rule_book_of_entry(c->book[0], entry_of(c, "b"))->id, first);
+	}
+	assert_int_equal(rule_book_of_entry(c->book[0], entry_of(c, "d"))->id, catch);
+	c->vports[vport_of(c, "d")].cfg.vm = v1;
+	assert_int_equal(rule_book_refresh(c->book[0], &err), 0);
+	put_in_force(c);
+	assert_int_equal(rule_book_of_entry(c->book[0], entry_of(c, "d"))->id, first);
+	rig_free(c);
+}
+
 static void
 test_names(void **state)
 {
@@ -175,6 +220,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vm_rule),
+		cmocka_unit_test(test_replaced_stays_first),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_exhaustion),
 		cmocka_unit_test(test_check),

@@ -124,8 +124,10 @@ set_meter(struct rule_book *b, uint32_t entry, const struct flow_actions *action
 	}
 }
 
+// As old as that entry; NO_ENTRY: the youngest.
 static int
-add_entry(struct rule_book *b, uint32_t rule, uint16_t vport, struct sl_err *err)
+add_entry(
+	struct rule_book *b, uint32_t rule, uint16_t vport, uint32_t as_old_as, struct sl_err *err)
 {
 	struct book_rule *r = &b->list[rule];
 	struct rules_entry e = {
@@ -146,7 +148,8 @@ add_entry(struct rule_book *b, uint32_t rule, uint16_t vport, struct sl_err *err
 			"the switch has room for %u rule entries (/switches/%u/max_rules)", b->max,
 			b->sw);
 	e.id = id.index;
-	rc = rules_add(b->rules, &e, err);
+	rc = as_old_as == NO_ENTRY ? rules_add(b->rules, &e, err)
+				   : rules_add_as_old(b->rules, &e, as_old_as, err);
 	if (rc != 0) {
 		sl_idpool_put(b->entry_ids, id);
 		return rc;
@@ -203,9 +206,10 @@ has_entry(const struct rule_book *b, const struct book_rule *r, uint16_t vport)
 	return false;
 }
 
-// Entries of a VM rule: exactly the vports that the VM has on this switch now.
+// Entries of a VM rule: exactly the vports that the VM has on this switch now. All are as old as
+// the first of them, that one as old as as_old_as.
 static int
-sync_entries(struct rule_book *b, uint32_t rule, struct sl_err *err)
+sync_entries(struct rule_book *b, uint32_t rule, uint32_t as_old_as, struct sl_err *err)
 {
 	struct book_rule *r = &b->list[rule];
 	uint32_t e, next;
@@ -213,7 +217,7 @@ sync_entries(struct rule_book *b, uint32_t rule, struct sl_err *err)
 	int rc = 0;
 
 	if (r->rule.vm < 0)
-		return r->first == NO_ENTRY ? add_entry(b, rule, NO_VPORT, err) : 0;
+		return r->first == NO_ENTRY ? add_entry(b, rule, NO_VPORT, as_old_as, err) : 0;
 	for (e = r->first; e != NO_ENTRY; e = next) {
 		const struct control_vport *vp = &b->c->vports[b->entries[e].vport];
 
@@ -226,7 +230,8 @@ sync_entries(struct rule_book *b, uint32_t rule, struct sl_err *err)
 
 		if (vp->used && vp->cfg.vm == r->rule.vm && vp->cfg.sw == b->sw &&
 			!has_entry(b, r, v))
-			rc = add_entry(b, rule, v, err);
+			rc = add_entry(
+				b, rule, v, r->first != NO_ENTRY ? r->first : as_old_as, err);
 	}
 	return rc;
 }
@@ -243,8 +248,8 @@ drop_rule(struct rule_book *b, uint32_t id)
 }
 
 static int
-add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, uint32_t *id,
-	struct sl_err *err)
+add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, uint32_t as_old_as,
+	uint32_t *id, struct sl_err *err)
 {
 	struct book_rule *r;
 	struct sl_id rid;
@@ -261,7 +266,7 @@ add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, 
 		.gen = rid.gen};
 	r->rule.id = rid.index;
 	r->rule.sw = b->sw;
-	rc = sync_entries(b, rid.index, err);
+	rc = sync_entries(b, rid.index, as_old_as, err);
 	if (rc != 0) {
 		drop_rule(b, rid.index);
 		return rc;
@@ -280,7 +285,7 @@ rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from_con
 	if (!from_config && rule->name[0] != '\0' && rule_book_find(b, rule->name) != NULL)
 		return sl_err_set(
 			err, EEXIST, NULL, "a rule named \"%s\" is there already", rule->name);
-	return add_rule(b, rule, from_config, id, err);
+	return add_rule(b, rule, from_config, NO_ENTRY, id, err);
 }
 
 int
@@ -293,7 +298,7 @@ rule_book_replace(struct rule_book *b, uint32_t old, const struct config_rule *r
 	if (rule_book_get(b, old) == NULL)
 		return sl_err_set(err, ENOENT, NULL, "there is no rule %u", old);
 	memcpy(next.name, b->list[old].rule.name, sizeof(next.name));
-	rc = add_rule(b, &next, b->list[old].from_config, id, err);
+	rc = add_rule(b, &next, b->list[old].from_config, b->list[old].first, id, err);
 	return rc != 0 ? rc : rule_book_del(b, old);
 }
 
@@ -445,7 +450,7 @@ rule_book_refresh(struct rule_book *b, struct sl_err *err)
 
 	for (i = 0; rc == 0 && i < b->max; i++) {
 		if (b->list[i].used && b->list[i].rule.vm >= 0)
-			rc = sync_entries(b, i, err);
+			rc = sync_entries(b, i, NO_ENTRY, err);
 	}
 	return rc;
 }

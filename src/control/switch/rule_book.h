@@ -21,9 +21,9 @@ void rule_book_free(struct rule_book *b);
 // Fails with nothing changed. rule->id is given here. -EEXIST (name), -ENOSPC, -EINVAL.
 int rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from_config,
 	uint32_t *id, struct sl_err *err);
-// In the place of another one, whose name it takes; both edits are in force at once. A rule of the
-// file stays one: a reload brings the file's back. Fails with nothing changed. -ENOENT, -ENOSPC,
-// -EINVAL.
+// In the place of another one, whose name it takes, and its age among rules of one priority; both
+// edits are in force at once. A rule of the file stays one: a reload brings the file's back. Fails
+// with nothing changed. -ENOENT, -ENOSPC, -EINVAL.
 int rule_book_replace(struct rule_book *b, uint32_t old, const struct config_rule *rule,
 	uint32_t *id, struct sl_err *err);
 // -ENOENT.

@@ -90,6 +90,10 @@ int rules_table_default(
 // The match is normalised on the way in. -EEXIST (id), -ENOSPC (id), -EINVAL (table, actions,
 // goto), -ENOMEM.
 int rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err);
+// The same, but among equal priorities as old as another entry of the table. -ENOENT: that one is
+// not there. Where both match one key the other one is deleted before the next commit.
+int rules_add_as_old(
+	struct rules *r, const struct rules_entry *e, uint32_t as_old_as, struct sl_err *err);
 int rules_del(struct rules *r, uint32_t id); // -ENOENT
 const struct rules_entry *rules_find(const struct rules *r, uint32_t id);
 uint32_t rules_count(const struct rules *r);

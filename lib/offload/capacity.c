@@ -222,7 +222,11 @@ offload_capacity_tick(struct offload *o, struct of_nic *n)
 			: 0;
 	n->spare_least = worth * RESERVE_WORTH <= n->entry_worth ? worth : 0;
 	n->least = n->entries < n->limit ? 0 : worth;
-	n->margin = least ? worth : best_waiting(o, n);
+	worth = least ? worth : best_waiting(o, n);
+	// Who gets no entry does not go on waiting: what it is worth holds while entries are
+	// wanted.
+	if (least || worth > 0 || o->now - n->wanted_ns >= WANTED_NS)
+		n->margin = worth;
 }
 
 double

@@ -31,6 +31,7 @@ same_decision(const struct offload_decision *a, const struct offload_decision *b
 static void
 redecide(struct offload *o, struct of_flow *f, const struct offload_decision *d)
 {
+	const uint16_t in_vm = f->d.in.vm, out_vm = f->d.out.vm;
 	struct of_side *in = &f->side[OFFLOAD_IN];
 	int i;
 
@@ -41,6 +42,8 @@ redecide(struct offload *o, struct of_flow *f, const struct offload_decision *d)
 	offload_vm_unlink(f);
 	f->d = *d;
 	offload_vm_link(o, f);
+	offload_kinds_forget(o, in_vm);
+	offload_kinds_forget(o, out_vm);
 	offload_vm_recharge(o, f);
 	in->yields = false;
 	// Whether the rule that is being made follows the old or the new decision is not known.

@@ -343,7 +343,8 @@ void offload_expect_new(struct offload *o, struct of_flow *f, uint64_t bytes);
 void offload_expect_seen(struct offload *o, struct of_flow *f, bool carried, uint64_t bytes);
 double offload_expect_worth(const struct of_flow *f, uint64_t now);
 uint8_t offload_kind_of(const struct flow_key *key);
-// A flow of the VM was forgotten: with the last one what is known of its kinds is.
+// A flow of the VM was forgotten, or is another's: with the last one what is known of its kinds
+// goes.
 void offload_kinds_forget(struct offload *o, uint16_t vm);
 void offload_kind_seen(struct offload *o, struct of_flow *f, uint64_t bytes);
 double offload_kind_promise(const struct offload *o, const struct of_flow *f);

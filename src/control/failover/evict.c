@@ -114,16 +114,20 @@ evict_begin(struct control *c, uint16_t nic)
 }
 
 // What the rule carried since its counters were last read; a lane counts for itself. By now the
-// flow may have another rule in another NIC, of which this says nothing.
+// flow may have another rule in another NIC, of which this says nothing, or be forgotten, and its
+// id another flow's.
 static void
 take_final(struct control *c, struct placement *pl, uint64_t packets, uint64_t bytes)
 {
+	struct offload_flow_view f;
+
 	if (pl->place.path != OFFLOAD_ESWITCH || packets <= pl->base_packets ||
 		bytes < pl->base_bytes)
 		return;
 	placement_carried(c, pl, packets - pl->base_packets, bytes - pl->base_bytes);
-	offload_flow_left(c->offload, pl->flow, OFFLOAD_ESWITCH,
-		(uint32_t)(packets - pl->base_packets), bytes - pl->base_bytes);
+	if (offload_flow_look(c->offload, pl->flow, &f) && f.gen == pl->by.flow_gen)
+		offload_flow_left(c->offload, pl->flow, OFFLOAD_ESWITCH,
+			(uint32_t)(packets - pl->base_packets), bytes - pl->base_bytes);
 	pl->base_packets = packets; // a destroy that failed is tried again
 	pl->base_bytes = bytes;
 }

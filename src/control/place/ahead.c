@@ -313,7 +313,7 @@ run_nic(struct control *c, uint16_t nic)
 		if (n->phase == AHEAD_UNMAKE && ahead_tables_wait(c, nic))
 			return;
 		// Single flows that have to leave for what comes, first.
-		if (n->phase == AHEAD_MAKE && now < n->way_ns &&
+		if (n->phase == AHEAD_MAKE && now < n->way_ns && any_wanted(n) &&
 			offload_nic_crowded(c->offload, nic))
 			return;
 		if (next_level(c, nic)) {

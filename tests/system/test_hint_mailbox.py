@@ -111,6 +111,7 @@ def test_the_client(sluiced, netns):
     assert done.returncode == 0 and 'in force' in done.stdout, done
     assert hints(s) == [{'match': 'udp dport=53', 'place': 'raise'}]
     for words, why in ((('set', 'port=uplink', 'raise'), 'names a port'),
+                       (('set', 'port=#200', 'raise'), 'names a port'),
                        (('set', '#', 'lower'), 'does not understand'),
                        (('clear', 'tcp'), 'no such hint')):
         done = hint(*words)

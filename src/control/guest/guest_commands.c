@@ -48,7 +48,7 @@ parse_match(struct control *c, uint16_t vm, const char *text, struct flow_match 
 	rc = flow_match_parse(text, &names, out, err);
 	// A port may be said by number too.
 	if (rc == 0 && out->mask.vport != 0 && !is_own(c, vm, out->key.vport))
-		return sl_err_set(err, ENOENT, "match", "the VM has no such port");
+		return sl_err_set(err, EINVAL, "match", "the VM has no such port");
 	return rc;
 }
 

@@ -261,9 +261,21 @@ turn_away(int fd)
 static int64_t
 overdue(const struct ctl_session *c, uint64_t now)
 {
-	if (c->later > 0)
-		return -1;
-	return (int64_t)(now - c->active_ns) - (int64_t)(c->asked ? IDLE_NS : SILENT_NS);
+	const uint64_t last = c->active_ns > c->progress_ns ? c->active_ns : c->progress_ns;
+
+	if (c->later > 0 || ctl_session_waiting(c) > 0)
+		return -1; // answers are due; who does not read them is closed for that
+	return (int64_t)(now - last) - (int64_t)(c->asked ? IDLE_NS : SILENT_NS);
+}
+
+// Has it said something that the server, busy with others, has not come to yet?
+static bool
+is_unheard(struct ctl_session *c)
+{
+	char byte;
+
+	return !c->closing &&
+	       (ctl_session_has_line(c) || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
 }
 
 // Makes room by closing the session that is overdue most, where one is: who connects and says
@@ -272,15 +284,20 @@ static bool
 make_room(struct ctl_server *s)
 {
 	uint64_t now = sl_now(s->clock);
-	unsigned worst = 0;
+	unsigned worst = s->n_sessions;
+	int64_t most = -1;
 
 	if (s->n_sessions < s->max_sessions)
 		return true;
-	for (unsigned i = 1; i < s->n_sessions; i++) {
-		if (overdue(s->sessions[i], now) > overdue(s->sessions[worst], now))
-			worst = i;
+	for (unsigned i = 0; i < s->n_sessions; i++) {
+		int64_t by = overdue(s->sessions[i], now);
+
+		if (by <= most || is_unheard(s->sessions[i]))
+			continue;
+		most = by;
+		worst = i;
 	}
-	if (s->n_sessions == 0 || overdue(s->sessions[worst], now) < 0)
+	if (worst == s->n_sessions)
 		return false;
 	session_close(s, worst);
 	return true;

@@ -275,6 +275,79 @@ test_silent_clients(void **state)
 	fix_stop(&f);
 }
 
+// A server that was busy for long finds a request of everybody, and a client more than it has room
+// for: that one is turned away, and nobody who asked is closed unheard.
+static void
+test_unheard_clients(void **state)
+{
+	int fds[CTL_SESSIONS_MAX], fd;
+	struct fix f;
+	bool closed;
+
+	fix_start(&f);
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
+		fds[i] = raw_connect(f.path);
+		fix_run(&f);
+	}
+	f.clock.manual_ns += 2 * SL_NS_PER_S;
+	fd = raw_connect(f.path);
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++)
+		assert_int_equal(send(fds[i], ASK "\n", sizeof(ASK), MSG_NOSIGNAL), sizeof(ASK));
+	fix_run(&f);
+	assert_int_equal(error_code(raw_line(&f, fd, &closed)), -EBUSY);
+	close(fd);
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
+		assert_int_equal(error_code(raw_line(&f, fds[i], &closed)), 0);
+		close(fds[i]);
+	}
+	fix_stop(&f);
+}
+
+// Who has waited for an answer for over a minute is not idle, nor who is still reading one.
+static void
+test_slow_answers(void **state)
+{
+	static const char later[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"later\"}\n";
+	static const char big[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"big\",\"params\":"
+				  "{\"size\":2000000}}\n";
+	int fds[CTL_SESSIONS_MAX], fd;
+	char buf[100000];
+	ssize_t n = 0;
+	size_t got = 0;
+	struct fix f;
+	bool closed;
+
+	fix_start(&f);
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
+		fds[i] = raw_connect(f.path);
+		assert_true(raw_say(&f, fds[i], i == 0 ? later : i == 1 ? big : ASK "\n"));
+	}
+	for (; f.clock.manual_ns < 1072 * SL_NS_PER_S; f.clock.manual_ns += 8 * SL_NS_PER_S) {
+		n = recv(fds[1], buf, sizeof(buf), 0);
+		assert_true(n > 0);
+		got += (size_t)n;
+		ctl_server_poll(f.server, 16);
+	}
+	for (unsigned i = 2; i < CTL_SESSIONS_MAX; i++)
+		assert_true(raw_say(&f, fds[i], ASK "\n"));
+	ctl_call_reply(f.later[0], json_object());
+	fd = raw_connect(f.path);
+	fix_run(&f);
+	assert_int_equal(error_code(raw_line(&f, fd, &closed)), -EBUSY);
+	close(fd);
+	assert_int_equal(error_code(raw_line(&f, fds[0], &closed)), 0);
+	assert_int_equal(raw_code(&f, fds[0], ASK), 0);
+	for (; n > 0 && buf[n - 1] != '\n'; got += (size_t)n) {
+		n = recv(fds[1], buf, sizeof(buf), 0);
+		assert_true(n > 0);
+		ctl_server_poll(f.server, 16);
+	}
+	assert_true(got > 2000000);
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++)
+		close(fds[i]);
+	fix_stop(&f);
+}
+
 // A client that asks and never reads: the server stops reading it, keeps nothing of it beyond the
 // answers that wait, and closes it after 10 s; one that reads slowly stays.
 static void
@@ -429,6 +502,8 @@ main(void)
 		cmocka_unit_test(test_half_message),
 		cmocka_unit_test(test_idle_clients),
 		cmocka_unit_test(test_silent_clients),
+		cmocka_unit_test(test_unheard_clients),
+		cmocka_unit_test(test_slow_answers),
 		cmocka_unit_test(test_never_reads),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_big_answers),

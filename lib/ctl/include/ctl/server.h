@@ -17,7 +17,8 @@
 // bound: it reads nothing more from a session whose answers wait, closes one that does not read for
 // 10 s, refuses a line above CTL_LINE_MAX, and refuses (with an error line) a session above
 // CTL_SESSIONS_MAX, closing an idle one instead where there is one: idle for a minute, or for a
-// second where it has never asked anything.
+// second where it has never asked anything; never one whose request is still to be read, or
+// that still reads its answer.
 //
 // Errors: -32700 not JSON (the session goes on at the next line), -32600 not a request, -32601 no
 // such method, -32602 wrong arguments; a command's own error has code -errno and data {"path"}

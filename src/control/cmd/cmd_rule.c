@@ -151,14 +151,19 @@ list_switch(struct list_ctx *l, uint16_t sw)
 static int
 no_table(const struct control *c, int sw, const char *text, struct sl_err *err)
 {
+	bool first = false; // table 0 is there in any case
 	struct known k;
 	uint16_t i;
 
 	known_init(&k, text);
 	for (i = 0; i < c->cfg->n_tables; i++) {
-		if ((sw < 0 || c->cfg->tables[i].sw == sw) && c->cfg->tables[i].name[0] != '\0')
-			known_add(&k, c->cfg->tables[i].name);
+		if (sw >= 0 && c->cfg->tables[i].sw != sw)
+			continue;
+		known_add(&k, c->cfg->tables[i].name);
+		first |= c->cfg->tables[i].id == 0;
 	}
+	if (!first)
+		known_add(&k, "");
 	return known_fail(&k, "table", "table", err);
 }
 
@@ -241,8 +246,7 @@ COMMAND(cmd_rule_list)
 static void
 add_name(void *ctx, const struct rule_info *info)
 {
-	if (info->rule->name[0] != '\0')
-		known_add(ctx, info->rule->name);
+	known_add(ctx, info->rule->name);
 }
 
 static const struct config_rule *

@@ -10,7 +10,7 @@
 void
 known_init(struct known *k, const char *name)
 {
-	k->n = k->listed = 0;
+	k->n = k->listed = k->nameless = 0;
 	k->list[0] = '\0';
 	sl_near_init(&k->near, name != NULL ? name : "");
 }
@@ -20,6 +20,10 @@ known_add(struct known *k, const char *name)
 {
 	const size_t used = strlen(k->list), len = strlen(name);
 
+	if (len == 0) {
+		k->nameless++;
+		return;
+	}
 	sl_near_try(&k->near, name);
 	if (k->n++ == k->listed && used + len + 3 <= sizeof(k->list)) {
 		snprintf(k->list + used, sizeof(k->list) - used, "%s%s", k->listed > 0 ? ", " : "",
@@ -32,13 +36,18 @@ int
 known_fail(const struct known *k, const char *arg, const char *what, struct sl_err *err)
 {
 	const char *name = k->near.word;
+	char more[48] = "";
 
-	if (k->n == 0)
+	if (k->n + k->nameless == 0)
 		return sl_err_set(err, ENOENT, arg, "there is no %s named \"%.*s\": there is none",
 			what, QUOTE_MAX, name);
+	if (k->nameless > 0)
+		snprintf(more, sizeof(more), "%s%u without a name", k->n > 0 ? " and " : "",
+			k->nameless);
 	if (k->listed == k->n)
-		return sl_err_set(err, ENOENT, arg, "there is no %s named \"%.*s\", there %s %s",
-			what, QUOTE_MAX, name, k->n == 1 ? "is" : "are", k->list);
+		return sl_err_set(err, ENOENT, arg, "there is no %s named \"%.*s\", there %s %s%s",
+			what, QUOTE_MAX, name, k->n + k->nameless == 1 ? "is" : "are", k->list,
+			more);
 	if (k->near.best != NULL)
 		return sl_err_set(err, ENOENT, arg,
 			"there is no %s named \"%.*s\", is \"%s\" meant?", what, QUOTE_MAX, name,

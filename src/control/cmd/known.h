@@ -12,12 +12,13 @@
 
 struct known {
 	struct sl_near near;
-	unsigned n, listed;
+	unsigned n, listed, nameless;
 	char list[KNOWN_LIST_MAX];
 };
 
 void known_init(struct known *k, const char *name); // borrowed
-void known_add(struct known *k, const char *name);  // one that there is; borrowed
+// One that there is; "": it has no name. Borrowed.
+void known_add(struct known *k, const char *name);
 // Sets the error, its place is the argument: "there is no WHAT named .."; -ENOENT.
 int known_fail(const struct known *k, const char *arg, const char *what, struct sl_err *err);
 

@@ -148,6 +148,17 @@ send_all(int fd, const char *text)
 	return true;
 }
 
+// Whether there is something to read, by the end at the latest: poll would wait for ever for one
+// that is past.
+static bool
+wait_input(int fd, long end)
+{
+	const long left = end - now_ms();
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return left > 0 && poll(&p, 1, (int)left) > 0;
+}
+
 // The answer with this id; others are late ones, to somebody who did not wait. False with errno.
 static bool
 get_answer(int fd, long id, char *line)
@@ -158,11 +169,10 @@ get_answer(int fd, long id, char *line)
 
 	snprintf(mine, sizeof(mine), "\"id\":%ld", id);
 	while (now_ms() < end) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
 		char *nl;
 		ssize_t n;
 
-		if (poll(&p, 1, (int)(end - now_ms())) <= 0)
+		if (!wait_input(fd, end))
 			continue;
 		n = read(fd, line + len, LINE_MAX_BYTES - 1 - len);
 		if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
@@ -253,10 +263,9 @@ ask(int fd, const struct mail *m)
 		if (send(fd, m, sizeof(*m), 0) < 0)
 			return -1;
 		while (now_ms() < end) {
-			struct pollfd p = {.fd = fd, .events = POLLIN};
 			ssize_t n;
 
-			if (poll(&p, 1, (int)(end - now_ms())) <= 0)
+			if (!wait_input(fd, end))
 				continue;
 			n = recv(fd, &in, sizeof(in), 0);
 			if (n >= (ssize_t)offsetof(struct mail, data) && in.magic == m->magic &&

@@ -63,7 +63,8 @@ def machine():
     model = re.search(r'^model name\s*: (.*)$', pathlib.Path('/proc/cpuinfo').read_text(), re.M)
     git = first_line('git', '-C', str(TOP), 'describe', '--always', '--dirty')
     return {'cpu': model[1] if model else platform.machine(), 'cpus': os.cpu_count(),
-            'kernel': platform.release().split('-')[0], 'dpdk': first_line('pkg-config', '--modversion', 'libdpdk'),
+            'kernel': platform.release().split('-')[0],
+            'dpdk': first_line('pkg-config', '--modversion', 'libdpdk'),
             'ovs': first_line('ovs-vswitchd', '--version'), 'sluice': git,
             'load': round(os.getloadavg()[0], 2), 'time': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
 

@@ -273,7 +273,11 @@ link_update(struct rte_eth_dev *dev, int wait)
 }
 
 static int
+#if RTE_VERSION >= RTE_VERSION_NUM(25, 11, 0, 0)
+stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats, struct eth_queue_stats *queues)
+#else
 stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
+#endif
 {
 	const struct source *s = dev->data->dev_private;
 

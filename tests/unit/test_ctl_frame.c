@@ -236,6 +236,15 @@ test_idle_clients(void **state)
 	fix_stop(&f);
 }
 
+static void
+take_all_sessions(struct fix *f, int fds[CTL_SESSIONS_MAX])
+{
+	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
+		fds[i] = raw_connect(f->path);
+		fix_run(f);
+	}
+}
+
 // 127 clients that say nothing, or nothing that can be served, keep others out for a second only,
 // and cost none that has asked its session.
 static void
@@ -246,10 +255,7 @@ test_silent_clients(void **state)
 	bool closed;
 
 	fix_start(&f);
-	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
-		fds[i] = raw_connect(f.path);
-		fix_run(&f);
-	}
+	take_all_sessions(&f, fds);
 	assert_int_equal(raw_code(&f, fds[0], ASK), 0);
 	assert_int_equal(raw_code(&f, fds[1], "{\"jsonrpc\":\"2.0\",\"id\":1}"), -32600);
 	f.clock.manual_ns += SL_NS_PER_S / 2;
@@ -285,10 +291,7 @@ test_unheard_clients(void **state)
 	bool closed;
 
 	fix_start(&f);
-	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++) {
-		fds[i] = raw_connect(f.path);
-		fix_run(&f);
-	}
+	take_all_sessions(&f, fds);
 	f.clock.manual_ns += 2 * SL_NS_PER_S;
 	fd = raw_connect(f.path);
 	for (unsigned i = 0; i < CTL_SESSIONS_MAX; i++)

@@ -2,6 +2,7 @@
 // Playing captures: as many packets as the file holds, at their times, at their lengths; files that
 // are cut, empty, foreign or huge. The real captures of ../shared/data are played where they are.
 #include "emunic_support.h"
+#include "emunic_capture_file.h"
 
 #include <glob.h>
 #include <stdlib.h>
@@ -10,83 +11,6 @@
 
 #include <zlib.h>
 
-#define PCAP_MAGIC 0xa1b2c3d4u
-#define ETHERNET 1
-
-// A file that is written piece by piece and removed at the end of its test.
-struct file {
-	char path[40];
-	uint8_t data[1 << 16];
-	size_t len;
-};
-
-static void
-put(struct file *f, const void *data, size_t len)
-{
-	assert_true(f->len + len <= sizeof(f->data));
-	memcpy(f->data + f->len, data, len);
-	f->len += len;
-}
-
-static void
-put32(struct file *f, uint32_t v)
-{
-	put(f, &v, sizeof(v));
-}
-
-static void
-begin_pcap(struct file *f, uint32_t link_type)
-{
-	f->len = 0;
-	put32(f, PCAP_MAGIC);
-	put32(f, 4u << 16 | 2); // version 2.4
-	put32(f, 0);
-	put32(f, 0);
-	put32(f, 65535);
-	put32(f, link_type);
-}
-
-// A record whose bytes are all its number; held of length bytes were captured.
-static void
-put_record(struct file *f, uint8_t number, uint64_t us, uint32_t held, uint32_t length)
-{
-	put32(f, us / 1000000);
-	put32(f, us % 1000000);
-	put32(f, held);
-	put32(f, length);
-	for (uint32_t i = 0; i < held; i++)
-		put(f, &number, 1);
-}
-
-static void
-save(struct file *f, bool gz)
-{
-	gzFile out;
-	int fd;
-
-	snprintf(f->path, sizeof(f->path), "/tmp/emunic_capture_XXXXXX");
-	fd = mkstemp(f->path);
-	assert_true(fd >= 0);
-	if (!gz) {
-		assert_int_equal(write(fd, f->data, f->len), (ssize_t)f->len);
-		close(fd);
-		return;
-	}
-	out = gzdopen(fd, "wb");
-	assert_non_null(out);
-	assert_int_equal(gzwrite(out, f->data, f->len), (int)f->len);
-	assert_int_equal(gzclose(out), Z_OK);
-}
-
-static struct emu_backend *
-open_file(struct emu_test *t, const struct file *f, const char *more)
-{
-	char text[600];
-
-	snprintf(text, sizeof(text), "[replay,file=%s%s]", f->path, more);
-	return emu_test_open(t, text);
-}
-
 static void
 refused(struct emu_test *t, const struct file *f, const char *contains)
 {
@@ -94,39 +18,6 @@ refused(struct emu_test *t, const struct file *f, const char *contains)
 
 	snprintf(text, sizeof(text), "[replay,file=%s]", f->path);
 	emu_test_refused(t, text, contains);
-}
-
-// Plays to the end, sleeping as next_event says. due_us, when given, gets when each packet came.
-static unsigned int
-play(struct emu_backend *b, uint64_t *bytes, uint64_t *due_us, unsigned int max)
-{
-	struct rte_mbuf *pkts[EMU_BURST];
-	struct timespec ts;
-	uint64_t first = 0;
-	unsigned int n = 0;
-
-	*bytes = 0;
-	while (!b->ops->finished(b)) {
-		uint64_t next = b->ops->next_event(b);
-		uint16_t got;
-
-		ts = (struct timespec){next / 1000000000, next % 1000000000};
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-		got = b->ops->rx(b, pkts, EMU_BURST);
-		assert_true(got > 0);
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		next = ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
-		first = n == 0 ? next : first;
-		for (uint16_t i = 0; i < got; i++, n++) {
-			*bytes += rte_pktmbuf_pkt_len(pkts[i]);
-			if (due_us != NULL && n < max)
-				due_us[n] = next - first;
-		}
-		rte_pktmbuf_free_bulk(pkts, got);
-	}
-	assert_true(b->ops->next_event(b) == UINT64_MAX);
-	assert_int_equal(b->ops->rx(b, pkts, EMU_BURST), 0);
-	return n;
 }
 
 // Cut records come at their original length, with zeros; long ones come as chains; none is lost.
@@ -341,50 +232,6 @@ test_truncated(void **state)
 		b->ops->close(b);
 		unlink(f.path);
 	}
-	emu_test_end(&t);
-}
-
-// A gzip stream cut anywhere: what could be read is played or the file is refused, never a crash.
-static void
-test_truncated_gz(void **state)
-{
-	struct emu_backend *b;
-	struct file f, g;
-	struct emu_test t;
-	struct stat st;
-	uint64_t bytes;
-	unsigned int played = 0;
-
-	emu_test_begin(&t, 63);
-	begin_pcap(&f, ETHERNET);
-	for (int i = 0; i < 200; i++)
-		put_record(&f, rand(), 1000000 + i, 60, 60);
-	save(&f, true);
-	assert_int_equal(stat(f.path, &st), 0);
-	for (off_t cut = st.st_size - 1; cut > 0; cut -= 37) {
-		char text[100];
-
-		assert_int_equal(truncate(f.path, cut), 0);
-		snprintf(text, sizeof(text), "[replay,speed=0,file=%s]", f.path);
-		if (emu_backend_open(&t.env, text, &b, t.why, sizeof(t.why)) != 0) {
-			assert_null(b);
-			assert_string_not_equal(t.why, "");
-			continue;
-		}
-		assert_string_not_equal(t.why, "");
-		played = RTE_MAX(played, play(b, &bytes, NULL, 0));
-		b->ops->close(b);
-	}
-	assert_true(played > 100);
-	unlink(f.path);
-
-	g.len = 0;
-	put(&g, f.data, f.len);
-	save(&g, true);
-	b = open_file(&t, &g, "");
-	assert_string_equal(t.why, "");
-	b->ops->close(b);
-	unlink(g.path);
 	emu_test_end(&t);
 }
 
@@ -621,7 +468,6 @@ main(void)
 		cmocka_unit_test(test_loop),
 		cmocka_unit_test(test_no_buffers),
 		cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_truncated_gz),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_empty),

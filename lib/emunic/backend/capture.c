@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include <pcap/pcap.h>
-#include <zlib.h>
 
 #include <rte_common.h>
+
+#include "backend/gzip.h"
 
 struct reader {
 	const char *file;
@@ -27,33 +28,8 @@ struct reader {
 	bool any;             // there was one
 	bool differ;          // two of them differ
 	uint64_t shortened;   // frames cut to the limit
+	bool cut;             // the file ends within its gzip stream
 };
-
-// A capture behind zlib, which passes plain files through; libpcap reads it as a stdio stream.
-struct gz_stream {
-	gzFile gz;
-	int closed; // what gzclose said: Z_BUF_ERROR when the file ends within its gzip stream
-};
-
-static ssize_t
-gz_read(void *cookie, char *buf, size_t size)
-{
-	struct gz_stream *s = cookie;
-	int n = gzread(s->gz, buf, RTE_MIN(size, 1u << 30));
-
-	if (n < 0)
-		errno = EIO;
-	return n;
-}
-
-static int
-gz_close(void *cookie)
-{
-	struct gz_stream *s = cookie;
-
-	s->closed = gzclose(s->gz);
-	return 0;
-}
 
 static int
 open_regular(const char *file)
@@ -70,30 +46,18 @@ open_regular(const char *file)
 }
 
 static int
-open_stream(struct reader *r, struct gz_stream *s, FILE **out)
+open_stream(struct reader *r, FILE **out)
 {
-	static const cookie_io_functions_t io = {.read = gz_read, .close = gz_close};
 	int fd = open_regular(r->file);
 	int rc;
 
-	if (fd < 0) {
-		rc = -errno;
-		snprintf(r->why, r->why_len, "replay: cannot open %s: %s", r->file,
-			rc == -EINVAL ? "it is not a regular file" : strerror(-rc));
-		return rc;
-	}
-	s->gz = gzdopen(fd, "rb");
-	if (s->gz == NULL) {
-		close(fd);
-	} else {
-		gzbuffer(s->gz, 1 << 17);
-		*out = fopencookie(s, "rb", io);
-		if (*out != NULL)
-			return 0;
-		gzclose(s->gz);
-	}
-	snprintf(r->why, r->why_len, "replay: no memory");
-	return -ENOMEM;
+	*out = fd >= 0 ? emu_gzip_open(fd, &r->cut) : NULL;
+	if (*out != NULL)
+		return 0;
+	rc = -errno;
+	snprintf(r->why, r->why_len, "replay: cannot open %s: %s", r->file,
+		rc == -EINVAL ? "it is not a regular file" : strerror(-rc));
+	return rc;
 }
 
 // Nanoseconds from one timestamp to the next, within what is played. Both are the file's own
@@ -237,14 +201,14 @@ read_records(struct reader *r, pcap_t *pcap)
 }
 
 static void
-settle(struct reader *r, int closed)
+settle(struct reader *r)
 {
 	struct emu_capture *c = r->out;
 
 	if (!r->differ)
 		for (size_t i = 0; i < c->n; i++)
 			c->records[i].due_ns = i * EMU_CAPTURE_GAP_NONE_NS;
-	if (c->damaged == 0 && closed == Z_BUF_ERROR) {
+	if (c->damaged == 0 && r->cut) {
 		c->damaged = 1;
 		snprintf(r->why, r->why_len,
 			"replay: %s ends within its gzip stream, after record %zu; the records "
@@ -264,14 +228,13 @@ emu_capture_load(const char *file, const struct emu_capture_limits *limits, stru
 {
 	struct reader r = {
 		.file = file, .limits = limits, .out = out, .why = why, .why_len = why_len};
-	struct gz_stream stream = {.closed = Z_OK};
 	char error[PCAP_ERRBUF_SIZE];
 	FILE *in = NULL;
 	pcap_t *pcap;
 	int rc;
 
 	*out = (struct emu_capture){0};
-	rc = open_stream(&r, &stream, &in);
+	rc = open_stream(&r, &in);
 	if (rc != 0)
 		return rc;
 	pcap = pcap_fopen_offline_with_tstamp_precision(in, PCAP_TSTAMP_PRECISION_NANO, error);
@@ -285,7 +248,7 @@ emu_capture_load(const char *file, const struct emu_capture_limits *limits, stru
 	if (rc != 0)
 		emu_capture_free(out);
 	else
-		settle(&r, stream.closed);
+		settle(&r);
 	return rc;
 }
 

@@ -13,7 +13,8 @@
 
 #include "eswitch/table.h"
 
-// What table.c (changes) and table_lookup.c share: shapes, and the buckets that hold their rules.
+// What changes (table.c, table_shape.c) and look-ups (table_lookup.c) share: shapes, and the
+// buckets that hold their rules.
 //
 // Problem: of the many shapes that a look-up asks, most have no rule for the packet, and a bucket
 // is a cache line in a memory that only the outer caches hold. Idea: each bucket of the first rank
@@ -192,7 +193,7 @@ bucket_get(
 	return NULL;
 }
 
-// table.c
+// table_shape.c
 // A word of a mask with its multipliers.
 struct emu_word emu_word_make(const struct emu_rules *r, uint32_t at, uint64_t mask);
 // The term of the table for a word, or EMU_SCAN_TERMS (table_scan.h) when there are too many.

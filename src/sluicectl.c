@@ -9,22 +9,30 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
 #include "ctl/client.h"
+#include "sluicectl_cell.h"
 #include "sluicectl_live.h"
 
 static int
 fail(int code, const struct sl_err *err)
 {
 	char buf[SL_ERR_PATH_MAX + SL_ERR_TEXT_MAX + 4];
+	struct sl_strbuf text;
 
-	fprintf(stderr, "sluicectl: %s\n", sl_err_str(err, buf, sizeof(buf)));
+	sl_strbuf_init(&text, 0);
+	cell_add_text(&text, sl_err_str(err, buf, sizeof(buf)));
+	fprintf(stderr, "sluicectl: %s\n", sl_strbuf_str(&text));
+	sl_strbuf_fini(&text);
 	return code;
 }
 
 static void
 print_json(const json_t *result)
 {
-	json_dumpf(result, stdout, isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT);
+	// A terminal is shown no character that it may take for an order.
+	json_dumpf(result, stdout,
+		isatty(STDOUT_FILENO) ? JSON_INDENT(2) | JSON_ENSURE_ASCII : JSON_COMPACT);
 	printf("\n");
 }
 

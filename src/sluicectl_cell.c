@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <math.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,14 +90,51 @@ add_number(struct sl_strbuf *sb, const char *key, const json_t *value)
 		sl_strbuf_addf(sb, " %s", unit + 1);
 }
 
-// Text of a server, which may repeat what a guest sent: nothing in it moves the cursor.
-static void
-add_text(struct sl_strbuf *sb, const char *text)
+// What a terminal may take for an order, or that changes how the rest of the line reads: control
+// characters (C1 too: U+009B begins a sequence as ESC [ does), line and paragraph separators, and
+// what turns the direction of text around.
+static bool
+is_control(uint32_t c)
 {
-	for (; *text != '\0'; text++) {
-		char c = (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text;
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
 
-		sl_strbuf_addn(sb, &c, 1);
+// A character of UTF-8 and its length; what is none is a control character of one byte.
+static uint32_t
+take_char(const char *text, unsigned *len)
+{
+	const uint8_t *b = (const uint8_t *)text;
+	unsigned n = b[0] < 0x80                   ? 1
+		     : b[0] >= 0xc2 && b[0] < 0xe0 ? 2
+		     : b[0] < 0xe0                 ? 0
+		     : b[0] < 0xf0                 ? 3
+		     : b[0] < 0xf5                 ? 4
+						   : 0;
+	uint32_t c = n <= 1 ? b[0] : b[0] & (0x7fu >> n);
+
+	*len = 1;
+	if (n == 0)
+		return 0;
+	for (unsigned i = 1; i < n; i++) {
+		if ((b[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (b[i] & 0x3f);
+	}
+	*len = n;
+	return c;
+}
+
+void
+cell_add_text(struct sl_strbuf *sb, const char *text)
+{
+	unsigned len;
+
+	for (; *text != '\0'; text += len) {
+		if (is_control(take_char(text, &len)))
+			sl_strbuf_add(sb, "?");
+		else
+			sl_strbuf_addn(sb, text, len);
 	}
 }
 
@@ -135,7 +174,7 @@ cell_add(struct sl_strbuf *sb, const char *key, const json_t *value)
 		add_number(sb, key, value);
 		return;
 	case JSON_STRING:
-		add_text(sb, json_string_length(value) > 0 ? json_string_value(value) : "-");
+		cell_add_text(sb, json_string_length(value) > 0 ? json_string_value(value) : "-");
 		return;
 	case JSON_ARRAY:
 		if (json_array_size(value) == 0)
@@ -159,16 +198,14 @@ cell_add_key(struct sl_strbuf *sb, const char *key)
 {
 	const char *unit = unit_of(key);
 	size_t len = strlen(key);
+	char text[128];
 
 	if (unit[0] == '_')
 		len -= strlen(unit);
-	for (size_t i = 0; i < len; i++) {
-		char c = key[i] == '_' ? ' ' : key[i];
-
-		if ((unsigned char)c < ' ' || c == 0x7f)
-			c = '?';
-		sl_strbuf_addn(sb, &c, 1);
-	}
+	snprintf(text, sizeof(text), "%.*s", (int)len, key);
+	for (char *c = strchr(text, '_'); c != NULL; c = strchr(c, '_'))
+		*c = ' ';
+	cell_add_text(sb, text);
 }
 
 size_t

@@ -10,6 +10,9 @@
 // One value of an answer as people read it: the unit comes from the end of its key
 // (ctl/commands.h). Thread safety: any thread (no state).
 
+// Text of a server, which may repeat what a guest sent: nothing in it moves the cursor, each
+// character that would is shown as "?".
+void cell_add_text(struct sl_strbuf *sb, const char *text);
 void cell_add(struct sl_strbuf *sb, const char *key, const json_t *value);
 // "rx_packets" as "rx packets", "rate_bps" as "rate": the unit stands at the values.
 void cell_add_key(struct sl_strbuf *sb, const char *key);

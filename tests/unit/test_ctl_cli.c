@@ -66,7 +66,8 @@ answer_ports(
 		"{\"total\":7,\"items\":["
 		"{\"extra\":1,\"name\":\"vm1\",\"switch\":\"sw0\",\"vm\":null,\"rx_packets\":5,"
 		"\"rx_bytes\":1234567,\"hardware\":{\"nic0\":\"in-force\",\"nic1\":\"no\"}},"
-		"{\"name\":\"longer-name\",\"switch\":\"s\\u001b[2J\",\"vm\":\"h\\u00e9\","
+		"{\"name\":\"longer-name\",\"switch\":\"s\\u001b\\u009b2\\u202e\",\"vm\":"
+		"\"h\\u00e9\","
 		"\"rx_packets\":12345,\"rx_bytes\":999,\"list\":[1,2]}]}",
 		result);
 }
@@ -233,7 +234,7 @@ test_table(void **state)
 		"NAME         SWITCH  VM  RX PACKETS  RX BYTES  EXTRA  HARDWARE                "
 		"LIST\n"
 		"vm1          sw0     -            5   1.23 MB      1  nic0 in-force, nic1 no  -\n"
-		"longer-name  s?[2J   h\u00e9       12345     999 B      -  -                      "
+		"longer-name  s??2?   h\u00e9       12345     999 B      -  -                      "
 		" 1, 2\n"
 		"2 of 7 (--limit 0 shows all)\n");
 	expect(*state, "ring list", 0, "none\n");
@@ -354,6 +355,7 @@ test_refusals(void **state)
 
 	expect(s, "flow explain tcp dport=80", 1,
 		"sluicectl: /flow: there is no flow \"tcp dport=80\"\n");
+	expect(s, "flow explain 'a\xc2\x9b'", 1, "sluicectl: /flow: there is no flow \"a?\"\n");
 	snprintf(args, sizeof(args), "--socket %s/ro shutdown", s->dir);
 	expect(s, args, 1, "sluicectl: shutdown changes things, and this socket is read-only\n");
 }

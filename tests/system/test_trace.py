@@ -188,7 +188,7 @@ def test_live(switch):
     frames.play('src', [udp(1), udp(53)] * 8)
     thread.join(30)
     assert not thread.is_alive()
-    assert answer['traced'] == 3 and answer['matched'] == 8 and answer['lost'] == 5, answer
+    assert answer['traced'] == 3 and answer['matched'] >= 3 and answer['lost'] == 0, answer
     for number in (1, 2, 3):
         found = steps({'items': [s for s in answer['items'] if s['packet'] == number]})
         assert found['table main'][0] == 'dns' and found['output'][0] == 'a', found

@@ -256,7 +256,9 @@ wanted(struct dp_worker *w, struct dp_live *live, const struct rte_mbuf *m, uint
 	if (!flow_match_hits(&live->match, &key))
 		return false;
 	lcore_add(&live->matched, 1);
-	if (live->budget == 0 || w->now + AT_ONCE * live->gap < live->next) {
+	if (live->budget == 0)
+		return false; // more than was asked for
+	if (w->now + AT_ONCE * live->gap < live->next) {
 		lcore_add(&live->lost, 1);
 		return false;
 	}
@@ -286,8 +288,10 @@ trace_split(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, uint16_t or
 		trace_one(w, pkts[i], origin, injected, &t->live->record);
 		w->tracing = NULL;
 		if (rte_ring_sp_enqueue_elem(
-			    t->live->ring, &t->live->record, sizeof(t->live->record)) != 0)
+			    t->live->ring, &t->live->record, sizeof(t->live->record)) != 0) {
 			lcore_add(&t->live->lost, 1);
+			t->live->budget++;
+		}
 	}
 	if (n > first)
 		poll_handle(w, &pkts[first], n - first, origin, injected);

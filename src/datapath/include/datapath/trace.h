@@ -100,7 +100,8 @@ struct dp_live {
 	uint64_t next;            // the worker's
 	struct rte_ring *ring;    // of struct dp_trace_record, worker to control
 	_Atomic uint64_t matched; // packets
-	_Atomic uint64_t lost;    // matched, and not recorded
+	_Atomic uint64_t
+		lost; // asked for by the budget, and not recorded: the rate, or a full ring
 };
 
 // NULL when out of memory. The ring is on DPDK's heap of the socket.

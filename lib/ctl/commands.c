@@ -323,7 +323,8 @@ static const struct ctl_command commands[] = {
 			"cache_flows naps"},
 	{.name = "worker show",
 		.help = "one worker: where its cycles went in the last second, and what it polls",
-		.fields = "worker lcore busy_pct packets_per_s cycles_per_packet stages queues",
+		.fields = "worker lcore busy_pct packets_per_s packets_per_loop cycles_per_packet "
+			"stages queues",
 		.args = {{"worker", CTL_INT, .positional = true, .max = 15,
 				.help = "which (default 0)"}}},
 	{.name = "worker balance",

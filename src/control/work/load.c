@@ -9,7 +9,7 @@
 
 struct reading {
 	uint64_t at_ns; // 0: none
-	uint64_t busy, total, packets;
+	uint64_t busy, total, packets, busy_loops;
 	uint64_t stage[DP_STAGES], stage_packets;
 };
 
@@ -56,6 +56,7 @@ read_worker(const struct control *c, uint16_t w, uint64_t now, struct reading *r
 	for (i = 0; i < DP_STAGES; i++)
 		r->stage[i] = load(&n->stage_cycles[i]);
 	r->stage_packets = load(&n->stage_packets);
+	r->busy_loops = load(&n->loops) - load(&n->empty_loops);
 }
 
 void
@@ -118,6 +119,8 @@ loads_get(const struct control *c, uint16_t worker, struct worker_load *out)
 	out->packets_per_s = packets / seconds;
 	if (packets > 0)
 		out->cycles_per_packet = (double)(b->busy - a->busy) / packets;
+	if (b->busy_loops > a->busy_loops)
+		out->packets_per_loop = packets / (double)(b->busy_loops - a->busy_loops);
 	for (i = 0; i < DP_STAGES; i++)
 		timed += (double)(b->stage[i] - a->stage[i]);
 	for (i = 0; i < DP_STAGES && timed > 0; i++) {

@@ -17,10 +17,12 @@ struct loads;
 struct queue_reading; // work/queues.h
 
 struct worker_load {
-	bool known;                    // two readings were made
-	double busy;                   // 0 to 1
-	double packets_per_s;          // received from devices and guests
-	double cycles_per_packet;      // 0: it had none
+	bool known;           // two readings were made
+	double busy;          // 0 to 1
+	double packets_per_s; // received from devices and guests
+	// 0: it had none. Thin traffic costs many: each packet has a loop of its own, after a nap.
+	double cycles_per_packet;
+	double packets_per_loop;       // of those that found something to do
 	double stage_share[DP_STAGES]; // of the timed loops' cycles; all 0: none was timed
 	double stage_cycles_per_packet[DP_STAGES];
 };

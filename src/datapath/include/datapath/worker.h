@@ -99,8 +99,8 @@ struct dp_worker_counters {
 	_Atomic uint32_t flows;    // in the cache now
 	_Atomic uint64_t evicted;
 	_Atomic uint64_t over_budget; // flows that a full cache did not take, each time they asked
-	// Of the busy loops that were timed, one in 64: they tell proportions, and what a packet
-	// costs.
+	// Of the loops with packets that were timed, one in 61: they tell proportions, and what a
+	// packet costs.
 	_Atomic uint64_t stage_cycles[DP_STAGES];
 	_Atomic uint64_t stage_packets;
 };

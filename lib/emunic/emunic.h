@@ -387,7 +387,7 @@ void emu_side_add(struct emu_side *side, struct rte_mbuf *m);
 void emu_side_flush(struct emu_side *side);
 bool emu_side_up(const struct emu_side *side);
 
-// firmware.c: what makes it run.
+// firmware.c: what it does; firmware_run.c: what makes it run.
 int emu_firmware_start(struct emu_nic *nic);
 void emu_firmware_stop(struct emu_nic *nic);
 // Chooses who runs it, at every port start.

@@ -104,8 +104,12 @@ static const struct field policy_fields[] = {
 			"`ring`, `software`; a queue before `eswitch` is tried first; left out: all"},
 	{"share", FIELD_ENUM, AT(config_policy, share), .words = share_words, .dflt = "\"vm\"",
 		.help = "what flows of one shared queue have in common: their VM, a rate limit "
-			"within a factor of two, the level of their class, their class; none: they "
+			"within share_ratio_pct, the level of their class, their class; none: they "
 			"share with nobody"},
+	{"share_ratio_pct", FIELD_UINT, AT(config_policy, share_ratio_pct), .min = 101,
+		.max = 10000, .dflt = "200",
+		.help = "with share `rate-limit`: the greatest limit on a queue is at most this much "
+			"of the least one (200: twice)"},
 	{"heavy_bps", FIELD_UINT, BPS(heavy_bps), .dflt = "0",
 		.help = "as /offload/heavy_bps, for these flows; 0: as for all"},
 	{"light_bps", FIELD_UINT, BPS(light_bps), .dflt = "0",
@@ -125,6 +129,18 @@ static const struct field policy_fields[] = {
 		.help = "queues that they are kept to, `4-7`; empty: any"},
 	{"own_queues", FIELD_BOOL, AT(config_policy, own_queues), .dflt = "false",
 		.help = "nobody else gets those queues"},
+	{"max_queues", FIELD_UINT, AT(config_policy, max_queues), .min = 0, .max = 1024,
+		.dflt = "0",
+		.help = "queues that each VM may have alone for these flows, receive and transmit; 0: "
+			"no limit but the VM's"},
+	{"max_entries", FIELD_UINT, AT(config_policy, max_entries), .min = 0, .max = 1 << 24,
+		.dflt = "0",
+		.help = "NIC table entries that each VM may have for these flows; 0: no limit but the "
+			"VM's"},
+	{"max_inserts", FIELD_UINT, AT(config_policy, max_inserts), .min = 0, .max = 10000000,
+		.scaled = true, .dflt = "0",
+		.help = "insertions a second that each VM may have for these flows; 0: no limit but "
+			"the VM's"},
 	{"class_rule", FIELD_BOOL, AT(config_policy, class_rule), .dflt = "false",
 		.help = "one rule in the NIC spreads them all over `queues` by RSS, new flows too, and "
 			"the host has no work for each; for what a NIC can tell: `port` (or a `vm`'s "

@@ -7,6 +7,8 @@
 
 #include "walk.h"
 
+#define SHARE_RATIO_PCT 200 // the default
+
 static const char *const place_words[CONFIG_PLACES] = {
 	"software", "ring", "shared-queue", "exclusive-queue", "eswitch"};
 
@@ -174,6 +176,9 @@ check_ranges(struct walk *w, const struct config_policy *p)
 		walk_fault(w, "/dscp_lower", "has a code point that is in dscp_raise too");
 	if (p->max_limit_bps > 0 && p->max_limit_bps < p->min_limit_bps)
 		walk_fault(w, "/max_limit_bps", "is below min_limit_bps: no flow could match");
+	if (p->share_ratio_pct != SHARE_RATIO_PCT && p->share != CONFIG_SHARE_RATE_LIMIT)
+		walk_fault(
+			w, "/share_ratio_pct", "has a meaning with \"share\": \"rate-limit\" only");
 	if (p->heavy_bps > 0 && p->light_bps > p->heavy_bps)
 		walk_fault(w, "/light_bps", "is above heavy_bps");
 }
@@ -202,6 +207,10 @@ check_class_rule(struct walk *w, const struct config_policy *p)
 		check_class_vf(w, p);
 	else if (p->queues_text[0] == '\0')
 		walk_fault(w, "/class_rule", "needs queues: which ones?");
+	if (p->max_queues > 0)
+		walk_fault(w, "/max_queues",
+			"the NIC gives flows of a class_rule their queues: it keeps no limit of a "
+			"VM");
 	if (p->cls >= 0 || p->priority != CONFIG_ANY_LEVEL || p->hint != CONFIG_HINT_ANY ||
 		p->min_bps > 0 || p->max_bps > 0 || p->min_limit_bps > 0 || p->max_limit_bps > 0 ||
 		p->min_age_ms > 0 || p->max_age_ms > 0)

@@ -218,6 +218,11 @@ static const struct ctl_command commands[] = {
 					"packets or bytes so far, the age"},
 			ARG_LIMIT}},
 
+	{.name = "policy list",
+		.help = "the placement policy: its rules in their order, their flows, what VMs have of each",
+		.fields = "name flows vm port class match places share max_queues max_entries "
+			  "max_inserts vms"},
+
 	{.name = "extension list",
 		.help = "the extensions in their order, and what they have counted",
 		.fields = "switch name at order kind version path args packets dropped faults "

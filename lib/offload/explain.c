@@ -104,6 +104,25 @@ explain_place(const struct offload *o, const struct offload_side_info *s, bool e
 			expected ? ", ahead of its first packet" : "");
 }
 
+// Its VM has all that its policy rule lets it have.
+static bool
+explain_part(const struct offload *o, const struct of_flow *f, enum offload_side side, bool queues,
+	char *buf, unsigned long len)
+{
+	const struct offload_policy *p = offload_policy_known(o, f);
+	uint16_t vm = queues ? offload_vm_queue_payer(f, &f->side[side]) : offload_vm(&f->d);
+	uint32_t has[2];
+
+	if (queues ? !offload_part_queues_used(o, f, &f->side[side])
+		   : !offload_part_entries_used(o, f))
+		return false;
+	offload_policy_part(o, f->policy, vm, &has[0], &has[1]);
+	snprintf(buf, len, "its VM has %u of the %u %s that the policy rule \"%s\" lets it have",
+		has[queues ? 0 : 1], queues ? p->max_queues : p->max_entries,
+		queues ? "exclusive queues" : "table entries", p->name);
+	return true;
+}
+
 static void
 explain_vm(const struct offload *o, const struct offload_decision *d, enum offload_side side,
 	bool queues, char *buf, unsigned long len)
@@ -130,6 +149,22 @@ explain_vm(const struct offload *o, const struct offload_decision *d, enum offlo
 	else
 		snprintf(buf, len, "its VM has %u of %u table entries", v->entries,
 			d->vm_max_entries);
+}
+
+static void
+explain_inserts(const struct offload *o, const struct of_flow *f, char *buf, unsigned long len)
+{
+	const struct offload_policy *p = offload_policy_known(o, f);
+	uint16_t vm = offload_vm(&f->d);
+
+	if (offload_part_inserts_used(o, f))
+		snprintf(buf, len,
+			"its VM may have %u insertions a second (max_inserts of the policy rule "
+			"\"%s\")",
+			p->max_inserts, p->name);
+	else
+		snprintf(buf, len, "its VM may have %u insertions a second (max_inserts of the VM)",
+			vm == OFFLOAD_NONE ? 0 : o->vm[vm].limits.max_inserts);
 }
 
 static void
@@ -200,6 +235,8 @@ offload_explain(
 {
 	struct offload_flow_info info;
 	const struct offload_side_info *s = &info.side[side];
+	const struct of_flow *f = offload_table_get(o, id);
+	bool queues;
 
 	if (!offload_flow_get(o, id, &info)) {
 		snprintf(buf, len, "no flow f%u is known", id);
@@ -207,27 +244,25 @@ offload_explain(
 	}
 	switch (s->reason) {
 	case OFFLOAD_R_NONE:
-		explain_place(o, s, offload_table_get(o, id)->expected, buf, len);
+		explain_place(o, s, f->expected, buf, len);
 		break;
 	case OFFLOAD_R_LIGHT:
 		explain_light(o, &info, buf, len);
 		break;
 	case OFFLOAD_R_TABLE_FULL:
-		explain_table(o, offload_table_get(o, id), buf, len);
+		explain_table(o, f, buf, len);
 		break;
 	case OFFLOAD_R_NO_FREE_QUEUE:
 		explain_queue(o, &info, side, buf, len);
 		break;
 	case OFFLOAD_R_VM_QUEUE_LIMIT:
 	case OFFLOAD_R_VM_ENTRY_LIMIT:
-		explain_vm(
-			o, &info.decision, side, s->reason == OFFLOAD_R_VM_QUEUE_LIMIT, buf, len);
+		queues = s->reason == OFFLOAD_R_VM_QUEUE_LIMIT;
+		if (!explain_part(o, f, side, queues, buf, len))
+			explain_vm(o, &info.decision, side, queues, buf, len);
 		break;
 	case OFFLOAD_R_VM_INSERT_LIMIT:
-		snprintf(buf, len, "its VM may have %u insertions a second (max_inserts of the VM)",
-			offload_vm(&info.decision) == OFFLOAD_NONE
-				? 0
-				: o->vm[offload_vm(&info.decision)].limits.max_inserts);
+		explain_inserts(o, f, buf, len);
 		break;
 	case OFFLOAD_R_DEPENDS:
 		explain_depends(info.decision.depends, buf, len);

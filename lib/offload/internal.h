@@ -22,7 +22,8 @@
 //   expect.c      flows not seen yet
 //   queues.c      queue accounts                  nic.c         NICs, entries
 //   shape.c       limits, refused shapes          proof.c       rules that do nothing
-//   vm.c          guarantees and limits of VMs
+//   vm.c          guarantees and limits of VMs  part.c     limits of VMs in policy rules
+//   cut.c         who has more than its limit
 //   decide.c      which place a flow should have  place.c       steps of one flow's state machine
 //   serve.c       who gets what is free           tick.c        a round of all of these
 //   events.c      reports from outside            answer.c      answers of the NICs
@@ -60,10 +61,26 @@ struct of_account { // of one queue
 	TAILQ_HEAD(, of_hold) holds;
 };
 
+struct of_charge { // to a VM's account with a policy rule (part.c)
+	uint16_t vm;
+	uint8_t rule; // 1 + index, 0: not charged
+};
+
+struct of_tokens { // of insertions
+	double n;
+	uint64_t ns;
+};
+
+struct of_part { // what a VM has of what a policy rule lets it have
+	uint32_t entries, alone;
+	struct of_tokens tokens;
+};
+
 struct of_hold { // one side of one flow on one queue
 	struct of_account *account;
 	struct of_side *side;
 	uint16_t charged_vm; // exclusive: counted against this VM
+	struct of_charge part;
 	TAILQ_ENTRY(of_hold) link;
 };
 
@@ -95,6 +112,7 @@ struct of_side {
 	uint64_t read_ns;    // its counter was read last, and had not moved
 	uint16_t nic;        // of entry and rule
 	uint16_t charged_vm; // for the entry
+	struct of_charge part;
 	struct offload_queue_id queue; // that the rule steers to; nic OFFLOAD_NONE: none
 	uint32_t reasons_ever;
 	uint32_t resident; // index in the NIC's residents, OF_NEVER: none
@@ -162,15 +180,21 @@ struct of_vm {
 	uint32_t entries;                // of all NICs
 	uint32_t entries_on[OFFLOAD_NICS_MAX];
 	uint16_t rx_alone, tx_alone; // queues that its flows have alone
-	double inserts, tokens;      // decayed count; that it may have now
-	uint64_t inserts_ns, tokens_ns;
-	uint64_t cut_ns; // its flows are walked for what is above its limits no sooner
+	double inserts;              // decayed count
+	uint64_t inserts_ns;
+	struct of_tokens tokens; // that it may have now
+	uint64_t cut_ns;         // its flows are walked for what is above its limits no sooner
 	uint32_t promised, promised_tick; // entries that leave for its flows, in that round
+	struct of_part *parts; // [n_policies], once a flow of it was charged to one with limits
+	bool over;             // it has more than one of these lets it
+	uint64_t part_cut_ns;
+	LIST_ENTRY(of_vm) over_link;
 	struct of_vm_flows flows[2];
 	struct of_kind *kinds; // [OF_KINDS], while it has flows
 };
 
 TAILQ_HEAD(of_flows, of_flow);
+LIST_HEAD(of_vms, of_vm);
 
 struct of_port {
 	uint16_t n[3], n_default[3]; // by kind
@@ -274,6 +298,7 @@ struct offload {
 	uint32_t n_policies;
 	uint64_t policy_least_bps; // least of the rules' own thresholds
 	struct of_vm *vm;          // [OFFLOAD_NONE]
+	struct of_vms parts_over;  // who has more than a policy rule lets it have
 	uint16_t *limited;         // VMs with limits
 	uint16_t n_limited;
 	bool holds; // flows of these two
@@ -376,10 +401,10 @@ void offload_queue_hold(struct offload *o, struct of_side *s, enum of_holds whic
 void offload_queue_release(struct offload *o, struct of_side *s, enum of_holds which);
 void offload_queue_settle(struct of_side *s); // the next place becomes the place
 // Resident alone on a queue of that port and kind that is weakest, and may leave; vm OFFLOAD_NONE:
-// of any; not of those that are guaranteed to another VM than for_vm. *busy: one is leaving
-// already.
+// of any; rule: only who is charged to that policy rule (1 + index, 0: any); not of those that are
+// guaranteed to another VM than for_vm. *busy: one is leaving already.
 struct of_side *offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind,
-	uint16_t vm, uint16_t for_vm, bool *busy);
+	uint16_t vm, uint8_t rule, uint16_t for_vm, bool *busy);
 
 // retarget.c
 void offload_judge_nic(struct offload *o, uint16_t nic); // all flows with an end there
@@ -465,10 +490,28 @@ bool offload_vm_keeps_queue(const struct offload *o, const struct of_hold *h, ui
 // An entry is on its way to a flow of its VM.
 void offload_vm_promise(struct offload *o, const struct of_flow *f);
 bool offload_vm_any_owed(const struct offload *o, uint16_t nic); // an entry, and there are flows
-void offload_vm_tick(struct offload *o); // who has more than its maximum, since that fell
 void offload_vm_count_entry(struct offload *o, uint16_t vm, uint16_t nic, int by);
 void offload_vm_recharge(struct offload *o, struct of_flow *f);
 void offload_vm_charge(struct offload *o, struct of_hold *h, uint16_t vm, int by);
+uint16_t offload_vm_queue_payer(const struct of_flow *f, const struct of_side *s);
+void offload_tokens_fill(struct of_tokens *t, uint32_t a_second, uint64_t now);
+bool offload_tokens_there(struct of_tokens *t, uint32_t a_second, uint64_t now); // one at least
+void offload_tokens_take(struct of_tokens *t, uint32_t a_second);
+
+// part.c
+// After any change of what the flow has, of who pays for it, or of its policy rule.
+void offload_part_settle(struct offload *o, struct of_flow *f);
+void offload_parts_forget(struct offload *o);
+// The flow's VM has all that the flow's rule lets it have.
+bool offload_part_entries_used(const struct offload *o, const struct of_flow *f);
+bool offload_part_queues_used(
+	const struct offload *o, const struct of_flow *f, const struct of_side *s);
+bool offload_part_inserts_used(const struct offload *o, const struct of_flow *f);
+bool offload_part_may_insert(struct offload *o, const struct of_flow *f);
+void offload_part_inserted(struct offload *o, const struct of_flow *f);
+
+// cut.c
+void offload_cut(struct offload *o);
 
 // capacity.c
 void offload_capacity_init(struct of_nic *n);

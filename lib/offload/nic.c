@@ -170,6 +170,7 @@ offload_entry_take(struct offload *o, struct of_flow *f, struct of_side *s, uint
 	s->charged_vm = offload_vm(&f->d);
 	o->nic[nic].entries++;
 	offload_vm_count_entry(o, s->charged_vm, nic, 1);
+	offload_part_settle(o, f);
 }
 
 void
@@ -181,6 +182,7 @@ offload_entry_release(struct offload *o, struct of_side *s)
 	s->has_entry = false;
 	o->nic[s->nic].entries--;
 	offload_vm_count_entry(o, s->charged_vm, s->nic, -1);
+	offload_part_settle(o, offload_flow_of(s));
 	s->nic = OFFLOAD_NONE;
 }
 

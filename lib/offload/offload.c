@@ -49,8 +49,10 @@ offload_free(struct offload *o)
 	offload_table_fini(o);
 	offload_heap_fini(&o->timers);
 	free(o->policies);
-	for (i = 0; o->vm && i < OFFLOAD_NONE; i++)
+	for (i = 0; o->vm && i < OFFLOAD_NONE; i++) {
 		free(o->vm[i].kinds);
+		free(o->vm[i].parts);
+	}
 	free(o->vm);
 	free(o->limited);
 	free(o);

@@ -2,10 +2,13 @@
 #include "offload/policy.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
+
+#define LIMIT_RATIO 2.0
 
 void
 offload_policy_init(struct offload_policy *p)
@@ -26,7 +29,8 @@ offload_policies_set(struct offload *o, const struct offload_policy *list, uint3
 		return -EINVAL;
 	for (i = 0; i < n; i++) {
 		if (list[i].n_places > OFFLOAD_PATHS || list[i].share >= OFFLOAD_SHARES ||
-			list[i].scale >= OFFLOAD_SCALES)
+			list[i].scale >= OFFLOAD_SCALES ||
+			(list[i].share_ratio_pct && list[i].share_ratio_pct <= 100))
 			return -EINVAL;
 		for (k = 0; k < list[i].n_places; k++)
 			if (list[i].places[k] >= OFFLOAD_PATHS)
@@ -38,6 +42,7 @@ offload_policies_set(struct offload *o, const struct offload_policy *list, uint3
 			return -ENOMEM;
 		memcpy(copy, list, n * sizeof(*copy));
 	}
+	offload_parts_forget(o);
 	free(o->policies);
 	o->policies = copy;
 	o->n_policies = n;
@@ -49,6 +54,8 @@ offload_policies_set(struct offload *o, const struct offload_policy *list, uint3
 		if (!o->flows[i])
 			continue;
 		o->flows[i]->policy = OF_NO_POLICY;
+		if (o->flows[i]->kept) // what it has is charged to its rule from now on
+			(void)offload_policy_of(o, o->flows[i]);
 		offload_todo(o, o->flows[i], o->flows[i]->kept ? OF_URGENT : OF_DIRTY);
 	}
 	return 0;
@@ -126,13 +133,17 @@ const struct offload_policy *
 offload_policy_of(struct offload *o, struct of_flow *f)
 {
 	const struct offload_policy *p = NULL;
+	uint16_t was;
 	uint32_t i;
 
 	for (i = 0; i < o->n_policies && !p; i++) {
 		if (hits(o, f, i))
 			p = &o->policies[i];
 	}
+	was = f->policy;
 	f->policy = p ? (uint16_t)(p - o->policies) : OF_NO_POLICY;
+	if (f->policy != was)
+		offload_part_settle(o, f);
 	f->hint = f->asked;
 	if (p && f->asked == 0)
 		f->hint = (int8_t)(has_dscp(f, p->dscp_raise) - has_dscp(f, p->dscp_lower));
@@ -178,18 +189,23 @@ offload_policy_known(const struct offload *o, const struct of_flow *f)
 	return f->policy < o->n_policies ? &o->policies[f->policy] : NULL;
 }
 
+// Steps of a factor of the ratio, from 1 kbit/s on: two limits of one step are within it.
+static uint32_t
+limit_group(const struct offload_policy *p, uint32_t kbps)
+{
+	double ratio = p->share_ratio_pct ? p->share_ratio_pct / 100.0 : LIMIT_RATIO;
+
+	return kbps == 0 ? 0 : 1 + (uint32_t)(log(kbps) / log(ratio) + 1e-9);
+}
+
 // Flows with one group share a queue.
 uint32_t
 offload_share_group(const struct offload *o, const struct of_flow *f, uint16_t vm)
 {
 	const struct offload_policy *p = offload_policy_known(o, f);
-	uint32_t kbps = 0, log = 0;
-
 	switch (p ? p->share : OFFLOAD_SHARE_VM) {
 	case OFFLOAD_SHARE_RATE_LIMIT:
-		for (kbps = offload_rate_limit(f); kbps > 1; kbps /= 2)
-			log++;
-		return 1u << 16 | log;
+		return 1u << 16 | limit_group(p, offload_rate_limit(f));
 	case OFFLOAD_SHARE_PRIORITY:
 		return 2u << 16 | f->d.priority;
 	case OFFLOAD_SHARE_CLASS:

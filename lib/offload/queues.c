@@ -238,7 +238,8 @@ offload_queue_hold(struct offload *o, struct of_side *s, enum of_holds which, st
 		a->q.vm = OFFLOAD_NONE;
 	}
 	if (path == OFFLOAD_EXCLUSIVE_QUEUE)
-		offload_vm_charge(o, h, s->idx == OFFLOAD_IN ? f->d.out.vm : f->d.in.vm, 1);
+		offload_vm_charge(o, h, offload_vm_queue_payer(f, s), 1);
+	offload_part_settle(o, f);
 }
 
 void
@@ -252,6 +253,7 @@ offload_queue_release(struct offload *o, struct of_side *s, enum of_holds which)
 	TAILQ_REMOVE(&a->holds, h, link);
 	offload_vm_charge(o, h, h->charged_vm, -1);
 	h->account = NULL;
+	offload_part_settle(o, offload_flow_of(s));
 	a->left_tick = o->tick;
 	if (--a->q.flows > 0)
 		return;
@@ -271,10 +273,11 @@ offload_queue_settle(struct of_side *s)
 	TAILQ_REMOVE(&next->account->holds, next, link);
 	TAILQ_INSERT_TAIL(&h->account->holds, h, link);
 	next->account = NULL;
+	next->part.rule = 0;
 }
 
 struct of_side *
-offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind, uint16_t vm,
+offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind, uint16_t vm, uint8_t rule,
 	uint16_t for_vm, bool *busy)
 {
 	struct of_side *least = NULL;
@@ -291,7 +294,8 @@ offload_queue_weakest(struct offload *o, struct of_port *p, uint8_t kind, uint16
 		if (a->q.state == OFFLOAD_Q_FREE && kind == OFFLOAD_TX && a->left_tick == o->tick)
 			*busy = true;
 		if (a->q.state != OFFLOAD_Q_EXCLUSIVE || !h ||
-			(vm != OFFLOAD_NONE && h->charged_vm != vm))
+			(vm != OFFLOAD_NONE && h->charged_vm != vm) ||
+			(rule && h->part.rule != rule))
 			continue;
 		s = h->side;
 		if (s->state != OFFLOAD_ST_PLACED) {

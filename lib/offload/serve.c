@@ -33,7 +33,8 @@ blocked(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reason)
 // Of a VM that has used up what it may have its own ones only; of a shape whose own table is full
 // those of that shape. 0: of any shape.
 static struct of_side *
-weakest_of(struct offload *o, struct of_nic *n, uint16_t vm, uint8_t shape, uint16_t for_vm)
+weakest_of(struct offload *o, struct of_nic *n, uint16_t vm, uint8_t rule, uint8_t shape,
+	uint16_t for_vm)
 {
 	unsigned tries = SAMPLE_VM;
 	struct of_side *least = NULL;
@@ -44,7 +45,8 @@ weakest_of(struct offload *o, struct of_nic *n, uint16_t vm, uint8_t shape, uint
 		double worth;
 
 		if (s->state != OFFLOAD_ST_PLACED || (vm != OFFLOAD_NONE && s->charged_vm != vm) ||
-			(shape && s->shape != shape) || offload_vm_keeps_entry(s, for_vm, o))
+			(rule && s->part.rule != rule) || (shape && s->shape != shape) ||
+			offload_vm_keeps_entry(s, for_vm, o))
 			continue;
 		worth = offload_worth(o, offload_flow_of(s), o->now);
 		if (!least || worth < least_worth) {
@@ -77,12 +79,13 @@ entry_victim(
 	if (shape)
 		n->shapes[shape - 1].wanted = true;
 	if (shape && reason != OFFLOAD_R_VM_ENTRY_LIMIT)
-		out = weakest_of(o, n, OFFLOAD_NONE, shape, vm);
+		out = weakest_of(o, n, OFFLOAD_NONE, 0, shape, vm);
 	else if (reason != OFFLOAD_R_VM_ENTRY_LIMIT)
 		out = offload_pool_least(o, n, vm);
 	if (!may_replace(o, f, out, owed) && vm != OFFLOAD_NONE &&
 		(reason == OFFLOAD_R_VM_ENTRY_LIMIT || o->n_limited > 0)) {
-		out = weakest_of(o, n, vm, shape, vm);
+		out = weakest_of(
+			o, n, vm, offload_part_entries_used(o, f) ? f->policy + 1 : 0, shape, vm);
 		owed = false;
 	}
 	return may_replace(o, f, out, owed) ? out : NULL;
@@ -151,14 +154,15 @@ want_queue(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t reas
 	const struct offload_end *end = s->idx == OFFLOAD_IN ? &f->d.in : &f->d.out;
 	uint8_t kind = s->idx == OFFLOAD_IN ? OFFLOAD_RX : OFFLOAD_TX;
 	struct of_port *p = &o->nic[end->nic].port[end->port];
-	uint16_t payer = s->idx == OFFLOAD_IN ? f->d.out.vm : f->d.in.vm;
+	uint16_t payer = offload_vm_queue_payer(f, s);
 	uint16_t vm = reason == OFFLOAD_R_VM_QUEUE_LIMIT ? payer : OFFLOAD_NONE;
+	uint8_t rule = offload_part_queues_used(o, f, s) ? (uint8_t)(f->policy + 1) : 0;
 	bool owed = offload_vm_owed_queue(o, f, s), busy;
 	struct of_side *out;
 
 	if (s->want != OFFLOAD_EXCLUSIVE_QUEUE)
 		return blocked(o, f, s, reason);
-	out = offload_queue_weakest(o, p, kind, vm, payer, &busy);
+	out = offload_queue_weakest(o, p, kind, rule ? payer : vm, rule, payer, &busy);
 	if (busy || !may_replace(o, f, out, owed))
 		return blocked(o, f, s, reason);
 	if (!leave_queue(o, out, owed ? OFFLOAD_R_LENT : OFFLOAD_R_NO_FREE_QUEUE))

@@ -93,7 +93,7 @@ offload_tick(struct offload *o, struct offload_order *out, uint32_t max)
 	o->orders = (struct of_orders){.out = out, .max = max - max / 4};
 	judge_todo(o);
 	o->orders.max = max;
-	offload_vm_tick(o);
+	offload_cut(o);
 	for (i = 0; i < OFFLOAD_NICS_MAX; i++) {
 		struct of_nic *n = offload_nic(o, (uint16_t)((o->next_nic + i) % OFFLOAD_NICS_MAX));
 

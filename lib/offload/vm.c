@@ -9,8 +9,6 @@
 
 #define BURST_PART 20 // of a second's insertions may come at once
 #define INSERT_HALF_S 0.25
-#define CUTS 64 // of a VM at a time
-#define CUT_NS (10 * SL_NS_PER_MS)
 
 // ---- whose flows
 
@@ -41,8 +39,8 @@ offload_vm_sends(const struct offload_decision *d)
 }
 
 // Who pays for a queue that the side has alone.
-static uint16_t
-queue_payer(const struct of_flow *f, const struct of_side *s)
+uint16_t
+offload_vm_queue_payer(const struct of_flow *f, const struct of_side *s)
 {
 	return s->idx == OFFLOAD_IN ? f->d.out.vm : f->d.in.vm;
 }
@@ -88,7 +86,7 @@ offload_vm_recharge(struct offload *o, struct of_flow *f)
 
 	for (i = 0; i < 2; i++) {
 		struct of_side *s = &f->side[i];
-		uint16_t payer = queue_payer(f, s), vm = offload_vm(&f->d);
+		uint16_t payer = offload_vm_queue_payer(f, s), vm = offload_vm(&f->d);
 
 		if (s->has_entry && s->charged_vm != vm) {
 			offload_vm_count_entry(o, s->charged_vm, s->nic, -1);
@@ -105,6 +103,7 @@ offload_vm_recharge(struct offload *o, struct of_flow *f)
 			offload_vm_charge(o, h, payer, 1);
 		}
 	}
+	offload_part_settle(o, f);
 }
 
 // ---- maxima
@@ -117,18 +116,18 @@ offload_vm_entry_reason(const struct offload *o, const struct of_flow *f)
 	if (v && ((f->d.vm_max_entries && v->entries >= f->d.vm_max_entries) ||
 			 (v->limits.max_entries && v->entries >= v->limits.max_entries)))
 		return OFFLOAD_R_VM_ENTRY_LIMIT;
-	return OFFLOAD_R_NONE;
+	return offload_part_entries_used(o, f) ? OFFLOAD_R_VM_ENTRY_LIMIT : OFFLOAD_R_NONE;
 }
 
 uint8_t
 offload_vm_queue_reason(const struct offload *o, const struct of_flow *f, const struct of_side *s)
 {
-	const struct of_vm *v = vm_of(o, queue_payer(f, s));
+	const struct of_vm *v = vm_of(o, offload_vm_queue_payer(f, s));
 
 	if (v && ((s->idx == OFFLOAD_IN && v->rx_alone >= f->d.vm_max_queues) ||
 			 (v->limits.max_queues && alone(v) >= v->limits.max_queues)))
 		return OFFLOAD_R_VM_QUEUE_LIMIT;
-	return OFFLOAD_R_NONE;
+	return offload_part_queues_used(o, f, s) ? OFFLOAD_R_VM_QUEUE_LIMIT : OFFLOAD_R_NONE;
 }
 
 // Insertions of late.
@@ -145,9 +144,32 @@ inserts_rate(const struct of_vm *v, uint64_t now)
 }
 
 static double
-burst(const struct offload_vm_limits *l)
+burst(uint32_t a_second)
 {
-	return fmax(1, (double)l->max_inserts / BURST_PART);
+	return fmax(1, (double)a_second / BURST_PART);
+}
+
+void
+offload_tokens_fill(struct of_tokens *t, uint32_t a_second, uint64_t now)
+{
+	t->n = burst(a_second);
+	t->ns = now;
+}
+
+bool
+offload_tokens_there(struct of_tokens *t, uint32_t a_second, uint64_t now)
+{
+	t->n += (double)(now - t->ns) / 1e9 * a_second;
+	t->n = fmin(t->n, burst(a_second));
+	t->ns = now;
+	return t->n >= 1;
+}
+
+// Moves from one place to another pay too, and are not asked before: what they owe is bounded.
+void
+offload_tokens_take(struct of_tokens *t, uint32_t a_second)
+{
+	t->n = fmax(t->n - 1, -burst(a_second));
 }
 
 bool
@@ -156,12 +178,10 @@ offload_vm_may_insert(struct offload *o, const struct of_flow *f)
 	const uint16_t vm = offload_vm(&f->d);
 	struct of_vm *v = vm != OFFLOAD_NONE ? &o->vm[vm] : NULL;
 
-	if (!v || v->limits.max_inserts == 0)
-		return true;
-	v->tokens += (double)(o->now - v->tokens_ns) / 1e9 * v->limits.max_inserts;
-	v->tokens = fmin(v->tokens, burst(&v->limits));
-	v->tokens_ns = o->now;
-	return v->tokens >= 1;
+	if (v && v->limits.max_inserts &&
+		!offload_tokens_there(&v->tokens, v->limits.max_inserts, o->now))
+		return false;
+	return offload_part_may_insert(o, f);
 }
 
 void
@@ -174,10 +194,9 @@ offload_vm_inserted(struct offload *o, const struct of_flow *f)
 		return;
 	v->inserts = inserts_now(v, o->now) + 1;
 	v->inserts_ns = o->now;
-	// Moves from one place to another pay too, and are not asked before: what they owe is
-	// bounded.
 	if (v->limits.max_inserts)
-		v->tokens = fmax(v->tokens - 1, -burst(&v->limits));
+		offload_tokens_take(&v->tokens, v->limits.max_inserts);
+	offload_part_inserted(o, f);
 }
 
 // ---- guarantees
@@ -207,7 +226,7 @@ offload_vm_promise(struct offload *o, const struct of_flow *f)
 bool
 offload_vm_owed_queue(const struct offload *o, const struct of_flow *f, const struct of_side *s)
 {
-	const struct of_vm *v = vm_of(o, queue_payer(f, s));
+	const struct of_vm *v = vm_of(o, offload_vm_queue_payer(f, s));
 
 	return v && s->want == OFFLOAD_EXCLUSIVE_QUEUE && alone(v) < v->limits.min_queues;
 }
@@ -269,125 +288,6 @@ offload_vm_any_owed(const struct offload *o, uint16_t nic)
 	return false;
 }
 
-// ---- limits that fell
-
-static bool
-pays_entry(const struct of_side *s, uint16_t vm)
-{
-	return s->has_entry && s->charged_vm == vm;
-}
-
-static bool
-pays_queue(const struct of_side *s, uint16_t vm)
-{
-	return s->hold[OF_HOLD_PLACE].account && s->hold[OF_HOLD_PLACE].charged_vm == vm;
-}
-
-struct cut { // of one kind
-	uint16_t vm;
-	bool queues;
-	uint32_t leaving; // on their way already
-	uint32_t n;
-	struct of_side *side[CUTS]; // the least, least first
-	double worth[CUTS];
-};
-
-static void
-keep_least(struct cut *c, struct of_side *s, double worth)
-{
-	uint32_t at = c->n < CUTS ? c->n++ : CUTS - 1;
-
-	for (; at > 0 && c->worth[at - 1] > worth; at--) {
-		c->worth[at] = c->worth[at - 1];
-		c->side[at] = c->side[at - 1];
-	}
-	c->worth[at] = worth;
-	c->side[at] = s;
-}
-
-static void
-look(struct offload *o, struct cut *c, struct of_side *s)
-{
-	double worth;
-
-	if (c->queues ? !pays_queue(s, c->vm) : !pays_entry(s, c->vm))
-		return;
-	if (s->state == OFFLOAD_ST_REMOVING && (c->queues || !s->moving)) {
-		c->leaving++;
-		return;
-	}
-	if (s->state != OFFLOAD_ST_PLACED)
-		return;
-	worth = offload_worth(o, offload_flow_of(s), o->now);
-	if (c->n < CUTS || worth < c->worth[CUTS - 1])
-		keep_least(c, s, worth);
-}
-
-// False: there are no orders left.
-static bool
-cut_one(struct offload *o, struct of_side *s, uint8_t reason)
-{
-	struct of_flow *f = offload_flow_of(s);
-
-	if (s->idx == OFFLOAD_IN)
-		return offload_order_remove(o, f, s, reason);
-	if (!offload_order_host(o, f, s, OFFLOAD_SOFTWARE, NULL))
-		return false;
-	offload_set_state(o, s, OFFLOAD_ST_WANTED);
-	offload_set_reason(o, f, s, reason);
-	offload_todo(o, f, OF_DIRTY);
-	return true;
-}
-
-// What is too much, and is not leaving yet, is cut from its least on.
-static void
-cut(struct offload *o, uint16_t vm, bool queues, uint32_t over)
-{
-	const uint8_t reason = queues ? OFFLOAD_R_VM_QUEUE_LIMIT : OFFLOAD_R_VM_ENTRY_LIMIT;
-	struct cut c = {.vm = vm, .queues = queues};
-	struct of_flow *f;
-	uint32_t i;
-
-	for (i = 0; i < 2; i++) {
-		LIST_FOREACH(f, &o->vm[vm].flows[i], vm_link[i])
-		{
-			look(o, &c, &f->side[OFFLOAD_IN]);
-			look(o, &c, &f->side[OFFLOAD_OUT]);
-		}
-	}
-	for (i = 0; i < c.n && c.leaving + i < over; i++) {
-		if (!cut_one(o, c.side[i], reason))
-			return;
-	}
-}
-
-// All flows of a VM are walked: not in each round, however long a removal takes.
-static void
-cut_vm(struct offload *o, uint16_t vm)
-{
-	struct of_vm *v = &o->vm[vm];
-	const struct offload_vm_limits *l = &v->limits;
-	bool entries = l->max_entries && v->entries > l->max_entries;
-	bool queues = l->max_queues && alone(v) > l->max_queues;
-
-	if ((!entries && !queues) || o->now < v->cut_ns || o->orders.n == o->orders.max)
-		return;
-	v->cut_ns = o->now + CUT_NS;
-	if (entries)
-		cut(o, vm, false, v->entries - l->max_entries);
-	if (queues)
-		cut(o, vm, true, alone(v) - l->max_queues);
-}
-
-void
-offload_vm_tick(struct offload *o)
-{
-	uint16_t i;
-
-	for (i = 0; i < o->n_limited; i++)
-		cut_vm(o, o->limited[i]);
-}
-
 // ---- from outside
 
 static bool
@@ -415,10 +315,8 @@ offload_vm_set(struct offload *o, uint16_t vm, const struct offload_vm_limits *l
 		return 0;
 	had = !no_limits(&v->limits);
 	// A limit that is new begins with its burst, and none with what the last one was owed.
-	if (v->limits.max_inserts != limits->max_inserts) {
-		v->tokens = burst(limits);
-		v->tokens_ns = sl_now(o->clock);
-	}
+	if (v->limits.max_inserts != limits->max_inserts)
+		offload_tokens_fill(&v->tokens, limits->max_inserts, sl_now(o->clock));
 	v->cut_ns = 0;
 	v->limits = *limits;
 	if (has && !had)

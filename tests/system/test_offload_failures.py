@@ -208,6 +208,41 @@ def test_limits_of_vms(switch):
     finish(s)
 
 
+def test_limits_in_policy_rules(switch):
+    """What each VM may have for the flows of a rule: the first that matches, live, and named."""
+    s = switch()
+    generate(s, 60, 12000)
+    wait_for(lambda: len(flows(s, place='eswitch')) > 20, 20, 'placed')
+
+    def policy(*rules):
+        reload(s, offload={**s.config['offload'], 'policy': list(rules)})
+
+    def entries(rule, vm):
+        listed = {p['name']: p for p in s.call('policy list')['items']}
+        return listed[rule]['vms'].get(vm, {}).get('entries', 0)
+    half = {'name': 'odd', 'match': 'ip_src=0.0.0.1/0.0.0.1', 'max_entries': 2}
+    policy(half, {'name': 'rest', 'match': 'ip', 'max_entries': 3})
+    for vm in ('vm-v0', 'vm-v1'):
+        wait_for(lambda v=vm: (entries('odd', v), entries('rest', v)) == (2, 3), 20, f'cut: {vm}')
+    wait_for(lambda: len(flows(s, place='eswitch', state='placed')) == 10, 10, 'so the NIC has it')
+    wait_for(lambda: [f for f in flows(s) if 'its VM has 3 of the 3 table entries that the policy '
+                      'rule "rest" lets it have' in f['reason']], 10, 'named')
+    with pytest.raises(RpcError, match='-1 is below 0') as refused:
+        policy({**half, 'max_entries': -1})
+    assert '/offload/policy/0/max_entries' in str(refused.value.data), refused.value.data
+    assert entries('rest', 'vm-v0') == 3, 'nothing has changed'
+    # Queues alone: of w, which has no way through the embedded switch.
+    wait_for(lambda: rings(s)['exclusive-queue'] >= 2, 10, 'some are alone')
+    policy({'name': 'one', 'vm': 'vm-w', 'max_queues': 1})
+    wait_for(lambda: rings(s)['exclusive-queue'] == 1, 20, 'one is')
+    assert 'one' in s.ctl('policy', 'list')
+    policy()
+    wait_for(lambda: len(flows(s, place='eswitch', state='placed')) > 20
+             and rings(s)['exclusive-queue'] >= 2, 20, 'as before')
+    assert s.call('policy list')['items'] == []
+    finish(s)
+
+
 def test_counters_of_vms(switch):
     """Of host and NIC in sum, and drops by name: as the ports say."""
     s = switch(HASH[:2] + [{'name': 'rest', 'match': 'any', 'actions': 'drop'}], dev=',capacity=8')

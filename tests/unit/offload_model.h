@@ -18,6 +18,7 @@
 #define KEYS 200
 #define NICS 2
 #define VMS 20 // numbers below
+#define POLICIES 3
 
 struct rule { // of one flow id at its side IN
 	bool have, open;
@@ -46,6 +47,8 @@ struct model {
 	bool moved; // flows may have got another VM in this step
 	struct offload_vm_limits limits[VMS];
 	uint32_t vm_entries[VMS], vm_queues[VMS]; // after the step before
+	struct offload_policy policy[POLICIES];
+	uint32_t n_policies;
 };
 
 static inline uint32_t
@@ -392,13 +395,13 @@ op_reserve(struct model *m)
 static inline void
 op_policy(struct model *m)
 {
-	struct offload_policy list[3];
-	uint32_t n = below(m, 4), i, k;
+	uint32_t n = below(m, POLICIES + 1), i, k;
 
 	for (i = 0; i < n; i++) {
-		struct offload_policy *p = &list[i];
+		struct offload_policy *p = &m->policy[i];
 
 		offload_policy_init(p);
+		snprintf(p->name, sizeof(p->name), "p%u", i);
 		p->vm = below(m, 2) ? (uint16_t)(1 + below(m, 4)) : OFFLOAD_NONE;
 		p->vport = below(m, 4) ? OFFLOAD_NONE : 9;
 		p->hint = (int8_t)(below(m, 3) - 1);
@@ -415,13 +418,18 @@ op_policy(struct model *m)
 		p->dscp_raise = below(m, 2) ? UINT64_C(0xff00) : 0;
 		p->dscp_lower = below(m, 2) ? UINT64_C(0xff) : 0;
 		p->strict_order = below(m, 4) == 0;
+		p->max_entries = below(m, 2) ? 1 + below(m, 10) : 0;
+		p->max_queues = below(m, 2) ? 1 + below(m, 4) : 0;
+		p->max_inserts = below(m, 3) ? 0 : 1 + below(m, 100);
+		p->share_ratio_pct = below(m, 2) ? 0 : 101 + below(m, 500);
 		if (below(m, 3) == 0) {
 			p->queue_first = (uint16_t)below(m, 6);
 			p->queue_last = (uint16_t)(p->queue_first + below(m, 3));
 			p->queues_owned = below(m, 2);
 		}
 	}
-	assert_int_equal(offload_policies_set(m->o, list, n), 0);
+	m->n_policies = n;
+	assert_int_equal(offload_policies_set(m->o, m->policy, n), 0);
 }
 
 static inline void

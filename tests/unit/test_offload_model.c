@@ -404,6 +404,57 @@ check_shadow(void *ctx, const struct offload_flow_info *info)
 			info->decision.table);
 }
 
+struct parts {
+	struct model *m;
+	uint32_t entries[POLICIES][VMS], queues[POLICIES][VMS];
+};
+
+// What a flow has is its VM's, in the rule that it has.
+static void
+count_part(void *ctx, const struct offload_flow_info *info)
+{
+	const uint16_t payer[] = {info->decision.out.vm, info->decision.in.vm};
+	struct parts *p = ctx;
+	const struct offload_policy *rule = offload_flow_policy(p->m->o, info->id);
+	uint16_t vm = payer[0] < VMS ? payer[0] : payer[1];
+	uint32_t i, k;
+
+	if (!rule)
+		return;
+	for (k = 0; strcmp(rule->name, p->m->policy[k].name) != 0; k++)
+		;
+	if (p->m->rule[info->id].have && vm < VMS)
+		p->entries[k][vm]++;
+	for (i = 0; i < 2; i++)
+		if (info->side[i].actual.path == OFFLOAD_EXCLUSIVE_QUEUE && payer[i] < VMS)
+			p->queues[k][payer[i]]++;
+}
+
+static void
+check_parts(struct model *m)
+{
+	struct parts p = {.m = m};
+	uint32_t k, queues, entries;
+	uint16_t vm;
+
+	offload_flow_each(m->o, count_part, &p);
+	for (k = 0; k < m->n_policies; k++) {
+		const struct offload_policy *r = &m->policy[k];
+
+		for (vm = 0; vm < VMS; vm++) {
+			offload_policy_part(m->o, k, vm, &queues, &entries);
+			if ((r->max_entries && entries > r->max_entries) ||
+				(r->max_queues && queues > r->max_queues))
+				wrong(m, "VM %u has %u entries and %u queues of rule %u", vm,
+					entries, queues, k);
+			if ((r->max_entries || r->max_queues || r->max_inserts) &&
+				(entries != p.entries[k][vm] || queues != p.queues[k][vm]))
+				wrong(m, "VM %u has %u and %u of rule %u, its account says %u, %u",
+					vm, p.entries[k][vm], p.queues[k][vm], k, entries, queues);
+		}
+	}
+}
+
 static void
 check_quiet(struct model *m)
 {
@@ -426,6 +477,7 @@ check_quiet(struct model *m)
 			wrong(m, "VM %u has %u entries and %u queues, and may have %u and %u", vm,
 				m->vm_entries[vm], m->vm_queues[vm], l->max_entries, l->max_queues);
 	}
+	check_parts(m);
 	offload_flow_each(m->o, check_shadow, m);
 	for (i = 0; i < NICS; i++) {
 		if (m->drained[i] && m->present[i] && !m->gone[i] &&

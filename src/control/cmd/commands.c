@@ -30,6 +30,7 @@ static const struct ctl_binding bindings[] = {
 	{"offload status", cmd_offload_status},
 	{"offload show", cmd_offload_show},
 	{"offload top", cmd_offload_top},
+	{"policy list", cmd_policy_list},
 	{"extension list", cmd_extension_list},
 	{"extension add", cmd_extension_add},
 	{"extension remove", cmd_extension_remove},

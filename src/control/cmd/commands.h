@@ -42,6 +42,7 @@ COMMAND(cmd_nic_restart);
 COMMAND(cmd_offload_status);
 COMMAND(cmd_offload_show);
 COMMAND(cmd_offload_top);
+COMMAND(cmd_policy_list);
 COMMAND(cmd_extension_list);
 COMMAND(cmd_extension_add);
 COMMAND(cmd_extension_remove);

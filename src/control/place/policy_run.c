@@ -41,6 +41,10 @@ policy_from(const struct config_policy *p, struct offload_policy *out)
 	out->queue_first = p->queue_first;
 	out->queue_last = p->queue_last;
 	out->queues_owned = p->own_queues;
+	out->max_queues = p->max_queues;
+	out->max_entries = p->max_entries;
+	out->max_inserts = p->max_inserts;
+	out->share_ratio_pct = p->share_ratio_pct;
 }
 
 static struct offload_vm_limits

@@ -221,6 +221,8 @@ struct config_policy { // a rule of the placement policy, in the order of the fi
 	uint8_t places[CONFIG_PLACES];
 	enum config_share share;
 	uint64_t heavy_bps, light_bps, least_bps; // 0: as for all
+	uint32_t share_ratio_pct;
+	uint32_t max_queues, max_entries, max_inserts; // of each VM; 0: no limit
 	bool hints, strict_order, own_queues;
 	bool class_rule; // the NIC spreads them over the queues
 	enum config_class_target class_target;

@@ -15,8 +15,9 @@
 // A rule matches on who the flow belongs to, on its packets, its class, the limit of its rule, its
 // rate on either time scale, its age, its DSCP and its hint. It says which places the flow may
 // have, in which order they are tried, what its queue is shared by, other thresholds, whether hints
-// count, and which queues it is kept to. A queue that a rule owns is taken by flows of that rule
-// only.
+// count, which queues it is kept to, and how much of the hardware each VM may have for its flows of
+// the rule. A queue that a rule owns is taken by flows of that rule only. What is above a limit
+// that is new, or lower than it was, is taken back, the flows that are worth least first.
 //
 // Rates have hysteresis: a rule with min_bps goes on matching a flow that it has until the flow's
 // rate is below 3/4 of it. Cost: a comparison of a key for each rule when a flow is judged.
@@ -27,7 +28,7 @@
 
 enum offload_share { // what flows of one shared queue have in common
 	OFFLOAD_SHARE_VM,
-	OFFLOAD_SHARE_RATE_LIMIT, // their rules' limits are within a factor of two
+	OFFLOAD_SHARE_RATE_LIMIT, // their rules' limits are within share_ratio_pct of each other
 	OFFLOAD_SHARE_PRIORITY,   // their class has one level
 	OFFLOAD_SHARE_CLASS,
 	OFFLOAD_SHARE_NONE, // nothing: a queue alone, or none
@@ -67,17 +68,26 @@ struct offload_policy {
 	bool strict_order;                // no embedded switch: packets could be overtaken there
 	uint16_t queue_first, queue_last; // of each port; queue_first OFFLOAD_NONE: any
 	bool queues_owned;                // nobody else may have those
+	// What each VM may have of the hardware for its flows of this rule, beside its own limits
+	// (offload/vm.h, which says who pays for what). 0: no limit.
+	uint32_t max_queues;      // alone, receive and transmit, of all NICs
+	uint32_t max_entries;     // of all NICs
+	uint32_t max_inserts;     // a second
+	uint32_t share_ratio_pct; // OFFLOAD_SHARE_RATE_LIMIT; 0: 200
 };
 
 // A rule that matches all and changes nothing.
 void offload_policy_init(struct offload_policy *p);
 // Takes a copy of n rules in place of those in force, and judges all flows again. -EINVAL: too
-// many, or a place that there is not. -ENOMEM.
+// many, a place that there is not, or a share_ratio_pct of 1 to 100. -ENOMEM.
 int offload_policies_set(struct offload *o, const struct offload_policy *list, uint32_t n);
 // The rule that a flow has: NULL: none, or no such flow.
 const struct offload_policy *offload_flow_policy(const struct offload *o, uint32_t id);
 // Flows that are known and have rule i.
 uint32_t offload_policy_flows(const struct offload *o, uint32_t i);
+// What the flows of a VM that have rule i, and it limits, hold.
+void offload_policy_part(
+	const struct offload *o, uint32_t i, uint16_t vm, uint32_t *queues, uint32_t *entries);
 const char *offload_share_name(enum offload_share s); // "vm", "rate-limit", ...
 
 #endif

@@ -11,15 +11,10 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
-#include "eswitch/packet.h"
-
 // Flows: how they become known, are measured, judged, moved and forgotten.
 
 #define SLICE 1024    // records that one review looks at
 #define CANDIDATES 16 // to give way to a new flow
-#define CLASSES 16    // of rates, the last without end
-
-static_assert(sizeof(struct rte_pmd_emunic_kind) == 28, "kinds are compared as bytes");
 
 static void
 set_times(struct emu_assign *a)
@@ -96,57 +91,6 @@ emu_assign_forget(struct emu_assign *a)
 	for (unsigned int q = 0; q < EMU_MAX_QUEUES; q++) {
 		a->slot[q].here = a->slot[q].bound = 0;
 		emu_assign_release(&a->slot[q]);
-	}
-}
-
-static uint64_t
-class_end(uint8_t rate_class)
-{
-	uint64_t bps = RTE_PMD_EMUNIC_RATE_FIRST;
-
-	while (rate_class-- > 0)
-		bps *= RTE_PMD_EMUNIC_RATE_STEP;
-	return bps;
-}
-
-// The class of a flow that was in one before.
-static uint8_t
-class_of(uint64_t bps, uint8_t before)
-{
-	uint8_t c = 0;
-
-	if (bps < class_end(before) / 4 * 5 &&
-		(before == 0 || bps >= class_end(before - 1) / 4 * 3))
-		return before;
-	while (c < CLASSES - 1 && bps >= class_end(c))
-		c++;
-	return c;
-}
-
-// f: the flow, or NULL when it is new.
-static void
-read_kind(const struct emu_assign *a, const struct emu_assign_key *key,
-	const struct emu_assign_traits *traits, const struct emu_assign_flow *f,
-	struct rte_pmd_emunic_kind *out)
-{
-	uint32_t alike = a->conf.alike;
-
-	memset(out, 0, sizeof(*out));
-	if (alike & RTE_PMD_EMUNIC_ALIKE_RATE && f != NULL)
-		out->rate_class = class_of(f->rate.bps, f->kind.rate_class);
-	if (alike & RTE_PMD_EMUNIC_ALIKE_SOURCE)
-		out->source = key->side;
-	if (alike & RTE_PMD_EMUNIC_ALIKE_VLAN)
-		out->vlan = key->vlan[0];
-	if (alike & RTE_PMD_EMUNIC_ALIKE_PCP)
-		out->pcp = traits->pcp;
-	if (alike & RTE_PMD_EMUNIC_ALIKE_DSCP)
-		out->dscp = traits->dscp;
-	if (alike & RTE_PMD_EMUNIC_ALIKE_MARK)
-		out->mark = traits->mark;
-	if (alike & RTE_PMD_EMUNIC_ALIKE_DESTINATION && key->layers & (EMU_L_IPV4 | EMU_L_IPV6)) {
-		out->ip_version = key->layers & EMU_L_IPV4 ? 4 : 6;
-		memcpy(out->destination, key->dst, sizeof(out->destination));
 	}
 }
 
@@ -251,7 +195,7 @@ learn(struct emu_assign *a, const struct emu_assign_key *key,
 	f = &a->flows[pos];
 	memset(f, 0, sizeof(*f));
 	f->born = f->since = f->last = f->rate.since = now;
-	read_kind(a, key, traits, NULL, &f->kind);
+	emu_assign_kind(a, key, traits, NULL, &f->kind);
 	if (!emu_assign_place(a, pos, now)) {
 		rte_hash_del_key(a->hash, key);
 		return -1;
@@ -290,7 +234,7 @@ judge(struct emu_assign *a, uint32_t flow, const struct emu_assign_key *key, uin
 	if (key != NULL) {
 		struct rte_pmd_emunic_kind kind;
 
-		read_kind(a, key, &f->traits, f, &kind);
+		emu_assign_kind(a, key, &f->traits, f, &kind);
 		other_kind = memcmp(&kind, &f->kind, sizeof(kind)) != 0;
 		if (other_kind && !alone && f->pure)
 			a->slot[f->target].pure--;

@@ -151,6 +151,14 @@ int emu_assign_queue(
 uint32_t emu_assign_flows(const struct emu_assign *a, uint32_t *next, uint64_t now,
 	struct rte_pmd_emunic_flow *out, uint32_t n);
 
+// ---- kind.c, for assign.c
+
+// The kind of a flow, by its key and traits; f is the flow, with its rate and kind so far, or NULL
+// when it is new.
+void emu_assign_kind(const struct emu_assign *a, const struct emu_assign_key *key,
+	const struct emu_assign_traits *traits, const struct emu_assign_flow *f,
+	struct rte_pmd_emunic_kind *out);
+
 // ---- place.c, for assign.c
 
 // Binds a flow that is bound to nothing to the queue that fits a light one. False: there is none,

@@ -44,6 +44,7 @@ emu_async_info(struct rte_eth_dev *dev, struct rte_flow_port_info *info,
 		info->max_nb_queues = EMU_ASYNC_QUEUES;
 		info->max_nb_counters = port->nic->moods.capacity;
 		info->max_nb_aging_objects = port->nic->moods.capacity;
+		info->max_nb_meters = EMU_MAX_METERS;
 	}
 	if (queue != NULL)
 		queue->max_size = EMU_ASYNC_SIZE;
@@ -102,6 +103,8 @@ emu_async_configure(struct rte_eth_dev *dev, const struct rte_flow_port_attr *at
 	if (ret == 0 && (attr->nb_counters > port->nic->moods.capacity ||
 				attr->nb_aging_objects > port->nic->moods.capacity))
 		ret = FAIL(ENOSPC, attr, "more counters or ages than the NIC has rules");
+	if (ret == 0 && attr->nb_meters > EMU_MAX_METERS)
+		ret = FAIL(ENOSPC, attr, "a port has at most 4096 meters");
 	if (ret == 0 && emu_templates_any(port))
 		ret = FAIL(EBUSY, NULL, "there are templates of the configuration before");
 	if (ret == 0) {
@@ -166,17 +169,15 @@ emu_async_create(struct rte_eth_dev *dev, uint32_t queue, const struct rte_flow_
 	void *user_data, struct rte_flow_error *error)
 {
 	struct emu_port *port = dev->data->dev_private;
-	struct rte_flow_action acts[EMU_TEMPLATE_ITEMS + 1];
-	struct rte_flow_item items[EMU_TEMPLATE_ITEMS + 1];
-	struct rte_flow_attr flow_attr;
+	struct emu_template_rule rule;
 	struct rte_flow *flow = NULL;
 	struct emu_async_queue *q;
 
 	emu_gate_enter(&port->nic->gate);
 	q = emu_async_room(port, queue, error);
 	if (q != NULL && emu_template_fill(port, table, pattern, pattern_index, actions,
-				 actions_index, items, acts, &flow_attr, error) == 0)
-		flow = emu_flow_insert(port, &flow_attr, items, acts, error);
+				 actions_index, &rule, error) == 0)
+		flow = emu_flow_insert(port, &rule.attr, rule.items, rule.actions, error);
 	if (flow != NULL) {
 		flow->template = table;
 		emu_template_use(table, 1);

@@ -22,6 +22,13 @@
 #define EMU_ASYNC_QUEUES 64
 #define EMU_ASYNC_SIZE 4096
 #define EMU_TEMPLATE_ITEMS 32 // items or actions
+#define EMU_TEMPLATE_CONF 128
+
+// Where the configuration of an action is put together of its template's and the rule's.
+union emu_template_conf {
+	void *align;
+	uint8_t bytes[EMU_TEMPLATE_CONF];
+};
 
 struct emu_async;
 struct emu_async_queue;
@@ -86,13 +93,29 @@ void emu_async_complete(struct emu_port *port, struct emu_async_queue *q,
 // Frees all of it. The port has no rules any more.
 void emu_async_fini(struct emu_port *port);
 
-// flow_template.c for flow_async.c, under the gate.
-// What a rule of the table is: its attributes, and the given pattern and actions in its templates.
-// The arrays have EMU_TEMPLATE_ITEMS + 1 places. 0 or -errno with error set.
+// What a rule of a table is: its attributes, and the given pattern and actions in its templates.
+struct emu_template_rule {
+	struct rte_flow_attr attr;
+	struct rte_flow_item items[EMU_TEMPLATE_ITEMS + 1];
+	struct rte_flow_action actions[EMU_TEMPLATE_ITEMS + 1];
+	union emu_template_conf confs[EMU_TEMPLATE_ITEMS];
+};
+
+// template.c for async.c, under the gate. 0 or -errno with error set. What it fills in points to
+// what was given, to the templates, and into itself.
 int emu_template_fill(struct emu_port *port, struct rte_flow_template_table *table,
 	const struct rte_flow_item pattern[], uint8_t pattern_index,
-	const struct rte_flow_action actions[], uint8_t actions_index, struct rte_flow_item *items,
-	struct rte_flow_action *acts, struct rte_flow_attr *attr, struct rte_flow_error *error);
+	const struct rte_flow_action actions[], uint8_t actions_index,
+	struct emu_template_rule *out, struct rte_flow_error *error);
+// template_mask.c for template.c.
+// Makes the bytes of the template's RAW actions its own (rte_flow_conv copies what leads there),
+// and frees them. 0 or -ENOMEM; then too emu_template_drop is due.
+int emu_template_keep(struct rte_flow_action *list);
+void emu_template_drop(const struct rte_flow_action *list);
+// The configuration of a rule's action, of which `given` is what the rule brings; it may lie in
+// room.
+const void *emu_template_conf(const struct rte_flow_action *from,
+	const struct rte_flow_action *mask, const void *given, union emu_template_conf *room);
 // Counts a rule of the table in or out.
 void emu_template_use(struct rte_flow_template_table *table, int n);
 void emu_templates_fini(struct emu_port *port);

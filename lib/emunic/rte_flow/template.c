@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <rte_malloc.h>
+#include <rte_version.h>
 
 #include "rte_flow/async.h"
 #include "rte_flow/shared.h"
@@ -94,9 +95,13 @@ emu_pattern_template_create(struct rte_eth_dev *dev,
 	emu_gate_enter(&port->nic->gate);
 	ret = check_items(port, attr, pattern, error);
 	emu_gate_leave(&port->nic->gate);
-	t = ret == 0 ? rte_zmalloc("emunic template", sizeof(*t), 0) : NULL;
-	if (t == NULL)
+	if (ret != 0)
 		return NULL;
+	t = rte_zmalloc("emunic template", sizeof(*t), 0);
+	if (t == NULL) {
+		FAIL(ENOMEM, NULL, "no memory for the template");
+		return NULL;
+	}
 	t->attr = *attr;
 	t->items = copy(RTE_FLOW_CONV_OP_PATTERN, pattern, error);
 	if (t->items == NULL) {
@@ -176,6 +181,7 @@ check_actions(struct emu_port *port, const struct rte_flow_actions_template_attr
 static void
 free_actions(struct rte_flow_actions_template *t)
 {
+	emu_template_drop(t->actions);
 	rte_free(t->actions);
 	rte_free(t->masks);
 	rte_free(t);
@@ -201,8 +207,11 @@ emu_actions_template_create(struct rte_eth_dev *dev,
 		return NULL;
 	}
 	t->actions = copy(RTE_FLOW_CONV_OP_ACTIONS, actions, error);
-	t->masks = copy(RTE_FLOW_CONV_OP_ACTIONS, masks, error);
-	if (t->actions == NULL || t->masks == NULL) {
+	if (t->actions != NULL && emu_template_keep(t->actions) != 0)
+		FAIL(ENOMEM, NULL, "no memory for the template");
+	else if (t->actions != NULL)
+		t->masks = copy(RTE_FLOW_CONV_OP_ACTIONS, masks, error);
+	if (t->masks == NULL) {
 		free_actions(t);
 		return NULL;
 	}
@@ -278,6 +287,16 @@ emu_template_table_create(struct rte_eth_dev *dev, const struct rte_flow_templat
 		FAIL(E2BIG, NULL, "a table has at most 16 templates of each kind");
 		return NULL;
 	}
+	if (n_patterns == 0 || n_actions == 0) {
+		FAIL(EINVAL, NULL, "a table needs a template of each kind");
+		return NULL;
+	}
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+	if (attr->insertion_type != RTE_FLOW_TABLE_INSERTION_TYPE_PATTERN) {
+		FAIL(ENOTSUP, attr, "rules are inserted by their pattern only, not by an index");
+		return NULL;
+	}
+#endif
 	t = rte_zmalloc("emunic template", sizeof(*t), 0);
 	if (t == NULL) {
 		FAIL(ENOMEM, NULL, "no memory for the table");
@@ -367,19 +386,22 @@ fill_items(const struct rte_flow_item *from, const struct rte_flow_item *pattern
 	}
 }
 
-// An action whose mask has a configuration is fixed by the template.
 static int
 fill_actions(struct emu_port *port, const struct rte_flow_actions_template *from,
-	const struct rte_flow_action *actions, struct rte_flow_action *out,
+	const struct rte_flow_action *actions, struct emu_template_rule *rule,
 	struct rte_flow_error *error)
 {
+	struct rte_flow_action *out = rule->actions;
+
 	for (unsigned int i = 0;; i++) {
 		if (from->actions[i].type != actions[i].type)
 			return rte_flow_error_set(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION,
 				&actions[i], "the action is of another type than the template's");
-		out[i] = from->masks[i].conf != NULL ? from->actions[i] : actions[i];
+		out[i] = actions[i];
 		if (out[i].type == RTE_FLOW_ACTION_TYPE_END)
 			return 0;
+		out[i].conf = emu_template_conf(
+			&from->actions[i], &from->masks[i], actions[i].conf, &rule->confs[i]);
 		if (out[i].type == RTE_FLOW_ACTION_TYPE_INDIRECT &&
 			from->masks[i].type != RTE_FLOW_ACTION_TYPE_INDIRECT &&
 			emu_handle_type(port, out[i].conf) != (int)from->masks[i].type)
@@ -393,8 +415,8 @@ fill_actions(struct emu_port *port, const struct rte_flow_actions_template *from
 int
 emu_template_fill(struct emu_port *port, struct rte_flow_template_table *table,
 	const struct rte_flow_item pattern[], uint8_t pattern_index,
-	const struct rte_flow_action actions[], uint8_t actions_index, struct rte_flow_item *items,
-	struct rte_flow_action *acts, struct rte_flow_attr *attr, struct rte_flow_error *error)
+	const struct rte_flow_action actions[], uint8_t actions_index,
+	struct emu_template_rule *out, struct rte_flow_error *error)
 {
 	int ret;
 
@@ -404,10 +426,10 @@ emu_template_fill(struct emu_port *port, struct rte_flow_template_table *table,
 		return FAIL(EINVAL, table, "the table has no template of that index");
 	if (table->n_rules >= table->attr.nb_flows)
 		return FAIL(ENOSPC, table, "the table is full (nb_flows)");
-	*attr = table->attr.flow_attr;
-	ret = fill_items(table->patterns[pattern_index]->items, pattern, items, error);
+	out->attr = table->attr.flow_attr;
+	ret = fill_items(table->patterns[pattern_index]->items, pattern, out->items, error);
 	return ret != 0 ? ret
-			: fill_actions(port, table->actions[actions_index], actions, acts, error);
+			: fill_actions(port, table->actions[actions_index], actions, out, error);
 }
 
 bool

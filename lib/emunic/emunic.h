@@ -94,7 +94,7 @@ enum emu_drop {
 	EMU_DROP_MBOX_MALFORMED,   // a frame of the mailbox's type that is no message
 	EMU_DROP_MISS_LOOP,        // a tagged miss that its VF sent back
 	EMU_DROP_NO_BUFFER,        // the NIC's own memory is used up
-	EMU_DROP_PORT_STOP,        // was in a ring when the port was stopped or closed
+	EMU_DROP_PORT_STOP,        // was in a ring when its port or queue was stopped or closed
 	EMU_DROP_METER,            // a meter's policy
 	EMU_DROP_TTL,              // DEC_TTL left nothing of its time to live
 	EMU_DROP_EDIT,             // an action could not be done to it

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
@@ -34,7 +35,8 @@ mac_accepts(const struct emu_port *port, const uint8_t *dst)
 	}
 	for (unsigned int i = 0; i < EMU_MAX_MACS; i++)
 		if (memcmp(port->filter[i].addr_bytes, dst, 6) == 0)
-			return true;
+			return !rte_is_zero_ether_addr(
+				&port->filter[i]); // zero: no address is there
 	return false;
 }
 

@@ -177,7 +177,8 @@ emu_rxq_start(struct rte_eth_dev *dev, uint16_t id)
 	return 0;
 }
 
-// What is in the ring stays there for the application to take.
+// As of a port that stops: what the application did not take is lost by name, and is not there when
+// the queue starts again.
 int
 emu_rxq_stop(struct rte_eth_dev *dev, uint16_t id)
 {
@@ -185,6 +186,7 @@ emu_rxq_stop(struct rte_eth_dev *dev, uint16_t id)
 
 	emu_gate_enter(&port->nic->gate);
 	port->rxq[id]->started = false;
+	emu_ring_drain(port->nic, port->rxq[id]->ring);
 	emu_gate_leave(&port->nic->gate);
 	dev->data->rx_queue_state[id] = RTE_ETH_QUEUE_STATE_STOPPED;
 	return 0;

@@ -124,6 +124,8 @@ rules_table_default(
 	return 0;
 }
 
+// For one rule more, and for all rules to be deleted before the next commit: so that a deletion
+// never fails.
 static bool
 make_room(struct writer_table *t)
 {
@@ -136,7 +138,7 @@ make_room(struct writer_table *t)
 		t->list = list;
 		t->cap = cap;
 	}
-	if (t->n_edits == t->edits_cap) {
+	if (t->n_edits + t->n + 2 > t->edits_cap) {
 		uint32_t cap = t->edits_cap > 0 ? t->edits_cap * 2 : 16;
 		struct edit *edits = realloc(t->edits, cap * sizeof(*edits));
 
@@ -215,8 +217,6 @@ rules_del(struct rules *r, uint32_t id)
 	if (rule == NULL)
 		return -ENOENT;
 	t = &r->tables[rule->e.table];
-	if (!make_room(t))
-		return -ENOMEM;
 	t->n--;
 	if (rule->pos != t->n) {
 		t->list[rule->pos] = t->list[t->n];

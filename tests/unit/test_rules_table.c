@@ -335,11 +335,57 @@ test_functions(void **state)
 	assert_int_equal(rules_function_of(&e), RULES_MASK);
 }
 
+static bool no_memory;
+
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void *
+__wrap_realloc(void *old, size_t size)
+{
+	return no_memory ? NULL : __real_realloc(old, size);
+}
+
+// A rule that is told to go goes, whatever memory there is: its caller has no way back.
+static void
+test_deletion_without_memory(void **state)
+{
+	struct rules *r = rules_new(1000);
+	struct flow_key key = {0};
+	(void)state;
+
+	for (unsigned round = 0; round < 6; round++) {
+		const uint32_t n = 15 + 97 * round;
+
+		for (uint32_t id = 0; id < n; id++) {
+			struct rules_entry e = entry(id, id % 2, 1);
+
+			assert_int_equal(rules_add(r, &e, NULL), 0);
+		}
+		if (round % 2)
+			look(r, &key);
+		for (uint32_t id = 0; id < n; id += 3) { // some come again meanwhile
+			struct rules_entry e = entry(id, 1, 2);
+
+			assert_int_equal(rules_del(r, id), 0);
+			assert_int_equal(rules_add(r, &e, NULL), 0);
+		}
+		no_memory = true;
+		for (uint32_t id = 0; id < n; id++)
+			assert_int_equal(rules_del(r, id), 0);
+		no_memory = false;
+		assert_int_equal(rules_count(r), 0);
+		assert_int_equal(look(r, &key).n, 0);
+	}
+	rules_free(r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_deletion_without_memory),
 		cmocka_unit_test(test_defaults_and_depth),
 		cmocka_unit_test(test_too_many_actions),
 		cmocka_unit_test(test_fields),

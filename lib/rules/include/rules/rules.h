@@ -94,7 +94,8 @@ int rules_add(struct rules *r, const struct rules_entry *e, struct sl_err *err);
 // not there. Where both match one key the other one is deleted before the next commit.
 int rules_add_as_old(
 	struct rules *r, const struct rules_entry *e, uint32_t as_old_as, struct sl_err *err);
-int rules_del(struct rules *r, uint32_t id); // -ENOENT
+// Needs no memory. -ENOENT.
+int rules_del(struct rules *r, uint32_t id);
 const struct rules_entry *rules_find(const struct rules *r, uint32_t id);
 uint32_t rules_count(const struct rules *r);
 // In order of table, priority (highest first), age. fn must not edit.

@@ -123,12 +123,55 @@ test_gz_members(void **state)
 	emu_test_end(&t);
 }
 
+// Random damage to the packed bytes: refused or played, never a fault, and mostly noticed.
+static void
+test_gz_damage(void **state)
+{
+	unsigned int seed = time(NULL), noticed = 0;
+	struct file f, packed;
+	struct emu_test t;
+	FILE *in;
+
+	srand(seed);
+	emu_test_begin(&t, 63);
+	begin_pcap(&f, ETHERNET);
+	for (int i = 0; i < 50; i++)
+		put_record(&f, rand(), 1000000 + i, 60, 60);
+	save(&f, true);
+	in = fopen(f.path, "rb");
+	assert_non_null(in);
+	packed.len = fread(packed.data, 1, sizeof(packed.data), in);
+	fclose(in);
+	unlink(f.path);
+	for (int round = 0; round < 500; round++) {
+		struct file g = packed;
+		struct emu_backend *b;
+		uint64_t bytes;
+		char text[100];
+
+		for (int k = rand() % 4; k >= 0; k--)
+			g.data[10 + rand() % (g.len - 10)] = rand(); // behind what makes it gzip's
+		save(&g, false);
+		snprintf(text, sizeof(text), "[replay,speed=0,file=%s]", g.path);
+		if (emu_backend_open(&t.env, text, &b, t.why, sizeof(t.why)) == 0) {
+			play(b, &bytes, NULL, 0);
+			b->ops->close(b);
+		}
+		noticed += t.why[0] != '\0';
+		unlink(g.path);
+	}
+	if (noticed < 450)
+		fail_msg("seed %u: %u of 500 noticed", seed, noticed);
+	emu_test_end(&t);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_truncated_gz),
 		cmocka_unit_test(test_gz_members),
+		cmocka_unit_test(test_gz_damage),
 	};
 
 	if (emu_test_eal("test_emunic_gzip") != 0)

@@ -101,7 +101,7 @@ struct emu_template_rule {
 	union emu_template_conf confs[EMU_TEMPLATE_ITEMS];
 };
 
-// template.c for async.c, under the gate. 0 or -errno with error set. What it fills in points to
+// template_table.c for async.c, under the gate. 0 or -errno with error set. What it fills in points to
 // what was given, to the templates, and into itself.
 int emu_template_fill(struct emu_port *port, struct rte_flow_template_table *table,
 	const struct rte_flow_item pattern[], uint8_t pattern_index,

@@ -33,6 +33,17 @@ down_to_port(struct walk *w, const struct config_port *port)
 	return mark;
 }
 
+static void
+check_rate(struct walk *w, uint64_t rate_bps, uint64_t burst_bytes)
+{
+	if (rate_bps > 0 && rate_bps < 1000)
+		walk_fault(w, "/rate_bps", "%" PRIu64 " is below 1000 bit/s", rate_bps);
+	if (burst_bytes > 0 && rate_bps == 0)
+		walk_fault(w, "/burst_bytes", "needs rate_bps: a burst above which rate?");
+	else if (burst_bytes > 0 && burst_bytes < 2000)
+		walk_fault(w, "/burst_bytes", "%" PRIu64 " is below 2000, a frame", burst_bytes);
+}
+
 // Takes note of a text; true when it was there before. Empty texts are never twice.
 static bool
 seen_before(json_t *set, const char *text)
@@ -68,6 +79,7 @@ check_parts(struct walk *w, const struct config_vm *vm)
 	check_part(w, "/min_queues", vm->min_queues, vm->max_queues);
 	check_part(w, "/min_entries", vm->min_entries, vm->max_entries);
 	check_part(w, "/min_inserts", vm->min_inserts, vm->max_inserts);
+	check_rate(w, vm->rate_bps, vm->burst_bytes);
 }
 
 static void
@@ -93,6 +105,7 @@ check_top_names(struct walk *w)
 	for (uint16_t i = 0; i < w->cfg->n_classes; i++) {
 		mark = down_to(w, "classes", i);
 		check_name(w, classes, "classes", w->cfg->classes[i].name);
+		check_rate(w, w->cfg->classes[i].rate_bps, w->cfg->classes[i].burst_bytes);
 		walk_up(w, mark);
 	}
 	for (uint16_t i = 0; i < w->cfg->n_nics; i++) {
@@ -369,6 +382,7 @@ check_ports(struct walk *w, json_t *devices, json_t *sockets)
 		check_name(w, names, "ports", port->name);
 		check_attachment(w, port, devices, sockets);
 		check_miss(w, port);
+		check_rate(w, port->rate_bps, port->burst_bytes);
 		if (port->mac_check && port->n_macs == 0)
 			walk_fault(
 				w, "/mac_check", "needs macs: without any, all would be dropped");

@@ -220,6 +220,13 @@ static const struct field class_fields[] = {
 		.help = "share within its level"},
 	{"depth", FIELD_UINT, AT(config_class, depth), .min = 16, .max = 65536, .dflt = "512",
 		.help = "packets in each of its rings, a power of two"},
+	{"rate_bps", FIELD_UINT, AT(config_class, rate_bps), .min = 0, .max = UINT64_C(1) << 40,
+		.scaled = true, .dflt = "0",
+		.help = "bit/s of all its packets at most: what is above is dropped by name, and its flows stay out of "
+			"embedded switches, where nothing would count them; 0: no limit"},
+	{"burst_bytes", FIELD_UINT, AT(config_class, burst_bytes), .min = 0, .max = 1 << 30,
+		.scaled = true, .dflt = "0",
+		.help = "bytes that may come at once; 0: of a tenth of a second, at least 64000"},
 	{.key = NULL},
 };
 
@@ -262,6 +269,13 @@ static const struct field vm_fields[] = {
 		.help = "`user` or `user:group` that owns that socket; left out: sluiced's own"},
 	{"hint_mode", FIELD_TEXT, AT(config_vm, hint_mode), .min = 3, .dflt = "\"0600\"",
 		.help = "its mode, octal"},
+	{"rate_bps", FIELD_UINT, AT(config_vm, rate_bps), .min = 0, .max = UINT64_C(1) << 40,
+		.scaled = true, .dflt = "0",
+		.help = "bit/s of all that its ports send at most: what is above is dropped by name, and its flows stay out of "
+			"embedded switches, where nothing would count them; 0: no limit"},
+	{"burst_bytes", FIELD_UINT, AT(config_vm, burst_bytes), .min = 0, .max = 1 << 30,
+		.scaled = true, .dflt = "0",
+		.help = "bytes that may come at once; 0: of a tenth of a second, at least 64000"},
 	{"min_queues", FIELD_UINT, AT(config_vm, min_queues), .min = 0, .max = 1024, .dflt = "0",
 		.help = "hardware queues alone that it is guaranteed; lent while it has no flow for "
 			"them"},

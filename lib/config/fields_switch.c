@@ -96,6 +96,13 @@ static const struct field port_fields[] = {
 	{"storm_pps", FIELD_UINT, AT(config_port, storm_pps), .min = 0, .max = UINT32_MAX,
 		.scaled = true, .dflt = "0",
 		.help = "broadcast, multicast and unknown unicast packets a second, 0: no limit"},
+	{"rate_bps", FIELD_UINT, AT(config_port, rate_bps), .min = 0, .max = UINT64_C(1) << 40,
+		.scaled = true, .dflt = "0",
+		.help = "bit/s of what comes in by it at most: what is above is dropped by name, and its flows stay out of "
+			"embedded switches, where nothing would count them; 0: no limit"},
+	{"burst_bytes", FIELD_UINT, AT(config_port, burst_bytes), .min = 0, .max = 1 << 30,
+		.scaled = true, .dflt = "0",
+		.help = "bytes that may come at once; 0: of a tenth of a second, at least 64000"},
 	{"hints", FIELD_BOOL, AT(config_port, hints), .dflt = "false",
 		.help = "its VM's hints are followed"},
 	{"max_queues", FIELD_UINT, AT(config_port, max_queues), .min = 0, .max = 1024,

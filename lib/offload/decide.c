@@ -67,7 +67,7 @@ eswitch_reason(struct offload *o, const struct of_flow *f)
 	if (f->d.seen != OFFLOAD_SEEN_NO)
 		return OFFLOAD_R_EXTENSION;
 	if (!f->d.eswitch_ok)
-		return OFFLOAD_R_ACTIONS;
+		return f->d.metered ? OFFLOAD_R_METER : OFFLOAD_R_ACTIONS;
 	if (!n->eswitch)
 		return OFFLOAD_R_UNSUPPORTED;
 	shape = offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_ESWITCH);

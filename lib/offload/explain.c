@@ -207,6 +207,10 @@ plain(enum offload_reason reason)
 	case OFFLOAD_R_ACTIONS:
 		return "its actions need the host: flood, rate, class, rewriting or several "
 		       "outputs";
+	case OFFLOAD_R_METER:
+		return "its port, its VM or its class has a rate, which the host keeps: past it, "
+		       "in "
+		       "the NIC, nothing would count its packets";
 	case OFFLOAD_R_NO_MARK:
 		return "the NIC delivers no mark, so that a queue proves nothing";
 	case OFFLOAD_R_NIC_GONE:

@@ -62,6 +62,7 @@ offload_reason_name(enum offload_reason r)
 		[OFFLOAD_R_VM_INSERT_LIMIT] = "vm-insert-limit",
 		[OFFLOAD_R_DEAD] = "dead-rule",
 		[OFFLOAD_R_LENT] = "lent",
+		[OFFLOAD_R_METER] = "meter",
 		[OFFLOAD_R_WORKER] = "worker-change"};
 
 	return name_of(names, OFFLOAD_REASONS, r);

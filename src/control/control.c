@@ -25,6 +25,7 @@
 #include "loop.h"
 #include "switch/extensions.h"
 #include "switch/macs.h"
+#include "switch/meters.h"
 #include "place/ahead.h"
 #include "place/misses.h"
 #include "place/mover.h"
@@ -66,6 +67,7 @@ stop_basics(struct control *c)
 	mover_free(c->mover);
 	placements_fini(c);
 	macs_fini(c);
+	meters_free(c);
 	close(c->stop_fd);
 	close(c->wake_fd);
 }

@@ -9,6 +9,7 @@
 #include "place/misses.h"
 #include "switch/extensions.h"
 #include "switch/macs.h"
+#include "switch/meters.h"
 #include "place/placements.h"
 #include "switch/rule_book.h"
 #include "work/move.h"
@@ -27,6 +28,7 @@ struct published {
 	struct dp_tag_key *keys[DP_TAG_KEYS_MAX]; // by VM
 	uint16_t n_keys;
 	struct dp_tags tags[DP_VPORTS_MAX];
+	struct dp_meter *class_meters[CONFIG_CLASSES_MAX];
 };
 
 static void
@@ -46,7 +48,7 @@ published_free(struct published *p)
 }
 
 static void
-fill_vport(struct published *p, const struct control_vport *v)
+fill_vport(const struct control *c, struct published *p, const struct control_vport *v)
 {
 	const struct config_port *cfg = &v->cfg;
 	struct dp_vport *d = &p->vports[cfg->id];
@@ -75,6 +77,8 @@ fill_vport(struct published *p, const struct control_vport *v)
 		.ips = p->ips[cfg->id],
 		.mtu = cfg->mtu,
 		.storm_pps = cfg->storm_pps,
+		.meter = meters_port(c, cfg->id),
+		.vm_meter = meters_vm(c, cfg->vm),
 	};
 	p->s.vport[cfg->id] = d;
 }
@@ -248,6 +252,11 @@ publish(struct control *c, bool decisions)
 
 	if (p == NULL)
 		return -ENOMEM;
+	rc = meters_update(c);
+	if (rc != 0) {
+		published_free(p);
+		return rc;
+	}
 	if (decisions)
 		c->gen++;
 	p->s.gen = c->gen;
@@ -257,8 +266,11 @@ publish(struct control *c, bool decisions)
 	p->s.n_classes = c->cfg->n_classes;
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
 		if (c->vports[i].used)
-			fill_vport(p, &c->vports[i]);
+			fill_vport(c, p, &c->vports[i]);
 	}
+	for (i = 0; i < c->cfg->n_classes; i++)
+		p->class_meters[i] = meters_class(c, (uint8_t)i);
+	p->s.class_meters = p->class_meters;
 	fill_tags(c, p);
 	for (i = 0; i < c->cfg->n_switches && rc == 0; i++)
 		rc = fill_switch(c, p, i);
@@ -289,6 +301,7 @@ publish(struct control *c, bool decisions)
 		rule_book_retire(c->book[i]);
 	extensions_retire(c);
 	macs_retire(c);
+	meters_retire(c);
 	misses_retire(c);
 	placements_retire(c);
 	return 0;

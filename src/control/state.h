@@ -24,6 +24,7 @@
 
 struct mac_learner;    // macs.h
 struct ahead;          // ahead.h
+struct meters;         // switch/meters.h
 struct misses;         // place/misses.h
 struct class_groups;   // place/class_engine.h
 struct placements;     // placements.h
@@ -104,6 +105,7 @@ struct control {
 	bool rules_dirty[DP_SWITCHES_MAX];
 	struct extension_book *extensions; // (extensions.c)
 	struct mac_learner *macs;          // (macs.c)
+	struct meters *meters;             // (switch/meters.c)
 	struct offload *offload;
 	struct ahead *ahead;            // (place/ahead.c)
 	struct misses *misses;          // (place/misses.c)

@@ -243,6 +243,33 @@ def test_limits_in_policy_rules(switch):
     finish(s)
 
 
+def test_a_rate_keeps_flows_where_it_is_counted(switch):
+    """A port gets a rate under traffic: its flows leave the embedded switch, which would let them pass
+    beside it, and what is above is dropped by name; without it they are back."""
+    s = switch()
+    generate(s, 30, 8000)
+    wait_for(lambda: flows(s, place='eswitch', state='placed'), 20, 'placed')
+    sw = s.config['switches'][0]
+    slow = {**sw, 'ports': [{**sw['ports'][0], 'rate_bps': '2M', 'burst_bytes': 4000},
+                            *sw['ports'][1:]]}
+    reload(s, switches=[slow])
+    wait_for(lambda: not flows(s, place='eswitch'), 10, 'out of it')
+    carried = s.call('stats')['nics'][0]['eswitch_packets']
+    flow = wait_for(lambda: [f for f in flows(s) if f['to'] == 'v0' and 'has a rate' in f['reason']],
+                    10, 'the reason')[0]
+    assert 'has a rate, which the host keeps' in s.ctl('flow', 'explain', flow['id'])
+
+    def dropped():
+        return s.port('uplink')['drops'].get('port-rate', 0)
+    first = dropped()
+    wait_for(lambda: dropped() > first + 2000, 20, 'most is above it')
+    assert s.call('stats')['nics'][0]['eswitch_packets'] == carried, 'nothing passes beside it'
+    reload(s, switches=[sw])
+    wait_for(lambda: flows(s, place='eswitch', state='placed'), 20, 'back')
+    stats = finish(s)
+    assert stats['packets']['dropped']['port-rate'] == dropped() > 2000
+
+
 def test_counters_of_vms(switch):
     """Of host and NIC in sum, and drops by name: as the ports say."""
     s = switch(HASH[:2] + [{'name': 'rest', 'match': 'any', 'actions': 'drop'}], dev=',capacity=8')

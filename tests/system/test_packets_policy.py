@@ -10,7 +10,7 @@ import pytest
 from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, ICMPv6ND_NS, IPv6,
                        IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, PadN, Raw)
 
-from sluice_harness import Frames, wait_for
+from sluice_harness import Frames, RpcError, wait_for
 
 ME, YOU = '02:00:00:00:00:01', '02:00:00:00:00:02'
 
@@ -353,6 +353,69 @@ def test_learning_and_flooding(rig):
     frames.play('b', [Ether(src=YOU, dst=ME) / IP() / UDP()])
     assert len(frames.got('a')) == len(frames.got('c')) == 1
     switch.settled()
+
+
+def slow_frame(src, dport=2):
+    return Ether(src=src, dst=YOU) / IP() / UDP(dport=dport) / Raw(b'x' * 958)
+
+
+def test_rates_of_ports_vms_and_classes(rig):
+    """Each lets its burst pass and drops what is above by a name of its own; live; sums are exact."""
+    rate = {'rate_bps': '10k', 'burst_bytes': 50000}  # a packet of 1000 bytes in 0.8 s
+    ports = [{'name': 'src', 'vm': 'v', **rate}, {'name': 'more', 'vm': 'v'}, 'a']
+    rules = [{'match': 'udp dport=9', 'priority': 2, 'actions': 'class=slow output=a'},
+             {'match': 'udp dport=7', 'priority': 2, 'actions': 'drop'},
+             {'match': 'udp', 'priority': 1, 'actions': 'output=a'}]
+    classes = [{'name': 'default'}, {'name': 'slow', 'rate_bps': '10k', 'burst_bytes': 20000}]
+    switch, frames = rig(ports, rules, classes=classes, vms=[{'name': 'v'}])
+    frames.target('a')
+
+    def run(port, n, dport=2):
+        """What came out of n frames, and what the port's drops grew by."""
+        before = frames.drops(port)
+        frames.play(port, [slow_frame(ME, dport)] * n)
+        got = [g for g in frames.got('a') if len(g) == 1000]
+        lost = {k: v - before.get(k, 0) for k, v in frames.drops(port).items()
+                if v > before.get(k, 0)}
+        assert len(got) + sum(lost.values()) == n, (len(got), lost)
+        switch.settled()
+        return len(got), lost
+
+    def again(**changes):
+        switch.write_config({**switch.config, **changes})
+        return str(switch.call('config reload'))
+    got, lost = run('src', 300)
+    assert set(lost) == {'port-rate'} and 50 <= got <= 60, (got, lost)
+    assert switch.port('src')['rate'] == {'bps': 10000, 'burst_bytes': 50000}
+    frames.target('a')
+    assert run('more', 300) == (300, {}), 'another port of the VM has none'
+    frames.target('a')
+    assert run('src', 100, 7) == (0, {'rule-drop': 100}), 'what a rule drops counts for no rate'
+    # A class, whatever port it comes by.
+    frames.target('a')
+    got, lost = run('more', 200, 9)
+    assert set(lost) == {'class-rate'} and 20 <= got <= 30, (got, lost)
+    # The VM's in place of the port's: of both ports together.
+    plain = {**switch.config['switches'][0]}
+    plain['ports'] = [{k: v for k, v in p.items() if k not in rate} for p in plain['ports']]
+    vm = [{'name': 'v', 'rate_bps': '10k', 'burst_bytes': 30000}]
+    assert 'rates of VMs or classes changed' in again(switches=[plain], vms=vm)
+    assert switch.call('vm show', vm='v')['rate'] == {'bps': 10000, 'burst_bytes': 30000}
+    frames.target('a')
+    one, lost = run('src', 100)
+    assert set(lost) == {'vm-rate'} and 30 <= one <= 40, (one, lost)
+    frames.target('a')
+    two, lost = run('more', 100)
+    assert set(lost) == {'vm-rate'} and two <= 10, 'the burst is used up'
+    # And away again.
+    again(vms=[{'name': 'v'}], switches=[plain],
+          classes=[{'name': 'default'}, {'name': 'slow'}])
+    frames.target('a')
+    assert run('src', 300, 9) == (300, {})
+    with pytest.raises(RpcError, match='needs rate_bps'):
+        again(vms=[{'name': 'v', 'burst_bytes': 5000}])
+    with pytest.raises(RpcError, match='but for their rates'):
+        again(classes=[{'name': 'default'}, {'name': 'slow', 'depth': 1024}])
 
 
 def test_limits(rig):

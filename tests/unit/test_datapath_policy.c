@@ -297,6 +297,50 @@ limits(void **state)
 	bench_end(&b);
 }
 
+// Rates of a port, of a VM over its ports, and of a class: a packet takes its part once, however
+// many outputs it has.
+static void
+rates(void **state)
+{
+	struct dp_meter port = {0}, vm = {0}, cls = {0}, *classes[2] = {NULL, &cls};
+	struct frame big = udp(1, 2);
+	struct bench b;
+	unsigned i, out;
+
+	bench_begin(&b, 5, 1, 2);
+	dp_meter_init(&port, 1000, 3000, b.dp->hz);
+	dp_meter_init(&vm, 1000, 8000, b.dp->hz);
+	dp_meter_init(&cls, 1000, 5000, b.dp->hz);
+	b.vport[0].meter = &port;
+	b.vport[0].vm_meter = b.vport[1].vm_meter = &vm;
+	bench_rule(&b, 1, 5, "port=0", "output=3");
+	bench_rule(&b, 2, 5, "port=1", "output=3,output=4");
+	bench_rule(&b, 3, 5, "port=2 udp", "class=1,output=3");
+	bench_publish(&b);
+	b.snap->class_meters = classes;
+	big.len = 958; // 1000 bytes in all
+	for (i = 0; i < 50; i++)
+		bench_feed(&b, 0, 0, frame_make(&b, &big));
+	bench_run(&b);
+	out = bench_count_out(&b, 3);
+	assert_in_range(out, 3, 5);
+	assert_int_equal(bench_dropped(&b, 0, DP_DROP_PORT_RATE), 50 - out);
+	for (i = 0; i < 50; i++)
+		bench_feed(&b, 1, 0, frame_make(&b, &big));
+	bench_run(&b);
+	i = bench_count_out(&b, 3);
+	assert_int_equal(bench_count_out(&b, 4), i);
+	assert_in_range(out + i, 8, 10); // of the VM's, both ports together
+	assert_int_equal(bench_dropped(&b, 1, DP_DROP_VM_RATE), 50 - i);
+	for (i = 0; i < 50; i++)
+		bench_feed(&b, 2, 0, frame_make(&b, &big));
+	bench_run(&b);
+	out = bench_count_out(&b, 3);
+	assert_in_range(out, 5, 7);
+	assert_int_equal(bench_dropped(&b, 2, DP_DROP_CLASS_RATE), 50 - out);
+	bench_end(&b);
+}
+
 static void
 ends(void **state)
 {
@@ -463,6 +507,7 @@ main(void)
 		cmocka_unit_test(anti_spoof),
 		cmocka_unit_test(learning),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(rates),
 		cmocka_unit_test(ends),
 		cmocka_unit_test(too_many),
 		cmocka_unit_test(malformed),

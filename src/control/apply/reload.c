@@ -35,6 +35,21 @@ check_nics(const struct config *a, const struct config *b, struct sl_err *err)
 	return 0;
 }
 
+static bool
+same_classes(const struct config *a, const struct config *b)
+{
+	uint8_t i;
+
+	for (i = 0; i < a->n_classes && i < b->n_classes; i++) {
+		const struct config_class *x = &a->classes[i], *y = &b->classes[i];
+
+		if (strcmp(x->name, y->name) != 0 || x->level != y->level ||
+			x->weight != y->weight || x->depth != y->depth)
+			return false;
+	}
+	return a->n_classes == b->n_classes;
+}
+
 // What a running process cannot change, with the reason for people.
 static int
 check_fixed(const struct config *a, const struct config *b, struct sl_err *err)
@@ -52,10 +67,11 @@ check_fixed(const struct config *a, const struct config *b, struct sl_err *err)
 	if (a->flows != b->flows || a->mbufs != b->mbufs || a->sleep_after != b->sleep_after)
 		return sl_err_set(err, EBUSY, "/datapath",
 			"flows, mbufs and sleep_after change at a restart only");
-	if (a->n_classes != b->n_classes ||
-		memcmp(a->classes, b->classes, sizeof(a->classes[0]) * a->n_classes) != 0)
+	if (!same_classes(a, b))
 		return sl_err_set(err, EBUSY, "/classes",
-			"classes change at a restart only: rings are built from them");
+			"classes change at a restart only, but for their rates: rings are built "
+			"from "
+			"them");
 	if (a->n_switches != b->n_switches)
 		return sl_err_set(
 			err, EBUSY, "/switches", "switches come and go at a restart only");
@@ -137,6 +153,25 @@ same_limits(const struct config *a, const struct config *b)
 	return true;
 }
 
+// Of VMs and classes; a port's is one of its properties.
+static bool
+same_rates(const struct config *a, const struct config *b)
+{
+	uint16_t i;
+
+	for (i = 0; i < a->n_vms && i < b->n_vms; i++) {
+		if (a->vms[i].rate_bps != b->vms[i].rate_bps ||
+			a->vms[i].burst_bytes != b->vms[i].burst_bytes)
+			return false;
+	}
+	for (i = 0; i < a->n_classes && i < b->n_classes; i++) {
+		if (a->classes[i].rate_bps != b->classes[i].rate_bps ||
+			a->classes[i].burst_bytes != b->classes[i].burst_bytes)
+			return false;
+	}
+	return true;
+}
+
 // Of what may change: the rest is check_fixed's.
 static bool
 same_datapath(const struct config *a, const struct config *b)
@@ -167,6 +202,8 @@ apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, 
 		reload_note(r, "placement policy", "changed");
 	if (rc == 0 && !same_limits(c->cfg, next))
 		reload_note(r, "limits of VMs", "changed");
+	if (rc == 0 && !same_rates(c->cfg, next))
+		reload_note(r, "rates of VMs or classes", "changed");
 	if (rc == 0 && !same_datapath(c->cfg, next))
 		reload_note(r, "datapath settings", "changed");
 	if (rc == 0 && memcmp(&c->cfg->balance, &next->balance, sizeof(next->balance)) != 0)

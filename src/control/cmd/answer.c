@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cmd/answer.h"
+
+#include "switch/meters.h"
 #include "cmd/known.h"
 
 #include <errno.h>
@@ -175,6 +177,15 @@ json_place(const struct control *c, const struct offload_place *place)
 		return json_null();
 	offload_queue_name(c->offload, place->queue, name, sizeof(name));
 	return json_string(name);
+}
+
+json_t *
+json_rate(uint64_t rate_bps, uint64_t burst_bytes)
+{
+	if (rate_bps == 0)
+		return json_null();
+	return json_pack("{sI sI}", "bps", (json_int_t)rate_bps, "burst_bytes",
+		(json_int_t)meters_burst(rate_bps, burst_bytes));
 }
 
 json_t *

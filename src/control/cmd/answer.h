@@ -30,6 +30,8 @@ json_t *json_key(const struct control *c, const struct flow_key *key);
 json_t *json_place(
 	const struct control *c, const struct offload_place *place); // queue name or null
 
+// A rate and its burst as configured; null: none.
+json_t *json_rate(uint64_t rate_bps, uint64_t burst_bytes);
 // {"items": items}; steals items; total is added where it is above the number of items.
 json_t *json_items(json_t *items, uint64_t total);
 

@@ -101,11 +101,12 @@ ring_json(const struct control *c, const struct dp_port *p, uint8_t cls)
 	struct qos_class_stats st;
 
 	qos_sched_class_stats(p->sched, cls, &st);
-	return json_pack("{ss ss si si si si si sI sI sI si}", "target", p->name, "class", k->name,
-		"level", (int)k->level, "weight", (int)k->weight, "depth", (int)k->depth, "held",
-		(int)st.held, "held_max", (int)st.held_max, "enqueued", (json_int_t)st.enqueued,
-		"dequeued", (json_int_t)st.dequeued, "dropped", (json_int_t)st.full, "worker",
-		(int)p->sched_owner);
+	return json_pack("{ss ss si si si si si sI sI sI si so}", "target", p->name, "class",
+		k->name, "level", (int)k->level, "weight", (int)k->weight, "depth", (int)k->depth,
+		"held", (int)st.held, "held_max", (int)st.held_max, "enqueued",
+		(json_int_t)st.enqueued, "dequeued", (json_int_t)st.dequeued, "dropped",
+		(json_int_t)st.full, "worker", (int)p->sched_owner, "rate",
+		json_rate(k->rate_bps, k->burst_bytes));
 }
 
 COMMAND(cmd_ring_list)

@@ -244,6 +244,8 @@ COMMAND(cmd_vm_show)
 	free(l);
 	free(n);
 	json_object_set_new(*result, "hardware", limits_json(c, (uint16_t)vm));
+	json_object_set_new(
+		*result, "rate", json_rate(c->cfg->vms[vm].rate_bps, c->cfg->vms[vm].burst_bytes));
 	json_object_set_new(*result, "hints", hints_json(c, (uint16_t)vm));
 	return 0;
 }

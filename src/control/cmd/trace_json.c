@@ -276,7 +276,7 @@ say_actions(const struct steps *s)
 			prog->cls < s->c->cfg->n_classes ? s->c->cfg->classes[prog->cls].name : "?",
 			"%s", prog->flags & DP_PROG_RING ? "its rules want it" : "placed there");
 	if (prog->flags & DP_PROG_RATED)
-		step(s, "  rate", "limited", "a rule has a rate");
+		step(s, "  rate", "limited", "a rule, its port, its VM or its class has a rate");
 }
 
 static void

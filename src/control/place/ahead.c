@@ -88,6 +88,10 @@ fingerprint(const struct control *c)
 			  v->port->nic_port;
 		h = hash_more(hash_more(h, port, sizeof(port)), &v->cfg, sizeof(v->cfg));
 	}
+	for (i = 0; i < c->cfg->n_vms; i++)
+		h = hash_more(h, &c->cfg->vms[i].rate_bps, sizeof(c->cfg->vms[i].rate_bps));
+	for (i = 0; i < c->cfg->n_classes; i++)
+		h = hash_more(h, &c->cfg->classes[i].rate_bps, sizeof(c->cfg->classes[i].rate_bps));
 	for (i = 0; i < c->cfg->n_switches; i++) {
 		const bool ext = c->snapshot->sw[i].ext != NULL;
 

@@ -35,6 +35,7 @@ ahead_why_text(enum ahead_why why)
 		[AHEAD_WHY_SEVERAL] = "it has several outputs",
 		[AHEAD_WHY_ELSEWHERE] = "its packets leave by a port that is not on this NIC",
 		[AHEAD_WHY_CLASS] = "a class, ring, queue or rate is kept on the host",
+		[AHEAD_WHY_METER] = "its port, its VM or its class has a rate, kept on the host",
 		[AHEAD_WHY_EDITS] = "it rewrites MACs, or more than one tag",
 		[AHEAD_WHY_TAGS] = "frames with tags, of which it does not name one VID",
 		[AHEAD_WHY_SPOOF] = "sources that its port's anti-spoof list does not name",
@@ -227,6 +228,8 @@ output_why(const struct dp_program *prog, const struct dp_verdict *v)
 		return AHEAD_WHY_CLASS;
 	if (prog->kind == DP_PROG_DROP)
 		return AHEAD_WHY_DROP;
+	if (v->metered)
+		return AHEAD_WHY_METER;
 	if (prog->flags & DP_PROG_STORM)
 		return AHEAD_WHY_STORM;
 	if (!v->single_output) {

@@ -20,6 +20,7 @@ enum ahead_why {
 	AHEAD_WHY_SEVERAL,   // outputs
 	AHEAD_WHY_ELSEWHERE, // goes to a port that is not on this NIC
 	AHEAD_WHY_CLASS,     // class, ring, queue or rate are the host's
+	AHEAD_WHY_METER,     // its port, its VM or its class has a rate
 	AHEAD_WHY_EDITS,     // MACs, or more than one VLAN operation
 	AHEAD_WHY_TAGS,      // frames with tags, where the rule does not name one VID
 	AHEAD_WHY_SPOOF,     // what of its match the anti-spoof lists do not name

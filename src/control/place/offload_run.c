@@ -76,7 +76,7 @@ eswitch_can(const struct dp_program *prog, const struct dp_verdict *v)
 		return prog->drop == DP_DROP_RULE || prog->drop == DP_DROP_NO_RULE ||
 		       prog->drop == DP_DROP_EXTENSION;
 	return v->single_output && prog->kind == DP_PROG_OUTPUT && prog->vlan_op == DP_VLAN_KEEP &&
-	       prog->cls == 0 && (prog->flags & DP_PROG_RING) == 0 && !v->rated;
+	       prog->cls == 0 && (prog->flags & DP_PROG_RING) == 0 && !v->rated && !v->metered;
 }
 
 // The fields that a key still holds from older rules. The flow has another key by now, this one
@@ -127,6 +127,7 @@ offload_run_decide(struct control *c, const struct flow_key *key, uint8_t dscp,
 	d->wants_ring = (prog->flags & DP_PROG_RING) != 0 || prog->cls != 0 || v.rated;
 	d->lane_ok = v.single_output;
 	d->eswitch_ok = eswitch_can(prog, &v);
+	d->metered = v.metered;
 	d->fragments = key->frag != FLOW_FRAG_NO;
 	d->pinned_queue = v.pinned_queue == DP_NONE ? OFFLOAD_NONE : v.pinned_queue;
 	d->share = c->cfg->switches[sw].mode == CONFIG_OFFLOAD_SHARE;

@@ -19,30 +19,50 @@ struct act_places {
 	uint32_t bytes[DP_PATHS];
 };
 
-// Rates of the rules and the storm limit of the port. False: the packet was dropped. count: it
+static bool
+below_rate(struct dp_worker *w, const struct dp_burst *b, struct dp_meter *meter,
+	struct rte_mbuf *m, bool count, enum dp_drop why)
+{
+	if (meter == NULL || dp_meter_take(meter, count ? m->pkt_len : 0, w->now))
+		return true;
+	lcore_drop(w, m, b->origin, why);
+	return false;
+}
+
+// Of its rules, of the port, its VM, its class.
+static bool
+below_rates(struct dp_worker *w, const struct dp_burst *b, const struct dp_program *prog,
+	struct rte_mbuf *m, bool count)
+{
+	const struct dp_snapshot *s = w->snap;
+	const struct dp_switch *sw = &s->sw[b->sw];
+	const struct dp_vport *from = s->vport[b->origin];
+	unsigned i;
+
+	for (i = 0; sw->meters != NULL && i < prog->n_rules; i++) {
+		if (!below_rate(w, b, &sw->meters[prog->rule[i]], m, count, DP_DROP_RATE))
+			return false;
+	}
+	if (from != NULL && (!below_rate(w, b, from->meter, m, count, DP_DROP_PORT_RATE) ||
+				    !below_rate(w, b, from->vm_meter, m, count, DP_DROP_VM_RATE)))
+		return false;
+	return s->class_meters == NULL || prog->cls >= s->n_classes ||
+	       below_rate(w, b, s->class_meters[prog->cls], m, count, DP_DROP_CLASS_RATE);
+}
+
+// Rates and the storm limit of the port. False: the packet was dropped. count: it
 // takes its part of them; otherwise they only say whether they would let it pass.
 static inline __attribute__((always_inline)) bool
 within_limits(struct dp_worker *w, const struct dp_burst *b, const struct dp_program *prog,
 	struct rte_mbuf *m, bool count)
 {
-	const struct dp_switch *sw = &w->snap->sw[b->sw];
-	unsigned i;
-
 	if (prog->flags & DP_PROG_STORM &&
 		!meter_gcra(&w->dp->storm_next[b->origin], count ? w->storm_cost[b->origin] : 0,
 			w->dp->hz / STORM_BURST_PART, w->now)) {
 		lcore_drop(w, m, b->origin, DP_DROP_STORM);
 		return false;
 	}
-	if (!(prog->flags & DP_PROG_RATED) || sw->meters == NULL)
-		return true;
-	for (i = 0; i < prog->n_rules; i++) {
-		if (!dp_meter_take(&sw->meters[prog->rule[i]], count ? m->pkt_len : 0, w->now)) {
-			lcore_drop(w, m, b->origin, DP_DROP_RATE);
-			return false;
-		}
-	}
-	return true;
+	return !(prog->flags & DP_PROG_RATED) || below_rates(w, b, prog, m, count);
 }
 
 static inline __attribute__((always_inline)) void

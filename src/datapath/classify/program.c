@@ -266,6 +266,20 @@ decide(struct compile *c, const struct rules_result *r)
 	finish(c);
 }
 
+// What is passed on takes its part of these.
+static void
+meter(struct compile *c)
+{
+	const struct dp_snapshot *s = c->s;
+
+	if (c->prog->kind == DP_PROG_DROP)
+		return;
+	c->verdict->metered = c->from->meter != NULL || c->from->vm_meter != NULL ||
+			      (s->class_meters != NULL && s->class_meters[c->prog->cls] != NULL);
+	if (c->verdict->metered)
+		c->prog->flags |= DP_PROG_RATED;
+}
+
 static bool
 passes_egress(struct compile *c)
 {
@@ -315,6 +329,7 @@ dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
 		decide(&c, rules);
 	if (c.sw->ext != NULL && !passes_egress(&c))
 		drop(&c, DP_DROP_EXTENSION);
+	meter(&c);
 }
 
 void

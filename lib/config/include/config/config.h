@@ -44,9 +44,10 @@ enum config_offload_mode { CONFIG_OFFLOAD_SPLIT, CONFIG_OFFLOAD_SHARE };
 
 struct config_class {
 	char name[CONFIG_NAME_MAX];
-	uint8_t level;   // strict, 0 first
-	uint16_t weight; // within the level
-	uint32_t depth;  // packets in each ring, power of two
+	uint8_t level;                  // strict, 0 first
+	uint16_t weight;                // within the level
+	uint32_t depth;                 // packets in each ring, power of two
+	uint64_t rate_bps, burst_bytes; // of all its packets; 0: no limit, the default
 };
 
 struct config_nic {
@@ -99,6 +100,7 @@ struct config_port { // a vport
 		uint8_t prefix;
 	} ips[16];
 	uint16_t mtu;
+	uint64_t rate_bps, burst_bytes; // of all that it sends; 0: no limit, the default
 	uint32_t storm_pps;   // broadcast, multicast and unknown unicast a second, 0: no limit
 	bool hints;           // its VM's hints are followed
 	bool miss_vm;         // what misses its table in the NIC comes through its VM
@@ -111,6 +113,7 @@ struct config_vm {
 	char hint_socket[CONFIG_PATH_MAX];    // "": none
 	char hint_owner[2 * CONFIG_NAME_MAX]; // "user", "user:group", "": sluiced's own
 	char hint_mode[8];                    // octal
+	uint64_t rate_bps, burst_bytes;       // of all that its ports send
 	// Its part of the hardware (offload/vm.h); max 0: no limit.
 	uint32_t min_queues, max_queues, min_entries, max_entries, min_inserts, max_inserts;
 };

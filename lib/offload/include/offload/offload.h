@@ -141,6 +141,7 @@ enum offload_reason {
 	OFFLOAD_R_DEAD, // the driver took a rule of this shape, and it did nothing; remembered
 	OFFLOAD_R_THROUGH_VM, // its packets come by its VM's own port: no queue of the NIC has them
 	OFFLOAD_R_LENT,       // what it had was lent, and is guaranteed to another VM
+	OFFLOAD_R_METER,      // its port, VM or class has a rate that the NIC does not keep
 	OFFLOAD_R_WORKER, // its receive queue goes, or went, to another worker: see offload_hold
 	OFFLOAD_REASONS
 };
@@ -177,6 +178,8 @@ struct offload_decision {
 	bool wants_ring;            // a rule asks for a class, ring or rate
 	bool lane_ok;               // the program runs without parsed headers
 	bool eswitch_ok;            // its actions can be said as transfer actions
+	bool metered; // and that is all the same: its port, VM or class has a rate, kept on the
+		      // host
 	bool drop;
 	bool fragments;
 	uint32_t table;              // that its entry would go to, 0: the flat one

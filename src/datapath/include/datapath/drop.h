@@ -31,6 +31,9 @@
 	X(EXTENSION, "extension", "an extension of the switch drops it")                           \
 	X(STORM, "storm-limit", "above the port's broadcast and unknown limit")                    \
 	X(RATE, "rate-limit", "above the rate of a rule")                                          \
+	X(PORT_RATE, "port-rate", "above the rate of the port that it came in by")                 \
+	X(VM_RATE, "vm-rate", "above the rate of the VM that it came from")                        \
+	X(CLASS_RATE, "class-rate", "above the rate of its class")                                 \
 	X(MTU, "mtu", "longer than the output's MTU")                                              \
 	X(SAME_PORT, "same-port",                                                                  \
 		"the output is the port that it came from, or a flood had no other port")          \

@@ -31,7 +31,7 @@ enum dp_vlan_op { DP_VLAN_KEEP, DP_VLAN_PUSH, DP_VLAN_POP, DP_VLAN_SET };
 #define DP_PROG_HOST_RING 0x02 // control placed the flow on the ring
 #define DP_PROG_MAC_DEP 0x04   // depends on the MAC table
 #define DP_PROG_STORM 0x08     // counts against the storm limit of the port it came from
-#define DP_PROG_RATED 0x10     // one of .rule has a meter
+#define DP_PROG_RATED 0x10     // one of .rule, the port, its VM or the class has a meter
 #define DP_PROG_LINGER 0x20    // the worker's: still goes the old way until that was seen empty
 #define DP_PROG_EXT 0x40       // extensions have to do with each packet, or drop them all
 
@@ -68,7 +68,8 @@ struct dp_verdict {
 	uint32_t depends;         // FLOW_FIELD_*
 	uint16_t pinned_queue;    // action queue=N, DP_NONE: none
 	bool single_output;       // one OUTPUT and nothing that needs the host
-	bool rated;               // has a rate
+	bool rated;               // a rule of it has a rate
+	bool metered;             // its port, its VM or its class has one
 	bool learn;               // NORMAL was asked and the source MAC is not known at this port
 	uint16_t learn_vlan;      // the VLAN that it is seen in, 0: none
 	uint8_t seen;             // enum ext_seen: what extensions have to be shown of it

@@ -51,6 +51,8 @@ struct dp_vport {
 	} * ips;
 	uint16_t mtu;               // longest IP packet, 0: no limit
 	uint32_t storm_pps;         // 0: no limit
+	struct dp_meter *meter;     // of what comes in by it, NULL: no limit
+	struct dp_meter *vm_meter;  // of what its VM sends in all
 	const struct dp_tags *tags; // of misses that its guest passes on, NULL: none
 };
 
@@ -131,6 +133,7 @@ struct dp_snapshot {
 	uint32_t gen; // of everything that a decision depends on: rules, ports, MACs
 	uint16_t n_vports, n_switches, n_workers;
 	uint8_t n_classes;
+	struct dp_meter *const *class_meters; // [n_classes], each NULL: no limit; NULL: no limits
 	const struct dp_vport *vport[DP_VPORTS_MAX]; // by id, NULL: none
 	struct dp_switch sw[DP_SWITCHES_MAX];
 	const struct dp_lane *_Atomic *lanes; // [DP_LANES_MAX], NULL: not live

@@ -271,6 +271,7 @@ struct emu_nic {
 	struct emu_rules rules;
 	struct emu_table transfer;
 	uint32_t n_transfer;   // rules of that domain, in all groups
+	uint64_t rule_changes; // rules that came and went, so far
 	uint16_t misses_to_vm; // VFs whose misses go to the VM
 	struct emu_ages ages;
 	pthread_mutex_t insert_lock; // one insertion at a time, as long as it may sleep

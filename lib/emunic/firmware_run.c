@@ -16,12 +16,17 @@
 // Who runs the firmware: a thread of its own, a service core, or the application's bursts. When a
 // round found nothing, the thread sleeps: shortly at first, longer the longer nothing came, and
 // never past the next packet that a backend announces. Sleeping gathers bursts, which is cheaper
-// than polling for single packets, and leaves the CPU to those that it shares it with.
+// than polling for single packets, and leaves the CPU to those that it shares it with. While rules
+// come and go by the thousand it sleeps for longer yet: whoever changes them mostly shares that
+// CPU, and each nap that ends costs it more than some rules do.
 
 #define SPIN_ROUNDS 8
 #define NAP_MIN_NS 20000
 #define NAP_MAX_NS 200000
 #define NAP_UNUSED_NS 2000000 // no port is started
+#define NAP_RULES_NS 100000   // while rules come and go
+#define RULES_MANY 8          // that changed since the last nap
+#define RULES_FOR_NS 1000000  // that it is taken to go on
 #define NAP_GROW_ROUNDS 32    // rounds without work until a nap gets twice as long
 
 static uint64_t
@@ -33,30 +38,39 @@ now_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+struct naps {                 // of the thread
+	uint64_t rules_seen;  // changes that it knew of at the last one
+	uint64_t rules_until; // they are taken to go on until then
+};
+
 // How long to sleep after `idle` rounds without work.
 static uint64_t
-nap_ns(struct emu_nic *nic, unsigned int idle)
+nap_ns(struct emu_nic *nic, struct naps *naps, unsigned int idle)
 {
 	unsigned int grow = RTE_MIN(idle / NAP_GROW_ROUNDS, 6U);
 	uint64_t nap = RTE_MIN((uint64_t)NAP_MIN_NS << grow, (uint64_t)NAP_MAX_NS);
-	uint64_t next, now;
+	uint64_t changes = emu_read(&nic->rule_changes), least = NAP_MIN_NS, next, now;
 	bool unused;
 
 	next = emu_firmware_next_event(nic, &unused);
+	now = now_ns();
+	if (changes - naps->rules_seen >= RULES_MANY)
+		naps->rules_until = now + RULES_FOR_NS;
+	naps->rules_seen = changes;
+	if (now < naps->rules_until)
+		least = NAP_RULES_NS;
 	if (unused)
 		nap = NAP_UNUSED_NS;
-	if (next == UINT64_MAX)
-		return nap;
-	now = now_ns();
 	if (next <= now)
-		return NAP_MIN_NS;
+		return least;
 	nap = RTE_MIN(nap, next - now);
-	return RTE_MAX((uint64_t)NAP_MIN_NS, nap);
+	return RTE_MAX(least, nap);
 }
 
 static void
 thread_loop(struct emu_nic *nic)
 {
+	struct naps naps = {0};
 	unsigned int idle = 0;
 
 	// The kernel's default slack of 50 us would be added to every nap.
@@ -72,7 +86,7 @@ thread_loop(struct emu_nic *nic)
 			rte_pause();
 			continue;
 		}
-		nap.tv_nsec = nap_ns(nic, idle);
+		nap.tv_nsec = nap_ns(nic, &naps, idle);
 		nanosleep(&nap, NULL);
 	}
 }

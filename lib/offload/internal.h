@@ -408,6 +408,8 @@ struct of_side *offload_queue_weakest(struct offload *o, struct of_port *p, uint
 
 // retarget.c
 void offload_judge_nic(struct offload *o, uint16_t nic); // all flows with an end there
+// As offload_nic_gone(), but for the flows of that bit map by index (NULL: none).
+void offload_nic_gone_but(struct offload *o, uint16_t nic, const uint64_t *done);
 
 // rush.c
 #define OF_RUSH_OP_NS 200e3 // a NIC that is this quick gets the rules of a rush as it takes them

@@ -76,7 +76,7 @@ offload_nic_add(struct offload *o, uint16_t nic, const struct offload_nic_cfg *c
 }
 
 void
-offload_nic_gone(struct offload *o, uint16_t nic)
+offload_nic_gone_but(struct offload *o, uint16_t nic, const uint64_t *done)
 {
 	struct of_nic *n;
 	uint32_t id;
@@ -93,7 +93,7 @@ offload_nic_gone(struct offload *o, uint16_t nic)
 	for (id = 0; id < o->cfg.flows_max; id++) {
 		struct of_flow *f = o->flows[id];
 
-		if (!f)
+		if (!f || (done && done[id / 64] >> id % 64 & 1))
 			continue;
 		if (f->d.in.nic == nic || f->side[OFFLOAD_IN].nic == nic)
 			offload_side_reset(o, f, &f->side[OFFLOAD_IN], OFFLOAD_R_NIC_GONE);
@@ -109,6 +109,12 @@ offload_nic_gone(struct offload *o, uint16_t nic)
 				n->port[port].account[kind][i].q.state = OFFLOAD_Q_STOPPED;
 		}
 	}
+}
+
+void
+offload_nic_gone(struct offload *o, uint16_t nic)
+{
+	offload_nic_gone_but(o, nic, NULL);
 }
 
 // What is known of the size of the table is known of what flows may have of it. Where the others

@@ -9,6 +9,8 @@
 // all of them were served once ("rush") the bounds that keep a round short are wide: control has
 // nothing better to do. Cost: one walk over the known flows. What it refuses to do: remove the
 // rules of the NIC that is left. It may be gone; who can reach it does that behind.
+#include <stdlib.h>
+
 #include "internal.h"
 
 #define AHEAD 6
@@ -135,9 +137,11 @@ is_known(const struct of_flow *f, uint16_t from)
 	       !out->wait_in && f->dirty == OF_CLEAN;
 }
 
-// Those come along as they are: on the list of what is served first.
+// Those come along as they are: on the list of what is served first. What is done with them is
+// noted in `done`: the memory of 10,000 flows is looked at once, not three times.
 static void
-take_along(struct offload *o, struct of_nic *n, struct of_nic *to, const uint16_t *port)
+take_along(struct offload *o, struct of_nic *n, struct of_nic *to, const uint16_t *port,
+	uint64_t *done)
 {
 	uint32_t i;
 
@@ -162,6 +166,8 @@ take_along(struct offload *o, struct of_nic *n, struct of_nic *to, const uint16_
 		rewrite(&f->d.in, n->nic, to->nic, port);
 		rewrite(&f->d.out, n->nic, to->nic, port);
 		offload_set_reason(o, f, s, OFFLOAD_R_BUDGET);
+		if (done)
+			done[f->id.index / 64] |= 1ULL << f->id.index % 64;
 		if (f->d.in.nic != to->nic || (!f->d.drop && f->d.out.nic != to->nic))
 			offload_todo(o, f, OF_DIRTY); // its end is nowhere now
 		else
@@ -170,18 +176,42 @@ take_along(struct offload *o, struct of_nic *n, struct of_nic *to, const uint16_
 	offload_rush_sort(to);
 }
 
+// The ends of one that did not come along. 1: it is one more that its new NIC has to look at.
+static uint32_t
+rewrite_flow(struct offload *o, struct of_flow *f, uint16_t from, uint16_t to, const uint16_t *port)
+{
+	const bool comes_in = f->d.in.nic == from;
+	int side;
+
+	for (side = 0; side < 2; side++) {
+		if (on_nic(f, side, from)) // reset when its NIC went
+			offload_set_reason(o, f, &f->side[side], OFFLOAD_R_BUDGET);
+	}
+	if (!comes_in && f->d.out.nic != from)
+		return 0;
+	if (comes_in)
+		f->d.table = 0; // what the other one has is not known yet
+	rewrite(&f->d.in, from, to, port);
+	rewrite(&f->d.out, from, to, port);
+	f->side[OFFLOAD_IN].yields = false;
+	offload_todo(o, f, OF_DIRTY);
+	return comes_in;
+}
+
 void
 offload_nic_move(struct offload *o, uint16_t from, uint16_t to, const uint16_t *port)
 {
 	struct of_nic *n = known(o, to);
+	uint64_t *done;
 	uint32_t id;
-	int side;
 
 	if (!n || !known(o, from) || from == to)
 		return;
 	o->now = sl_now(o->clock);
-	take_along(o, known(o, from), n, port);
-	offload_nic_standby(o, from);
+	done = calloc((o->cfg.flows_max + 63) / 64, sizeof(*done)); // without: each is looked at
+	take_along(o, known(o, from), n, port, done);
+	offload_nic_gone_but(o, from, done);
+	set_queues(known(o, from), false);
 	n->gone = n->drained = false;
 	set_queues(n, true);
 	n->rush = n->rush_n;
@@ -191,22 +221,10 @@ offload_nic_move(struct offload *o, uint16_t from, uint16_t to, const uint16_t *
 	for (id = 0; id < o->cfg.flows_max; id++) {
 		struct of_flow *f = o->flows[id];
 
-		if (!f)
-			continue;
-		for (side = 0; side < 2; side++) {
-			if (on_nic(f, side, from)) // reset by the above
-				offload_set_reason(o, f, &f->side[side], OFFLOAD_R_BUDGET);
-		}
-		if (f->d.in.nic != from && f->d.out.nic != from)
-			continue;
-		n->rush += f->d.in.nic == from;
-		if (f->d.in.nic == from)
-			f->d.table = 0; // what the other one has is not known yet
-		rewrite(&f->d.in, from, to, port);
-		rewrite(&f->d.out, from, to, port);
-		f->side[OFFLOAD_IN].yields = false;
-		offload_todo(o, f, OF_DIRTY);
+		if (f && !(done && done[id / 64] >> id % 64 & 1))
+			n->rush += rewrite_flow(o, f, from, to, port);
 	}
+	free(done);
 }
 
 uint32_t

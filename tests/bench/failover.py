@@ -142,7 +142,8 @@ def quick(a):
            'steps_ms': in_ms(there['steps_us']), 'control_ms': in_ms(there['control_us']),
            'driver_ms': there['driver_us'] / 1000, 'lost': sum(lost.values()),
            'lost_by_name': lost, 'stuck': stuck, 'back_rules_ms': back['rules_us'] / 1000,
-           'lost_back': sum(less(rig.drops(), before).values()), 'stuck_back': rig.stuck()}
+           'lost_back': sum((lost_back := less(rig.drops(), before)).values()),
+           'lost_back_by_name': lost_back, 'stuck_back': rig.stuck()}
     rig.end()
     return row
 

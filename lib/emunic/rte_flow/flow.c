@@ -175,6 +175,7 @@ insert(struct emu_port *port, const struct emu_flow_spec *spec, struct rte_flow_
 	flow->next = next;
 	flow->port = port;
 	port->nic->n_transfer += spec->transfer;
+	emu_add(&port->nic->rule_changes, 1);
 	TAILQ_INSERT_TAIL(&port->rules, flow, list);
 	return flow;
 }
@@ -240,6 +241,7 @@ emu_flow_remove(struct emu_port *port, struct rte_flow *flow)
 	TAILQ_REMOVE(&port->rules, flow, list);
 	flow->port = NULL;
 	nic->n_transfer -= is_transfer(nic, flow);
+	emu_add(&nic->rule_changes, 1);
 	emu_table_del(&nic->rules, t, flow);
 	detach(flow);
 	if (flow->template != NULL)

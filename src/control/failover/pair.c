@@ -13,7 +13,7 @@
 
 #define DRAIN_NS (10 * SL_NS_PER_S)    // flows that have not left then are evicted
 #define LEAVE_NS (500 * SL_NS_PER_MS)  // what is held then is lost by name
-#define RUSH_LOW 128                   // orders under way: there is room for more
+#define RUSH_LOW 257                   // orders under way: there is room for more
 #define RETRY_NS (1000 * SL_NS_PER_MS) // after a standby that did not start
 #define PAUSE_NS (64 * SL_NS_PER_S)    // at most, after a NIC that was not taken back
 #define UP_NS (10 * SL_NS_PER_S)       // a link that is not up so long after a switch-over is down

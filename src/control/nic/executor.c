@@ -14,7 +14,7 @@
 #include <rte_thread.h>
 #include <rte_version.h>
 
-#define WAKE_AT 64 // answers that wait while there is more to do
+#define WAKE_AT 256 // answers that wait while there is more to do
 #define SPARE_MAX 512
 #define SLOW_US 50 // a job that takes so long is told of at once
 

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #include "datapath/packet.h"
 #include "orders.h"
 #include "switch/rule_book.h"
 
 #define REAP_FROM 256 // retired lanes
+#define EACH_AHEAD 16
 
 struct host_place {
 	uint16_t old_txq; // before the last change
@@ -29,7 +32,7 @@ struct placements {
 	const struct dp_lane *_Atomic *lanes; // [DP_LANES_MAX]
 	struct sl_idpool *lane_ids;
 	struct placement *by_flow[PLACEMENT_FLOWS_MAX][2];
-	TAILQ_HEAD(, placement) list; // all of them
+	uint32_t flows; // none of a flow from this index on was ever made
 	uint32_t contradicted;
 	struct host_place host[PLACEMENT_FLOWS_MAX];
 	_Atomic uint32_t host_done; // SET_HOST orders that workers carried out
@@ -49,7 +52,6 @@ placements_new(struct control *c)
 	if (p == NULL)
 		return -ENOMEM;
 	c->placements = p;
-	TAILQ_INIT(&p->list);
 	p->lanes = calloc(DP_LANES_MAX, sizeof(*p->lanes));
 	p->lane_ids = sl_idpool_new(DP_LANES_MAX, DP_LANE_GEN_MAX);
 	for (i = 0; i < PLACEMENT_FLOWS_MAX; i++)
@@ -62,11 +64,14 @@ placements_fini(struct control *c)
 {
 	struct placements *p = c->placements;
 	struct placement *pl;
+	uint32_t i;
 
 	if (p == NULL)
 		return;
-	while ((pl = TAILQ_FIRST(&p->list)) != NULL) {
-		TAILQ_REMOVE(&p->list, pl, link);
+	for (i = 0; i < 2 * p->flows; i++) {
+		pl = p->by_flow[i / 2][i % 2];
+		if (pl == NULL)
+			continue;
 		free(pl->lane);
 		free(pl->actions);
 		free(pl);
@@ -113,7 +118,8 @@ placement_make(struct control *c, const struct offload_order *order)
 	pl->place = order->place;
 	pl->state = PLACEMENT_INSTALLING;
 	c->placements->by_flow[order->flow][order->side] = pl;
-	TAILQ_INSERT_TAIL(&c->placements->list, pl, link);
+	if (order->flow >= c->placements->flows)
+		c->placements->flows = order->flow + 1;
 	return pl;
 }
 
@@ -147,7 +153,6 @@ placement_take_off(struct control *c, struct placement *pl)
 	}
 	p->contradicted -= pl->contradicted;
 	p->by_flow[pl->flow][pl->side] = NULL;
-	TAILQ_REMOVE(&p->list, pl, link);
 }
 
 void
@@ -157,14 +162,28 @@ placement_drop(struct control *c, struct placement *pl)
 	free(pl);
 }
 
+// They lie anywhere in memory, and no cache holds them all.
+static void
+prefetch(const struct placement *pl)
+{
+	size_t at;
+
+	for (at = 0; at < sizeof(*pl); at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const char *)pl + at);
+}
+
 void
 placements_each(struct control *c, placement_fn fn, void *ctx)
 {
-	struct placement *pl, *next;
+	struct placements *p = c->placements;
+	struct placement **all = &p->by_flow[0][0];
+	uint32_t i, n = 2 * p->flows;
 
-	for (pl = TAILQ_FIRST(&c->placements->list); pl != NULL; pl = next) {
-		next = TAILQ_NEXT(pl, link);
-		fn(ctx, pl);
+	for (i = 0; i < n; i++) {
+		if (i + EACH_AHEAD < n && all[i + EACH_AHEAD] != NULL)
+			prefetch(all[i + EACH_AHEAD]);
+		if (all[i] != NULL)
+			fn(ctx, all[i]);
 	}
 }
 

@@ -85,6 +85,35 @@ def test_rate_of_a_vf(pmd, work):  # noqa: F811
     assert 'is not a side and its rate of 0 to 400000 Mbit/s' in answer['error'], answer
 
 
+def test_service_core(work):
+    """A service core runs the firmware, and says so; testpmd's own cores have no part in it."""
+    need('dpdk-testpmd')
+    lib = foreign_build_dir() / 'lib' / 'emunic'
+    t = Testpmd(work, eal=['-d', NIC, '-s', '0x2', '--vdev',
+                           'net_emunic0,queues=1,firmware=service,'
+                           'wire=[generator,flows=50,seed=1,pps=0,count=3000]'],
+                n_lcores=3, memory=512, huge=False,
+                env={'LD_LIBRARY_PATH': f"{lib}:{os.environ.get('LD_LIBRARY_PATH', '')}"
+                     .rstrip(':')})
+    try:
+        # Nobody polls, and the wire is read all the same.
+        x = settled(t, lambda x: x['wire_finished'])
+        assert [k for k in ('thread', 'service', 'inline') if x[f'nic_firmware_{k}']] == ['service']
+        assert 'Firmware-version: emunic, run by a service core' in t.cmd('show port info 0')
+        t.cmd('set fwd rxonly')
+        t.cmd('start')
+        x = settled(t, lambda x: x['nic_held'] == 0)
+        assert_balanced(x)
+        assert x['nic_sent_host'] + x['nic_drop_rx_missed'] == 3000
+        t.cmd('stop')
+        t.cmd('port stop 0')
+        t.cmd('port close 0')
+        t.cmd('device detach net_emunic0')
+        assert 'Infos for port' not in t.cmd('show port info all')
+    finally:
+        t.stop()
+
+
 def test_many_queues(pmd):  # noqa: F811
     """256 queues, spread by RSS, and each has its statistics."""
     t = pmd('net_emunic0,queues=256,firmware=inline,wire=[generator,flows=4000,seed=1,pps=0,'

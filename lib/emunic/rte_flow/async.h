@@ -101,8 +101,8 @@ struct emu_template_rule {
 	union emu_template_conf confs[EMU_TEMPLATE_ITEMS];
 };
 
-// template_table.c for async.c, under the gate. 0 or -errno with error set. What it fills in points to
-// what was given, to the templates, and into itself.
+// template_table.c for async.c, under the gate. 0 or -errno with error set. What it fills in points
+// to what was given, to the templates, and into itself.
 int emu_template_fill(struct emu_port *port, struct rte_flow_template_table *table,
 	const struct rte_flow_item pattern[], uint8_t pattern_index,
 	const struct rte_flow_action actions[], uint8_t actions_index,

@@ -23,6 +23,7 @@
 #include "lcore.h"
 #include "datapath/loop.h" // not control's own
 #include "switch/macs.h"
+#include "switch/meters.h"
 #include "memory.h"
 #include "place/ahead.h"
 #include "place/mover.h"
@@ -354,6 +355,7 @@ rig_free(struct control *c)
 	mover_free(c->mover);
 	placements_fini(c);
 	macs_fini(c);
+	meters_free(c);
 	rte_mempool_free(c->copies);
 	close(c->wake_fd);
 	config_free(c->cfg);

@@ -164,20 +164,12 @@ static json_t *
 print_match(const struct config *cfg, const void *base)
 {
 	const struct config_rule *rule = base;
-	struct config_names ctx = {.cfg = cfg, .sw = rule->sw};
-	struct flow_names names;
 	struct sl_strbuf sb;
 	json_t *text;
 
-	config_flow_names(&ctx, &names);
 	sl_strbuf_init(&sb, 0);
-	flow_match_format(&rule->match, &names, &sb);
-	if (rule->vm < 0)
-		text = json_string(sl_strbuf_str(&sb));
-	else if (strcmp(sl_strbuf_str(&sb), "any") == 0)
-		text = json_sprintf("vm=%s", cfg->vms[rule->vm].name);
-	else
-		text = json_sprintf("vm=%s %s", cfg->vms[rule->vm].name, sl_strbuf_str(&sb));
+	config_rule_match_format(cfg, rule, &sb);
+	text = json_string(sl_strbuf_str(&sb));
 	sl_strbuf_fini(&sb);
 	return text;
 }

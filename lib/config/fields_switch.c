@@ -128,13 +128,14 @@ static const struct field rule_fields[] = {
 	{"priority", FIELD_UINT, AT(config_rule, priority), .min = 0, .max = 65535, .dflt = "0",
 		.help = "the highest wins; of equal ones the first"},
 	{"match", FIELD_CODEC, .codec = CODEC_MATCH, .dflt = "\"any\"",
-		.help = "which packets: `vm=vm1 ip_dst=10.0.0.0/8 tcp dport=80`"},
+		.help = "which packets: `vm=vm1 ip_dst=10.0.0.0/8 tcp dport=80`, "
+			"`eth_dst=learned`, `extension=NAME`"},
 	{"actions", FIELD_CODEC, .codec = CODEC_ACTIONS, .required = true,
 		.help = "what happens to them: `output=uplink`, `class=bulk normal`, `drop`"},
 	{.key = NULL},
 };
 
-static const char *const extension_points[] = {"ingress", "egress", "monitor", NULL};
+static const char *const extension_points[] = {"ingress", "egress", "monitor", "match", NULL};
 
 static const struct field extension_fields[] = {
 	{"name", FIELD_NAME, AT(config_extension, name), .required = true,
@@ -145,7 +146,7 @@ static const struct field extension_fields[] = {
 	{"at", FIELD_ENUM, AT(config_extension, at), .words = extension_points,
 		.dflt = "\"ingress\"",
 		.help = "ingress: before the rules; egress: once for each output; monitor: is shown "
-			"packets and judges none"},
+			"packets and judges none; match: rules match by it (`extension=NAME`)"},
 	{"args", FIELD_CODEC, .codec = CODEC_ARGS, .dflt = "{}",
 		.help = "its arguments, as it says itself; values are text, numbers, true, false or "
 			"lists of them (at most 32 in all)"},

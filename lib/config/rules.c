@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bsd/string.h>
+
 #include "walk.h"
 
 static bool
@@ -30,31 +32,57 @@ find_vm(const struct config *cfg, uint16_t sw, const char *name, struct sl_err *
 		cfg->switches[sw].name);
 }
 
-// Takes vm=NAME out of text, with blanks in its place, so that columns stay right.
+// A word that tells of more than a packet's key. 1: taken, 0: it is none, or -EINVAL.
 static int
-take_vm(const struct config *cfg, uint16_t sw, char *text, int16_t *out, struct sl_err *err)
+take_word(const struct config *cfg, const char *word, struct config_rule *out, struct sl_err *err)
 {
-	char name[64];
+	int vm;
 
-	*out = -1;
+	if (strncmp(word, "vm=", 3) == 0) {
+		if (out->vm >= 0)
+			return sl_err_set(err, EINVAL, "match", "vm= is there twice");
+		vm = find_vm(cfg, out->sw, word + 3, err);
+		if (vm < 0)
+			return vm;
+		out->vm = (int16_t)vm;
+	} else if (strncmp(word, "extension=", 10) == 0) {
+		if (out->extension[0] != '\0')
+			return sl_err_set(err, EINVAL, "match", "extension= is there twice");
+		if (word[10] == '\0' || strlen(word + 10) >= sizeof(out->extension))
+			return sl_err_set(err, EINVAL, "match",
+				"extension=NAME: a name of 1 to %zu characters expected",
+				sizeof(out->extension) - 1);
+		strlcpy(out->extension, word + 10, sizeof(out->extension));
+	} else if (strcmp(word, "eth_src=learned") == 0) {
+		out->learned |= CONFIG_LEARNED_SRC;
+	} else if (strcmp(word, "eth_dst=learned") == 0) {
+		out->learned |= CONFIG_LEARNED_DST;
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+// Takes such words out of text, with blanks in their place, so that columns stay right.
+static int
+take_words(const struct config *cfg, char *text, struct config_rule *out, struct sl_err *err)
+{
+	char word[80];
+
 	for (char *p = text; *p != '\0';) {
 		size_t len = 0;
-		int vm;
+		int rc;
 
 		while (is_separator(*p))
 			p++;
 		while (p[len] != '\0' && !is_separator(p[len]))
 			len++;
-		if (strncmp(p, "vm=", 3) == 0) {
-			if (*out >= 0)
-				return sl_err_set(err, EINVAL, "match", "vm= is there twice");
-			snprintf(name, sizeof(name), "%.*s", (int)len - 3, p + 3);
-			vm = find_vm(cfg, sw, name, err);
-			if (vm < 0)
-				return vm;
-			*out = (int16_t)vm;
+		snprintf(word, sizeof(word), "%.*s", (int)len, p);
+		rc = take_word(cfg, word, out, err);
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
 			memset(p, ' ', len);
-		}
 		p += len;
 	}
 	return 0;
@@ -76,7 +104,10 @@ config_rule_parse(const struct config *cfg, uint16_t sw, const char *match, cons
 	if (text == NULL)
 		return sl_err_set(err, ENOMEM, NULL, "out of memory");
 	out->sw = sw;
-	ret = take_vm(cfg, sw, text, &out->vm, &why);
+	out->vm = -1;
+	out->learned = 0;
+	memset(out->extension, 0, sizeof(out->extension));
+	ret = take_words(cfg, text, out, &why);
 	if (ret == 0 && flow_match_parse(text, &names, &out->match, &why) != 0)
 		ret = sl_err_set(err, why.code, "match", "%s", why.text);
 	free(text);
@@ -85,6 +116,38 @@ config_rule_parse(const struct config *cfg, uint16_t sw, const char *match, cons
 	if (ret != 0)
 		sl_err_set(err, why.code, why.path, "%s", why.text);
 	return ret;
+}
+
+void
+config_rule_match_format(
+	const struct config *cfg, const struct config_rule *rule, struct sl_strbuf *out)
+{
+	struct config_names ctx = {.cfg = cfg, .sw = rule->sw};
+	struct flow_names names;
+	struct flow_match any;
+	const char *blank = "";
+
+	config_flow_names(&ctx, &names);
+	flow_match_init(&any);
+	if (rule->vm >= 0) {
+		sl_strbuf_addf(out, "vm=%s", cfg->vms[rule->vm].name);
+		blank = " ";
+	}
+	if (rule->extension[0] != '\0') {
+		sl_strbuf_addf(out, "%sextension=%s", blank, rule->extension);
+		blank = " ";
+	}
+	for (unsigned bit = CONFIG_LEARNED_SRC; bit <= CONFIG_LEARNED_DST; bit <<= 1) {
+		if (!(rule->learned & bit))
+			continue;
+		sl_strbuf_addf(
+			out, "%seth_%s=learned", blank, bit == CONFIG_LEARNED_SRC ? "src" : "dst");
+		blank = " ";
+	}
+	if (blank[0] != '\0' && flow_match_equal(&rule->match, &any))
+		return;
+	sl_strbuf_add(out, blank);
+	flow_match_format(&rule->match, &names, out);
 }
 
 int
@@ -126,6 +189,17 @@ parse_fallback(struct walk *w, struct config_table *t, const char *text)
 		walk_fault(w, "/default", "%s", err.text);
 }
 
+static bool
+matches_by(const struct config *cfg, uint16_t sw, const char *extension)
+{
+	for (uint16_t i = 0; i < cfg->n_extensions; i++) {
+		if (cfg->extensions[i].sw == sw && cfg->extensions[i].at == CONFIG_EXT_MATCH &&
+			strcmp(cfg->extensions[i].name, extension) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 parse_rule(struct walk *w, struct config_rule *r, const struct walk_text *text)
 {
@@ -137,6 +211,9 @@ parse_rule(struct walk *w, struct config_rule *r, const struct walk_text *text)
 		config_goto_check(r->table, &r->actions, &err) != 0)
 		walk_fault(
 			w, strcmp(err.path, "match") == 0 ? "/match" : "/actions", "%s", err.text);
+	else if (r->extension[0] != '\0' && !matches_by(w->cfg, r->sw, r->extension))
+		walk_fault(w, "/match", "the switch has no extension \"%s\" at the point match",
+			r->extension);
 }
 
 void

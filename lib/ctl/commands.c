@@ -235,7 +235,7 @@ static const struct ctl_command commands[] = {
 			{"path", CTL_STR, true, true, .complete = "file",
 				.help = "shared object (path as the server sees it); a bare name is "
 					"looked for beside sluiced"},
-			{"at", CTL_STR, .complete = "ingress|egress|monitor",
+			{"at", CTL_STR, .complete = "ingress|egress|monitor|match",
 				.help = "where in the path (default ingress)"},
 			{"args", CTL_STR,
 				.help = "its arguments: \"drop=tcp/23,udp/53 count=true\""},

@@ -37,13 +37,41 @@ enum sluice_ext_verdict
 ext_ask(struct ext *e, const struct sluice_ext_flow *flow)
 {
 	enum sluice_ext_verdict v = e->ops->flow(e->self, flow);
-	bool monitor = e->at == SLUICE_EXT_MONITOR;
+	unsigned may = 1u << SLUICE_EXT_PASS;
 
-	if (v == SLUICE_EXT_PASS || v == SLUICE_EXT_COPY ||
-		(!monitor && (v == SLUICE_EXT_DROP || v == SLUICE_EXT_SEE)))
+	if (e->at == SLUICE_EXT_MATCH)
+		may |= 1u << SLUICE_EXT_HIT | (e->ops->match_bytes > 0) << SLUICE_EXT_SEE;
+	else
+		may |= 1u << SLUICE_EXT_COPY;
+	if (e->at == SLUICE_EXT_INGRESS || e->at == SLUICE_EXT_EGRESS)
+		may |= 1u << SLUICE_EXT_DROP | 1u << SLUICE_EXT_SEE;
+	if (v <= SLUICE_EXT_HIT && (may & 1u << v))
 		return v;
 	atomic_fetch_add_explicit(&e->faults, 1, memory_order_relaxed);
-	return monitor ? SLUICE_EXT_PASS : SLUICE_EXT_DROP;
+	return may & 1u << SLUICE_EXT_DROP ? SLUICE_EXT_DROP : SLUICE_EXT_PASS;
+}
+
+// A header that is named is among the first bytes as a whole.
+static void
+cut(struct sluice_ext_packet *pkt, uint32_t bytes)
+{
+	if (pkt->len <= bytes)
+		return;
+	pkt->len = bytes;
+	if (pkt->payload > bytes || pkt->payload == 0)
+		pkt->payload = pkt->l4 = 0;
+	if (pkt->l4 == 0 && pkt->payload == 0)
+		pkt->l3 = 0;
+}
+
+bool
+ext_match_packet(struct ext *e, unsigned worker, struct sluice_ext_packet *pkt)
+{
+	cut(pkt, e->ops->match_bytes);
+	ext_burst(e, worker, pkt, 1);
+	if (pkt->verdict != SLUICE_EXT_PASS && pkt->verdict != SLUICE_EXT_HIT)
+		atomic_fetch_add_explicit(&e->faults, 1, memory_order_relaxed);
+	return pkt->verdict == SLUICE_EXT_HIT;
 }
 
 void

@@ -17,6 +17,7 @@ static const char *const points[SLUICE_EXT_POINTS] = {
 	[SLUICE_EXT_INGRESS] = "ingress",
 	[SLUICE_EXT_EGRESS] = "egress",
 	[SLUICE_EXT_MONITOR] = "monitor",
+	[SLUICE_EXT_MATCH] = "match",
 };
 
 const char *

@@ -68,6 +68,10 @@ rules_function_of(const struct rules_entry *e)
 	static const struct flow_key nothing;
 	enum shape src, dst;
 
+	if (e->asks & ~RULES_ASK_LEARNED)
+		return RULES_EXTENSION;
+	if (e->asks != 0)
+		return RULES_LEARNED;
 	if (flow_match_has_range(m))
 		return RULES_RANGE;
 	src = address_shape(m, m->mask.src);

@@ -47,6 +47,7 @@ void rules_sort(const struct rule **list, uint32_t n);
 struct rules_table {
 	struct rules_obj obj;
 	uint32_t fields; // that any entry reads
+	uint16_t asks;   // RULES_ASK_* of any entry
 	uint32_t n;
 	struct flow_actions fallback; // when nothing matches
 	struct flow_actions other;    // fallback without goto
@@ -73,6 +74,7 @@ struct rules_set {
 	struct rules_live live;
 	atomic_uint refs;
 	uint32_t fields;
+	uint16_t asks;
 	uint32_t rules;
 	uint32_t trees;
 	size_t memory;

@@ -28,6 +28,12 @@ rules_set_fields(const struct rules_set *s)
 	return s->fields;
 }
 
+uint16_t
+rules_set_asks(const struct rules_set *s)
+{
+	return s->asks;
+}
+
 static inline void
 append(struct rules_result *out, const struct flow_actions *actions)
 {

@@ -36,6 +36,8 @@ rules_rule_new(struct rules_mem *m, const struct rules_entry *e)
 	rule->actions.n -= rule->go_to >= 0; // it is the last one
 	key = rule->e.match.key;
 	mask = rule->e.match.mask;
+	key.switch_id |= e->asks;
+	mask.switch_id |= e->asks;
 	flow_key_keep(&key, 0);
 	flow_key_keep(&mask, 0);
 	memcpy(rule->key, &key, sizeof(key));

@@ -6,6 +6,7 @@
 #include "tree.h"
 
 #define FIELDS 5     // per-packet fields
+#define ASKS 16      // questions
 #define EDITS_PART 4 // more edits at once than a part of the table: it is built anew
 #define EDITS_MIN 16
 #define GROWN 4                     // times of what a table was built for: likewise
@@ -25,6 +26,7 @@ struct writer_table {
 	bool broken;  // an edit failed half way: the spaces are to be built anew
 	struct flow_actions fallback;
 	uint32_t reads[FIELDS]; // entries that read each of the per-packet fields
+	uint32_t asks[ASKS];    // likewise
 	// Edits since the last commit, and how many of them the spaces have seen.
 	struct edit *edits;
 	uint32_t n_edits, edits_cap, applied;
@@ -158,6 +160,9 @@ note_edit(struct writer_table *t, struct rule *rule, bool add)
 	for (unsigned f = 0; f < FIELDS; f++)
 		if (rule->fields & 1u << f)
 			t->reads[f] += add ? 1u : UINT32_MAX;
+	for (unsigned a = 0; rule->e.asks != 0 && a < ASKS; a++)
+		if (rule->e.asks & 1u << a)
+			t->asks[a] += add ? 1u : UINT32_MAX;
 }
 
 // age: lower is older.
@@ -333,6 +338,8 @@ freeze(struct rules *r, struct writer_table *t)
 		frozen->loose = t->loose;
 		for (unsigned f = 0; f < FIELDS; f++)
 			frozen->fields |= t->reads[f] > 0 ? 1u << f : 0;
+		for (unsigned a = 0; a < ASKS; a++)
+			frozen->asks |= t->asks[a] > 0 ? (uint16_t)(1u << a) : 0;
 	}
 	if (t->frozen != NULL)
 		rules_mem_retire(r->mem, &t->frozen->obj);
@@ -366,6 +373,7 @@ rules_commit(struct rules *r)
 		if (t == NULL)
 			continue;
 		s->fields |= t->fields;
+		s->asks |= t->asks;
 		s->trees += (t->sure != NULL ? t->sure->groups : 0) +
 			    (t->loose != NULL ? t->loose->groups : 0);
 	}

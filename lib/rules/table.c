@@ -49,7 +49,7 @@ loose_match(void *ctx, const struct rule *rule)
 	out->fields |= rule->fields;
 	reach_table(out, rule->go_to);
 	if ((out->first == NULL || rule->order < out->first->order) &&
-		flow_match_hits(&rule->e.match, l->key))
+		(rule->e.asks & ~l->key->switch_id) == 0 && flow_match_hits(&rule->e.match, l->key))
 		out->first = rule;
 }
 

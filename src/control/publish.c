@@ -134,6 +134,9 @@ fill_switch(struct control *c, struct published *p, uint16_t sw)
 	d->meters = rule_book_meters(c->book[sw]);
 	d->max_rules = rule_book_max(c->book[sw]);
 	d->vports = p->members[sw];
+	d->asks = rules_set_asks(c->set[sw]);
+	for (v = 0; v < RULES_ASK_EXTENSIONS; v++)
+		d->matchers[v] = extensions_matcher(c, sw, rule_book_asks(c->book[sw], v));
 	if (extensions_chain(c, sw, &p->chains[sw]))
 		d->ext = &p->chains[sw];
 	for (v = 0; v < DP_VPORTS_MAX; v++) {

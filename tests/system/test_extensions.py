@@ -262,3 +262,91 @@ def test_a_file_is_let_go(sluiced, work):
         assert mapped()
         switch.call('extension remove', name='mine')
         assert not mapped()
+
+
+def test_rules_match_by_them(sluiced):
+    """Rules that match by an extension: by the flow, or by what is in its packets; a rule holds the
+    extension that it matches by, over commands and reloads."""
+    config = file_config([{'name': 'web', 'path': PORTS, 'at': 'match', 'args': {'match': 'tcp/80'}}])
+    config['switches'][0]['rules'].insert(
+        0, {'name': 'web', 'match': 'extension=web port=src', 'actions': 'output=b', 'priority': 2})
+    switch = sluiced(config)
+    frames = Frames(switch)
+
+    def passes(*packets):
+        frames.target('a', 'b')
+        frames.play('src', packets)
+        return len(frames.got('a')), len(frames.got('b'))
+
+    def reload(config):
+        switch.write_config({**config, 'control': switch.config['control']})
+        switch.call('config reload')
+    assert passes(tcp(80), tcp(80), tcp(81), udp(80)) == (2, 2)
+    rule = switch.call('rule show', rule='web')
+    assert rule['match'] == 'extension=web port=src' and rule['packets'] == 2
+    assert switch.call('config show')['switches'][0]['rules'][0]['match'] == rule['match']
+    traced = str(switch.call('trace packet', port='src', flow='tcp dport=80')['items'])
+    assert 'match: matches' in traced, traced
+    assert 'priority 2, extension: extension=web port=src -> output=b' in traced, traced
+
+    # By the packet: no decision is kept, and a dry run is shown none.
+    switch.call('extension add', name='word', path=PORTS, at='match', args='match=udp/9 word=secret')
+    switch.call('rule add', match='extension=word', actions='drop', priority=3, name='words')
+    assert passes(udp(9), udp(9, b'a secret'), udp(9), udp(9, b'secre')) == (3, 0)
+    assert switch.call('rule show', rule='words')['packets'] == 1
+    assert switch.call('worker show')['uncached'] == 4
+    assert 'no match' in str(switch.call('trace packet', port='src', flow='udp dport=9'))
+
+    for words, command, args in (
+            ('no extension "wort"', 'rule add', {'match': 'extension=wort', 'actions': 'drop'}),
+            ('at match', 'rule add', {'match': 'extension=plain', 'actions': 'drop'}),
+            ('is there twice', 'rule add', {'match': 'extension=web extension=word',
+                                            'actions': 'drop'}),
+            ('a rule matches by it', 'extension remove', {'name': 'web'}),
+            ('a rule matches by it', 'extension remove', {'name': 'word'}),
+            ('all that it takes', 'extension add', {'name': 'x', 'path': PORTS, 'at': 'match',
+                                                    'args': 'drop=tcp/80'})):
+        if 'plain' in str(args):
+            switch.call('extension add', name='plain', path=PORTS, args='drop=tcp/1')
+        with pytest.raises(RpcError, match=words):
+            switch.call(command, **args)
+    # A rule of the file that matches by what the file has not.
+    del config['switches'][0]['extensions'][0]
+    with pytest.raises(RpcError, match='no extension "web" at the point match'):
+        reload(config)
+    # The file's rule and extension go together; what was added live stays.
+    del config['switches'][0]['rules'][0]
+    reload(config)
+    assert sorted(listed(switch)) == ['plain', 'word']
+    assert passes(tcp(80), udp(9, b'a secret')) == (1, 0)
+    switch.call('rule del', rule='words')
+    switch.call('extension remove', name='word')
+    assert passes(udp(9, b'a secret')) == (1, 0)
+    switch.settled()
+
+
+def test_rules_match_learned(sluiced):
+    """Destinations that were learned get their packets, others none: no flood of what is unknown."""
+    config = file_config()
+    config['switches'][0]['rules'] = [
+        {'name': 'all', 'match': 'eth_dst=ff:ff:ff:ff:ff:ff', 'actions': 'normal', 'priority': 9},
+        {'name': 'known', 'match': 'eth_dst=learned', 'actions': 'normal', 'priority': 5},
+        {'name': 'unknown', 'match': 'any', 'actions': 'drop'}]
+    switch = sluiced(config)
+    frames = Frames(switch)
+    frames.target('a', 'b')
+    frames.play('src', [udp(1)])
+    assert frames.got('a') == frames.got('b') == []
+    here = udp(1)
+    here.src, here.dst = YOU, 'ff:ff:ff:ff:ff:ff'
+    frames.play('a', [here])
+    wait_for(lambda: [m for m in switch.call('mac list')['items'] if m['mac'] == YOU], 10, 'learned')
+    frames.target('a', 'b')
+    frames.play('src', [udp(1)])
+    assert len(frames.got('a')) == 1 and frames.got('b') == []
+    assert switch.call('rule show', rule='known')['packets'] == 1
+    assert switch.call('rule show', rule='unknown')['packets'] == 1
+    detail = str(switch.call('trace packet', port='src', flow=f'eth_dst={YOU}')['items'])
+    assert 'learned: eth_dst=learned' in detail, detail
+    with pytest.raises(RpcError, match='eth_dst=learnt'):
+        switch.call('rule add', match='eth_dst=learnt', actions='drop')

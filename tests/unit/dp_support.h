@@ -184,9 +184,10 @@ struct bench {
 	struct dp_rxq rxq[2][DP_WORKERS_MAX][BENCH_VPORTS * BENCH_QUEUES];
 	struct dp_meter meters[BENCH_RULES];
 	const struct dp_lane *_Atomic lanes[DP_LANES_MAX];
-	const struct ext_chain *ext;  // of the switch
-	struct dp_takeover *takeover; // of the next snapshot
-	uint16_t assigned_from;       // receive queues from this one on are assigned to lanes
+	const struct ext_chain *ext;                // of the switch
+	struct ext *matchers[RULES_ASK_EXTENSIONS]; // likewise
+	struct dp_takeover *takeover;               // of the next snapshot
+	uint16_t assigned_from; // receive queues from this one on are assigned to lanes
 	struct dp_snapshot *snap;
 	struct dp_snapshot old[2]; // published in turn
 	unsigned turn;
@@ -247,6 +248,8 @@ bench_publish(struct bench *b)
 	s->sw[0].max_rules = BENCH_RULES;
 	s->sw[0].vports = b->members[turn];
 	s->sw[0].ext = b->ext;
+	s->sw[0].asks = rules_set_asks(set);
+	memcpy(s->sw[0].matchers, b->matchers, sizeof(b->matchers));
 	for (i = 0; i < BENCH_VPORTS; i++) {
 		const struct dp_port *p = b->vport[i].id != DP_NONE ? b->vport[i].port : NULL;
 
@@ -270,9 +273,10 @@ bench_publish(struct bench *b)
 }
 
 static inline void
-bench_rule(struct bench *b, uint32_t id, uint16_t priority, const char *match, const char *actions)
+bench_rule_asks(struct bench *b, uint32_t id, uint16_t priority, uint16_t asks, const char *match,
+	const char *actions)
 {
-	struct rules_entry e = {.id = id, .priority = priority};
+	struct rules_entry e = {.id = id, .priority = priority, .asks = asks};
 	struct sl_err err;
 
 	sl_err_init(&err);
@@ -280,6 +284,12 @@ bench_rule(struct bench *b, uint32_t id, uint16_t priority, const char *match, c
 		flow_actions_parse(actions, NULL, &e.actions, &err) != 0 ||
 		rules_add(b->rules, &e, &err) != 0)
 		fail_msg("%s -> %s: %s %s", match, actions, err.path, err.text);
+}
+
+static inline void
+bench_rule(struct bench *b, uint32_t id, uint16_t priority, const char *match, const char *actions)
+{
+	bench_rule_asks(b, id, priority, 0, match, actions);
 }
 
 static inline void

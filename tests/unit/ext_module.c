@@ -70,7 +70,8 @@ module_burst(void *self, void *worker, struct sluice_ext_packet *pkts, unsigned 
 			pkts[i].len > pkts[i].total || pkts[i].data[0] == 0xee)
 			abort();
 		if (pkts[i].data[pkts[i].len - 1] < m->drop_below)
-			pkts[i].verdict = SLUICE_EXT_DROP;
+			pkts[i].verdict =
+				m->host->at == SLUICE_EXT_MATCH ? SLUICE_EXT_HIT : SLUICE_EXT_DROP;
 		if (pkts[i].data[pkts[i].len - 1] == 200) {
 			atomic_store(&m->quiet, true);
 			m->host->ask_again(m->host->ctx);
@@ -86,7 +87,7 @@ static int
 module_init(const struct sluice_ext_host *host, const struct sluice_ext_arg *args, unsigned n_args,
 	void **self, char *why, size_t why_len)
 {
-	static const char *const words[] = {"pass", "drop", "see", "copy", "nonsense"};
+	static const char *const words[] = {"pass", "drop", "see", "copy", "hit", "nonsense"};
 	struct module *m = calloc(1, sizeof(*m));
 	unsigned i, k;
 
@@ -96,7 +97,7 @@ module_init(const struct sluice_ext_host *host, const struct sluice_ext_arg *arg
 	m->only_out = -1;
 	for (i = 0; i < n_args; i++) {
 		if (strcmp(args[i].name, "say") == 0) {
-			for (k = 0; k < 5; k++)
+			for (k = 0; k < 6; k++)
 				if (strcmp(words[k], args[i].value) == 0)
 					m->say = k;
 		} else if (strcmp(args[i].name, "out") == 0) {
@@ -154,7 +155,9 @@ sluice_extension(void)
 		.name = "module",
 		.version = "7",
 		.points = 1u << SLUICE_EXT_INGRESS | 1u << SLUICE_EXT_EGRESS |
-			  (VARIANT == GOOD) << SLUICE_EXT_MONITOR,
+			  (VARIANT == GOOD) << SLUICE_EXT_MONITOR |
+			  (VARIANT == GOOD) << SLUICE_EXT_MATCH,
+		.match_bytes = 128,
 		.worker_bytes = sizeof(struct worker),
 		.init = module_init,
 		.fini = module_fini,

@@ -49,11 +49,13 @@ wrong_files(void **state)
 	refuses("/no/such/file.so", 0, NULL, -ENOENT, "path", "/no/such/file.so");
 	refuses("/etc/hostname", 0, NULL, -ENOENT, "path", "/etc/hostname");
 	refuses(MODULE_NO_SYMBOL, 0, NULL, -EINVAL, "path", "no function sluice_extension()");
-	refuses(MODULE_OTHER_ABI, 0, NULL, -EINVAL, "path", "version 2 of the extension ABI");
+	refuses(MODULE_OTHER_ABI, 0, NULL, -EINVAL, "path", "version 3 of the extension ABI");
 	refuses(MODULE_NO_BURST, 0, NULL, -EINVAL, "path", "lacks one of");
 	refuses(MODULE_SMALL, 0, NULL, -EINVAL, "path", "in 16 bytes");
 	refuses(MODULE_NOTHING, 0, NULL, -EINVAL, "path", "gave nothing");
 	refuses(MODULE, 0, "unknown", -EINVAL, "args", "module did not start: no argument unknown");
+	refuses(EXAMPLE, SLUICE_EXT_INGRESS, "match", -EINVAL, "args", "not tcp/PORT");
+	refuses(EXAMPLE, SLUICE_EXT_MATCH, "drop", -EINVAL, "args", "not tcp/PORT");
 	refuses(EXAMPLE, SLUICE_EXT_MONITOR, "drop", -EINVAL, "args", "not tcp/PORT");
 }
 
@@ -99,6 +101,34 @@ answers(void **state)
 	assert_true(a.dropper == NULL && a.seen == EXT_SEEN_NO);
 	a = answer(SLUICE_EXT_MONITOR, "see", 1);
 	assert_true(a.dropper == NULL && a.seen == EXT_SEEN_NO);
+	a = answer(SLUICE_EXT_MATCH, "drop", 1);
+	assert_true(a.dropper == NULL && a.seen == EXT_SEEN_NO);
+	assert_non_null(answer(SLUICE_EXT_INGRESS, "hit", 1).dropper);
+}
+
+// A function that reads a part of packets is shown that part, and no header that ends behind it.
+static void
+is_shown_a_part(void **state)
+{
+	uint8_t bytes[200] = {0};
+	struct sluice_ext_packet pkt = {
+		.data = bytes, .len = 200, .total = 300, .l3 = 14, .l4 = 34, .payload = 42};
+	const char *args[] = {"match", "tcp/80"};
+	struct sl_err err;
+	struct ext *e;
+
+	assert_int_equal(try_open(MODULE, SLUICE_EXT_MATCH, "say", "see", &e, &err), 0);
+	assert_false(ext_match_packet(e, 0, &pkt));
+	assert_int_equal(pkt.len, 128);
+	assert_true(pkt.l3 == 14 && pkt.l4 == 34 && pkt.payload == 42 && pkt.total == 300);
+	ext_close(e);
+	assert_int_equal(try_open(EXAMPLE, SLUICE_EXT_MATCH, args[0], args[1], &e, &err), 0);
+	pkt = (struct sluice_ext_packet){.data = bytes, .len = 200, .l3 = 14, .l4 = 34};
+	pkt.flow = &(const struct sluice_ext_flow){.proto = 6, .dport = 80};
+	pkt.payload = 42;
+	assert_false(ext_match_packet(e, 0, &pkt));
+	assert_int_equal(pkt.len, 200); // it would read more than there is
+	ext_close(e);
 }
 
 static void
@@ -136,6 +166,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_files),
 		cmocka_unit_test(answers),
+		cmocka_unit_test(is_shown_a_part),
 		cmocka_unit_test(describes_itself),
 	};
 

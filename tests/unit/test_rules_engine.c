@@ -28,6 +28,13 @@ struct model {
 
 // ---- the reference ----
 
+// What an entry asks is answered in the place of the switch's number.
+static bool
+model_hits(const struct rules_entry *e, const struct flow_key *key)
+{
+	return (e->asks & ~key->switch_id) == 0 && flow_match_hits(&e->match, key);
+}
+
 static const struct rules_entry *
 model_first(const struct model *m, uint16_t table, const struct flow_key *key)
 {
@@ -36,7 +43,7 @@ model_first(const struct model *m, uint16_t table, const struct flow_key *key)
 	for (unsigned i = 0; i < RULES_MAX; i++) {
 		const struct model_rule *r = &m->rule[i];
 
-		if (!r->there || r->e.table != table || !flow_match_hits(&r->e.match, key))
+		if (!r->there || r->e.table != table || !model_hits(&r->e, key))
 			continue;
 		if (best == NULL || r->e.priority > best->e.priority ||
 			(r->e.priority == best->e.priority && r->seq < best->seq))
@@ -58,17 +65,17 @@ model_goto(const struct flow_actions *a)
 static bool
 model_unreachable(const struct model *m, const struct model_rule *e, const struct flow_key *base)
 {
-	struct flow_match loose = e->e.match;
+	struct rules_entry loose = e->e;
 
-	flow_key_keep(&loose.key, 0);
-	flow_key_keep(&loose.mask, 0);
-	if (!flow_match_hits(&loose, base))
+	flow_key_keep(&loose.match.key, 0);
+	flow_key_keep(&loose.match.mask, 0);
+	if (!model_hits(&loose, base))
 		return true;
 	for (unsigned i = 0; i < RULES_MAX; i++) {
 		const struct model_rule *r = &m->rule[i];
 
 		if (r->there && r->e.table == e->e.table && flow_match_fields(&r->e.match) == 0 &&
-			flow_match_hits(&r->e.match, base) &&
+			model_hits(&r->e, base) &&
 			(r->e.priority > e->e.priority ||
 				(r->e.priority == e->e.priority && r->seq < e->seq)))
 			return true;
@@ -135,7 +142,7 @@ model_lookup(const struct model *m, const struct flow_key *key, struct rules_res
 static void
 random_key(struct trial *t, struct flow_key *key)
 {
-	flow_key_init(key, 1, (uint16_t)below(t, 3));
+	flow_key_init(key, (uint16_t)(below(t, 8) << 1), (uint16_t)below(t, 3));
 	key->l3 = FLOW_L3_IPV4;
 	for (unsigned i = 0; i < 4; i++) {
 		key->src[i] = (uint8_t)(below(t, 2) * 0x81);
@@ -254,6 +261,8 @@ edit(struct model *m)
 		r->e.id = id;
 		r->e.table = (uint16_t)below(&m->t, TABLES);
 		r->e.priority = (uint16_t)(below(&m->t, 5) * 16383);
+		if (below(&m->t, 6) == 0)
+			r->e.asks = (uint16_t)(below(&m->t, 8) << 1);
 		random_match(&m->t, &r->e.match);
 		random_actions(&m->t, r->e.table, &r->e.actions);
 		expect(&m->t, rules_add(m->rules, &r->e, NULL) == 0);

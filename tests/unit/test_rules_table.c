@@ -326,6 +326,10 @@ test_functions(void **state)
 	assert_int_equal(rules_function_of(&e), RULES_MASK);
 	e.match.sport = (struct flow_range){5, 9};
 	assert_string_equal(rules_function_name(rules_function_of(&e)), "range");
+	e.asks = RULES_ASK_DST;
+	assert_string_equal(rules_function_name(rules_function_of(&e)), "learned");
+	e.asks |= RULES_ASK_EXTENSION(RULES_ASK_EXTENSIONS - 1);
+	assert_string_equal(rules_function_name(rules_function_of(&e)), "extension");
 	e = entry(0, 0, 0);
 	e.match.key.l3 = FLOW_L3_IPV6;
 	e.match.mask.l3 = UINT8_MAX;
@@ -380,6 +384,38 @@ test_deletion_without_memory(void **state)
 	rules_free(r);
 }
 
+// A set says what its entries ask, and not what those that are gone asked.
+static void
+test_asks(void **state)
+{
+	static const uint16_t asks[] = {RULES_ASK_SRC, RULES_ASK_DST | RULES_ASK_EXTENSION(13)};
+	struct rules *r = rules_new(8);
+	struct rules_set *s;
+	(void)state;
+
+	assert_non_null(r);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct rules_entry e = entry(i, 0, 0);
+
+		e.asks = asks[i % 2];
+		assert_int_equal(rules_add(r, &e, NULL), 0);
+		s = rules_commit(r);
+		assert_int_equal(rules_set_asks(s), i == 0 ? asks[0] : asks[0] | asks[1]);
+		rules_set_put(s);
+	}
+	assert_int_equal(rules_del(r, 0), 0);
+	assert_int_equal(rules_del(r, 3), 0);
+	assert_int_equal(rules_del(r, 1), 0);
+	s = rules_commit(r);
+	assert_int_equal(rules_set_asks(s), asks[0]);
+	rules_set_put(s);
+	assert_int_equal(rules_del(r, 2), 0);
+	s = rules_commit(r);
+	assert_int_equal(rules_set_asks(s), 0);
+	rules_set_put(s);
+	rules_free(r);
+}
+
 int
 main(void)
 {
@@ -393,6 +429,7 @@ main(void)
 		cmocka_unit_test(test_sets_live_on),
 		cmocka_unit_test(test_many_masks),
 		cmocka_unit_test(test_functions),
+		cmocka_unit_test(test_asks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

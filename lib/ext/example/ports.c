@@ -8,6 +8,9 @@
 //                             its payload is dropped
 //   word     text             what `inspect` looks for
 //   count    true or false    it is shown all other flows too and counts them (COPY, else PASS)
+//   match    "tcp/80", ..     at the point MATCH, for rules with `extension=NAME`: these flows
+//   match
+//                             (HIT), with `word` those of their packets that have it (SEE)
 //
 // Thread safety: as ext/abi.h says; after init nothing of struct ports is written.
 #include <errno.h>
@@ -21,6 +24,7 @@
 
 #define PORTS_MAX 64
 #define WORD_MAX 64
+#define MATCH_BYTES 512
 #define TCP 6
 #define UDP 17
 
@@ -35,7 +39,7 @@ struct port_list {
 };
 
 struct ports {
-	struct port_list drop, inspect;
+	struct port_list drop, inspect, match;
 	char word[WORD_MAX];
 	bool count;
 };
@@ -86,6 +90,8 @@ ports_flow(void *self, const struct sluice_ext_flow *flow)
 		return SLUICE_EXT_DROP;
 	if (ip && has(&p->inspect, flow))
 		return SLUICE_EXT_SEE;
+	if (ip && has(&p->match, flow))
+		return p->word[0] != '\0' ? SLUICE_EXT_SEE : SLUICE_EXT_HIT;
 	return p->count ? SLUICE_EXT_COPY : SLUICE_EXT_PASS;
 }
 
@@ -113,13 +119,15 @@ ports_burst(void *self, void *worker, struct sluice_ext_packet *pkts, unsigned n
 	for (i = 0; i < n; i++) {
 		struct sluice_ext_packet *pkt = &pkts[i];
 
+		bool matches = has(&p->match, pkt->flow);
+
 		count(w, pkt);
 		if (p->word[0] == '\0' || pkt->payload == 0 || pkt->payload >= pkt->len ||
-			!has(&p->inspect, pkt->flow))
+			!(matches || has(&p->inspect, pkt->flow)))
 			continue;
 		if (memmem(pkt->data + pkt->payload, pkt->len - pkt->payload, p->word,
 			    strlen(p->word)) != NULL) {
-			pkt->verdict = SLUICE_EXT_DROP;
+			pkt->verdict = matches ? SLUICE_EXT_HIT : SLUICE_EXT_DROP;
 			add(w, COUNT_WORDS, 1);
 		}
 	}
@@ -145,8 +153,13 @@ add_port(struct port_list *l, const char *text)
 static bool
 set(struct ports *p, const struct sluice_ext_arg *arg, char *why, size_t why_len)
 {
-	if (strcmp(arg->name, "drop") == 0 || strcmp(arg->name, "inspect") == 0) {
-		if (add_port(arg->name[0] == 'd' ? &p->drop : &p->inspect, arg->value))
+	struct port_list *list = strcmp(arg->name, "drop") == 0      ? &p->drop
+				 : strcmp(arg->name, "inspect") == 0 ? &p->inspect
+				 : strcmp(arg->name, "match") == 0   ? &p->match
+								     : NULL;
+
+	if (list != NULL) {
+		if (add_port(list, arg->value))
 			return true;
 		snprintf(why, why_len, "%s: \"%.40s\" is not tcp/PORT or udp/PORT (at most %d)",
 			arg->name, arg->value, PORTS_MAX);
@@ -162,7 +175,9 @@ set(struct ports *p, const struct sluice_ext_arg *arg, char *why, size_t why_len
 			return true;
 		snprintf(why, why_len, "count: true or false, not \"%.40s\"", arg->value);
 	} else {
-		snprintf(why, why_len, "there is no argument \"%.40s\": drop, inspect, word, count",
+		snprintf(why, why_len,
+			"there is no argument \"%.40s\": drop, inspect, match, word, "
+			"count",
 			arg->name);
 	}
 	return false;
@@ -185,6 +200,14 @@ ports_init(const struct sluice_ext_host *host, const struct sluice_ext_arg *args
 	}
 	if (host->at == SLUICE_EXT_MONITOR && (p->drop.n > 0 || p->inspect.n > 0)) {
 		snprintf(why, why_len, "a monitor only counts: no drop, no inspect");
+		free(p);
+		return -EINVAL;
+	}
+	if (host->at == SLUICE_EXT_MATCH
+			? p->match.n == 0 || p->drop.n + p->inspect.n > 0 || p->count
+			: p->match.n > 0) {
+		snprintf(why, why_len,
+			"match belongs to the point match, and is all that it takes, with word");
 		free(p);
 		return -EINVAL;
 	}
@@ -225,7 +248,8 @@ sluice_extension(void)
 		.name = "ports",
 		.version = "1",
 		.points = 1u << SLUICE_EXT_INGRESS | 1u << SLUICE_EXT_EGRESS |
-			  1u << SLUICE_EXT_MONITOR,
+			  1u << SLUICE_EXT_MONITOR | 1u << SLUICE_EXT_MATCH,
+		.match_bytes = MATCH_BYTES,
 		.worker_bytes = sizeof(struct worker),
 		.init = ports_init,
 		.fini = ports_fini,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "switch/extensions.h"
+#include "switch/rule_book.h"
 
 // All but the place in the list.
 static bool
@@ -77,6 +78,45 @@ count_live(const struct control *c, uint16_t sw)
 	return n;
 }
 
+struct asked {
+	struct reload *r;
+	uint16_t sw;
+	const char *lost; // what a rule that was added live matches by, and the next file has not
+};
+
+static void
+still_there(void *ctx, const struct rule_info *info)
+{
+	const char *name = info->rule->extension;
+	struct asked *a = ctx;
+	const struct extension *x;
+
+	if (info->from_config || name[0] == '\0')
+		return;
+	x = extensions_find(a->r->c, a->sw, name);
+	if (x != NULL && !x->from_config)
+		return;
+	for (uint16_t i = 0; i < a->r->next->n_extensions; i++) {
+		const struct config_extension *e = &a->r->next->extensions[i];
+
+		if (e->sw == a->sw && e->at == CONFIG_EXT_MATCH && strcmp(e->name, name) == 0)
+			return;
+	}
+	a->lost = name;
+}
+
+static int
+check_asked(struct reload *r, uint16_t sw, const char *place, struct sl_err *err)
+{
+	struct asked a = {.r = r, .sw = sw};
+
+	rule_book_each(r->c->book[sw], still_there, &a);
+	return a.lost == NULL
+		       ? 0
+		       : sl_err_set(err, EBUSY, place,
+				 "a rule that was added live matches by \"%s\" (at match)", a.lost);
+}
+
 int
 reload_extensions_first(struct reload *r, struct sl_err *err)
 {
@@ -98,6 +138,8 @@ reload_extensions_first(struct reload *r, struct sl_err *err)
 			rc = sl_err_set(err, ENOSPC, place,
 				"with the %u that were added live they are above %d",
 				count_live(r->c, sw), CONFIG_EXTENSIONS_MAX);
+		if (rc == 0)
+			rc = check_asked(r, sw, place, err);
 		note_rest(r, sw);
 	}
 	return rc;

@@ -138,6 +138,16 @@ json_match(const struct control *c, uint16_t sw, const struct flow_match *m)
 }
 
 json_t *
+json_rule_match(const struct control *c, const struct config_rule *r)
+{
+	struct sl_strbuf sb;
+
+	sl_strbuf_init(&sb, 0);
+	config_rule_match_format(c->cfg, r, &sb);
+	return take_text(&sb);
+}
+
+json_t *
 json_actions(const struct control *c, uint16_t sw, const struct flow_actions *a)
 {
 	struct config_names ctx = {.cfg = c->cfg, .sw = sw};

@@ -24,6 +24,7 @@ const char *port_name(const struct control *c, uint16_t vport); // "-" for none
 const char *vm_name(const struct control *c, int vm);
 
 // Key and lists as text (new references).
+json_t *json_rule_match(const struct control *c, const struct config_rule *r); // all of it
 json_t *json_match(const struct control *c, uint16_t sw, const struct flow_match *m);
 json_t *json_actions(const struct control *c, uint16_t sw, const struct flow_actions *a);
 json_t *json_key(const struct control *c, const struct flow_key *key);

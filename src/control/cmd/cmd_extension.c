@@ -118,7 +118,7 @@ COMMAND(cmd_extension_add)
 	if (rc == 0)
 		rc = take_text("path", arg_str(args, "path"), cfg.path, sizeof(cfg.path), err);
 	if (rc == 0 && point < 0)
-		rc = sl_err_set(err, EINVAL, "at", "ingress, egress or monitor");
+		rc = sl_err_set(err, EINVAL, "at", "ingress, egress, monitor or match");
 	if (rc == 0 && text != NULL)
 		rc = config_extension_args(text, &cfg, err);
 	if (rc == 0)

@@ -8,6 +8,7 @@
 #include "cmd/in_force.h"
 #include "cmd/known.h"
 #include "place/ahead.h"
+#include "switch/extensions.h"
 #include "switch/rule_book.h"
 
 static const char *
@@ -29,27 +30,18 @@ rule_json(struct control *c, uint16_t sw, const struct rule_info *info)
 {
 	const struct config_rule *r = info->rule;
 	uint64_t packets, bytes, nic_packets, nic_bytes;
-	const char *match;
-	json_t *text = json_match(c, sw, &r->match), *o;
-	char buf[16], with_vm[1200];
+	char buf[16];
 
-	match = json_string_value(text);
-	if (r->vm >= 0)
-		snprintf(with_vm, sizeof(with_vm), "vm=%s%s%s", vm_name(c, r->vm),
-			strcmp(match, "any") == 0 ? "" : " ",
-			strcmp(match, "any") == 0 ? "" : match);
 	rule_book_counters(c->book[sw], r->id, &packets, &bytes);
 	rule_book_hardware(c->book[sw], r->id, &nic_packets, &nic_bytes);
-	o = json_pack("{si ss ss ss si ss so sI sI sI sI sI sI sb}", "id", (int)r->id, "name",
+	return json_pack("{si ss ss ss si so so sI sI sI sI sI sI sb}", "id", (int)r->id, "name",
 		r->name, "switch", c->cfg->switches[sw].name, "table",
 		table_name(c, sw, r->table, buf, sizeof(buf)), "priority", (int)r->priority,
-		"match", r->vm >= 0 ? with_vm : match, "actions", json_actions(c, sw, &r->actions),
+		"match", json_rule_match(c, r), "actions", json_actions(c, sw, &r->actions),
 		"packets", (json_int_t)(packets + nic_packets), "bytes",
 		(json_int_t)(bytes + nic_bytes), "software_packets", (json_int_t)packets,
 		"software_bytes", (json_int_t)bytes, "hardware_packets", (json_int_t)nic_packets,
 		"hardware_bytes", (json_int_t)nic_bytes, "live", !info->from_config);
-	json_decref(text);
-	return o;
 }
 
 // ---- how rules stand in hardware: the flows that rest on them, one walk for all rules of a switch
@@ -69,9 +61,9 @@ stand_one(void *ctx, const struct offload_flow_info *fi)
 	struct rules_result res;
 	unsigned i, side;
 
-	if (fi->key.switch_id != s->c->cfg->switches[s->sw].id || s->c->set[s->sw] == NULL)
+	if (fi->key.switch_id != s->c->cfg->switches[s->sw].id ||
+		!dp_rules_of(s->c->snapshot, &fi->key, &res))
 		return;
-	rules_lookup(s->c->set[s->sw], &fi->key, &res);
 	for (i = 0; i < res.n; i++) {
 		const struct config_rule *r = rule_book_of_entry(s->c->book[s->sw], res.rule[i]);
 
@@ -312,6 +304,17 @@ check_name(const char *name, struct sl_err *err)
 	return 0;
 }
 
+static int
+check_extension(
+	const struct control *c, uint16_t sw, const struct config_rule *rule, struct sl_err *err)
+{
+	if (rule->extension[0] == '\0' || extensions_matcher(c, sw, rule->extension) != NULL)
+		return 0;
+	return sl_err_set(err, ENOENT, "match",
+		"%s has no extension \"%s\" that is bound at match (extension list)",
+		c->cfg->switches[sw].name, rule->extension);
+}
+
 COMMAND(cmd_rule_add)
 {
 	struct control *c = app;
@@ -337,6 +340,8 @@ COMMAND(cmd_rule_add)
 	if (rc != 0)
 		return rc;
 	rc = config_goto_check((uint16_t)table, &rule.actions, err);
+	if (rc == 0)
+		rc = check_extension(c, (uint16_t)sw, &rule, err);
 	if (rc != 0)
 		return rc;
 	rule.table = (uint16_t)table;
@@ -363,6 +368,8 @@ COMMAND(cmd_rule_replace)
 		c->cfg, (uint16_t)sw, arg_str(args, "match"), arg_str(args, "actions"), &rule, err);
 	if (rc == 0)
 		rc = config_goto_check(old->table, &rule.actions, err);
+	if (rc == 0)
+		rc = check_extension(c, (uint16_t)sw, &rule, err);
 	if (rc != 0)
 		return rc;
 	rule.table = old->table;

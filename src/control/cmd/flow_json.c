@@ -171,17 +171,16 @@ rules_json(struct control *c, const struct flow_key *key)
 	struct rules_result res;
 	unsigned i;
 
-	if (sw < 0 || c->set[sw] == NULL)
+	if (sw < 0 || !dp_rules_of(c->snapshot, key, &res))
 		return list;
-	rules_lookup(c->set[sw], key, &res);
 	for (i = 0; i < res.n; i++) {
 		const struct config_rule *r = rule_book_of_entry(c->book[sw], res.rule[i]);
 
 		if (r != NULL)
-			json_array_append_new(list,
-				json_pack("{si ss so so}", "id", (int)r->id, "name", r->name,
-					"match", json_match(c, (uint16_t)sw, &r->match), "actions",
-					json_actions(c, (uint16_t)sw, &r->actions)));
+			json_array_append_new(
+				list, json_pack("{si ss so so}", "id", (int)r->id, "name", r->name,
+					      "match", json_rule_match(c, r), "actions",
+					      json_actions(c, (uint16_t)sw, &r->actions)));
 	}
 	return list;
 }

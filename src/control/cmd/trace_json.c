@@ -144,8 +144,10 @@ say_extensions(const struct steps *s)
 	static const char *const said[] = {[SLUICE_EXT_PASS] = "passes",
 		[SLUICE_EXT_DROP] = "drops it",
 		[SLUICE_EXT_SEE] = "must see it",
-		[SLUICE_EXT_COPY] = "is given a copy"};
-	static const char *const not_shown = ", which a dry run does not show it: here it passes";
+		[SLUICE_EXT_COPY] = "is given a copy",
+		[SLUICE_EXT_HIT] = "matches"};
+	static const char *const not_shown = ", which a dry run does not show it: here it passes",
+				 *const not_asked = ", which a dry run does not show it: no match";
 	const struct extension *x;
 	struct sluice_ext_flow flow;
 	enum sluice_ext_verdict v;
@@ -159,7 +161,9 @@ say_extensions(const struct steps *s)
 		v = ext_ask(x->ext, &flow);
 		step(s, "extension", x->cfg.name, "%s: %s%s",
 			ext_point_name((enum sluice_ext_point)x->cfg.at), said[v],
-			v == SLUICE_EXT_SEE && s->r->dry ? not_shown : "");
+			v != SLUICE_EXT_SEE || !s->r->dry ? ""
+			: x->cfg.at == CONFIG_EXT_MATCH   ? not_asked
+							  : not_shown);
 	}
 }
 
@@ -195,17 +199,17 @@ next_table(const struct flow_actions *a)
 static void
 say_rule(const struct steps *s, const struct config_rule *rule)
 {
-	struct rules_entry e = {.match = rule->match};
-	json_t *match = json_match(s->c, s->sw, &rule->match);
+	struct rules_entry e = {.match = rule->match,
+		.asks = rule->extension[0] != '\0' ? RULES_ASK_EXTENSION(0) : rule->learned};
+	json_t *match = json_rule_match(s->c, rule);
 	json_t *actions = json_actions(s->c, s->sw, &rule->actions);
 	char table[64], name[64];
 
 	snprintf(name, sizeof(name), "rule %u", rule->id);
 	step(s, table_name(s, rule->table, table, sizeof(table)),
-		rule->name[0] != '\0' ? rule->name : name, "priority %u, %s: %s%s%s -> %s",
+		rule->name[0] != '\0' ? rule->name : name, "priority %u, %s: %s -> %s",
 		rule->priority, rules_function_name(rules_function_of(&e)),
-		rule->vm >= 0 ? "vm=" : "", rule->vm >= 0 ? vm_name(s->c, rule->vm) : "",
-		rule->vm >= 0 ? "" : json_string_value(match), json_string_value(actions));
+		json_string_value(match), json_string_value(actions));
 	json_decref(match);
 	json_decref(actions);
 }

@@ -40,6 +40,7 @@ ahead_why_text(enum ahead_why why)
 		[AHEAD_WHY_TAGS] = "frames with tags, of which it does not name one VID",
 		[AHEAD_WHY_SPOOF] = "sources that its port's anti-spoof list does not name",
 		[AHEAD_WHY_STORM] = "multicast is counted for the port's storm limit",
+		[AHEAD_WHY_ASKS] = "it matches by what the switch has learned, or by an extension",
 		[AHEAD_WHY_EXTENSION] = "an extension of the switch looks at its packets",
 		[AHEAD_WHY_POLICY] = "a policy rule keeps such flows out of embedded switches",
 		[AHEAD_WHY_PAYS] =
@@ -265,7 +266,7 @@ compile(const struct walk *w, const struct flow_match *m, const struct flow_acti
 		key.l3 = key.eth_type == RTE_BE16(0x0800)   ? FLOW_L3_IPV4
 			 : key.eth_type == RTE_BE16(0x86dd) ? FLOW_L3_IPV6
 							    : FLOW_L3_NONE;
-	dp_compile_by(w->c->snapshot, &key, &said, &prog, &v);
+	dp_compile_by(w->c->snapshot, &key, &said, NULL, &prog, &v);
 	why = output_why(&prog, &v);
 	if (why != AHEAD_WHY_NONE)
 		return why;
@@ -439,6 +440,18 @@ table_default(const struct control *c, uint16_t sw, uint16_t table)
 	return &drop;
 }
 
+// What the host alone can tell, whatever tags it has.
+static void
+host_steps(struct walk *w, const struct flow_match *m, enum ahead_why why)
+{
+	struct flow_match tags;
+
+	if (untagged(m, &tags))
+		add_host(w, &tags, why);
+	if (tagged(m, &tags))
+		add_host(w, &tags, why);
+}
+
 static void follow_table(struct walk *w, uint16_t table, const struct flow_match *under,
 	const struct ahead_chain *chain);
 
@@ -455,16 +468,10 @@ follow(struct walk *w, const struct flow_match *m, const struct flow_actions *ac
 	}
 	if (!add_chain(w, chain))
 		return;
-	if (last != NULL && last->type == FLOW_ACT_GOTO) {
-		struct flow_match tags = *m;
-
-		if (untagged(m, &tags))
-			add_host(w, &tags, AHEAD_WHY_GOTO);
-		if (tagged(m, &tags))
-			add_host(w, &tags, AHEAD_WHY_GOTO);
-		return;
-	}
-	steps_by_tag(w, m, actions);
+	if (last != NULL && last->type == FLOW_ACT_GOTO)
+		host_steps(w, m, AHEAD_WHY_GOTO);
+	else
+		steps_by_tag(w, m, actions);
 }
 
 static void
@@ -485,7 +492,10 @@ follow_table(struct walk *w, uint16_t table, const struct flow_match *under,
 		next.rule[next.n++] = e->id;
 		// Where it comes from is told by the list.
 		m.key.vport = m.mask.vport = m.key.switch_id = m.mask.switch_id = 0;
-		follow(w, &m, &e->e->actions, &next);
+		if (e->e->asks == 0)
+			follow(w, &m, &e->e->actions, &next);
+		else if (add_chain(w, &next))
+			host_steps(w, &m, AHEAD_WHY_ASKS);
 	}
 	next.n = chain->n;
 	if (!is_full(w))
@@ -498,8 +508,7 @@ collect(void *ctx, const struct rules_entry *e, uint32_t id, uint32_t gen)
 	struct walk *w = ctx;
 	struct entry *grown;
 
-	if ((e->match.mask.vport & (e->match.key.vport ^ w->from->cfg.id)) ||
-		(e->match.mask.switch_id & (e->match.key.switch_id ^ w->sw->id)) || w->rc != 0)
+	if ((e->match.mask.vport & (e->match.key.vport ^ w->from->cfg.id)) || w->rc != 0)
 		return;
 	grown = grow(w->entries, w->n_entries, &w->cap_entries, sizeof(*w->entries));
 	if (grown == NULL) {

@@ -25,6 +25,7 @@ enum ahead_why {
 	AHEAD_WHY_TAGS,      // frames with tags, where the rule does not name one VID
 	AHEAD_WHY_SPOOF,     // what of its match the anti-spoof lists do not name
 	AHEAD_WHY_STORM,     // multicast under a storm limit
+	AHEAD_WHY_ASKS,      // its match needs more than the packet's headers
 	AHEAD_WHY_EXTENSION,
 	AHEAD_WHY_POLICY,
 	AHEAD_WHY_PAYS,     // its entries carry more for single flows, or for other rules

@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/rule_book.h"
+
 #define AGAIN_NS (10 * SL_NS_PER_MS)
 
 static_assert(CONFIG_EXTENSIONS_MAX <= EXT_CHAIN_MAX, "a chain holds those of a switch");
 static_assert((int)CONFIG_EXT_INGRESS == SLUICE_EXT_INGRESS &&
 		      (int)CONFIG_EXT_EGRESS == SLUICE_EXT_EGRESS &&
-		      (int)CONFIG_EXT_MONITOR == SLUICE_EXT_MONITOR,
+		      (int)CONFIG_EXT_MONITOR == SLUICE_EXT_MONITOR &&
+		      (int)CONFIG_EXT_MATCH == SLUICE_EXT_MATCH,
 	"the points of the file are those of the ABI");
 static_assert((int)OFFLOAD_SEEN_NO == EXT_SEEN_NO && (int)OFFLOAD_SEEN_COPY == EXT_SEEN_COPY &&
 		      (int)OFFLOAD_SEEN_ALL == EXT_SEEN_ALL,
@@ -233,10 +236,18 @@ int
 extensions_remove(struct control *c, uint16_t sw, const char *name, struct sl_err *err)
 {
 	struct extension_list *l = list_of(c, sw);
-	unsigned at = l != NULL ? find(l, name) : 0;
+	unsigned at = l != NULL ? find(l, name) : 0, i;
 
 	if (l == NULL || at == l->n)
 		return missing(c, sw, "name", name, err);
+	for (i = 0; l->x[at]->cfg.at == CONFIG_EXT_MATCH && i < RULES_ASK_EXTENSIONS; i++) {
+		const char *asked = rule_book_asks(c->book[sw], i);
+
+		if (asked != NULL && strcmp(asked, name) == 0)
+			return sl_err_set(err, EBUSY, "name",
+				"a rule matches by it: delete the rules with extension=%s first",
+				name);
+	}
 	close_later(c, take(l, at));
 	return 0;
 }
@@ -285,12 +296,25 @@ bool
 extensions_chain(const struct control *c, uint16_t sw, struct ext_chain *out)
 {
 	const struct extension *x;
+	bool any = false;
 	unsigned i;
 
 	memset(out, 0, sizeof(*out));
-	for (i = 0; (x = extensions_get(c, sw, i)) != NULL; i++)
+	for (i = 0; (x = extensions_get(c, sw, i)) != NULL; i++) {
+		if (x->cfg.at == CONFIG_EXT_MATCH)
+			continue;
 		out->list[x->cfg.at][out->n[x->cfg.at]++] = x->ext;
-	return i > 0;
+		any = true;
+	}
+	return any;
+}
+
+struct ext *
+extensions_matcher(const struct control *c, uint16_t sw, const char *name)
+{
+	const struct extension *x = name != NULL ? extensions_find(c, sw, name) : NULL;
+
+	return x != NULL && x->cfg.at == CONFIG_EXT_MATCH ? x->ext : NULL;
 }
 
 bool

@@ -24,7 +24,7 @@ void extensions_fini(struct control *c); // no worker runs
 // (before), what ext_open says. Fails with nothing changed.
 int extensions_add(struct control *c, const struct config_extension *cfg, const char *before,
 	struct sl_err *err);
-// -ENOENT.
+// -ENOENT, -EBUSY (a rule matches by it).
 int extensions_remove(struct control *c, uint16_t sw, const char *name, struct sl_err *err);
 // before: of the same point, NULL: to the end. -ENOENT, -EINVAL.
 int extensions_move(
@@ -43,8 +43,10 @@ int extension_open(struct control *c, const struct config_extension *cfg, struct
 void extension_close(struct extension *x);
 void extensions_set(struct control *c, uint16_t sw, struct extension *const *list, unsigned n);
 
-// For a snapshot. False: there is none.
+// For a snapshot. False: there is none (those that rules match by are not of it).
 bool extensions_chain(const struct control *c, uint16_t sw, struct ext_chain *out);
+// The extension of that name that rules can match by; NULL: there is none. name may be NULL.
+struct ext *extensions_matcher(const struct control *c, uint16_t sw, const char *name);
 // No worker has what was taken out before the last publish. After each publish.
 void extensions_retire(struct control *c);
 // One of them answers otherwise now: all flows are to be decided anew. True every 10 ms at most.

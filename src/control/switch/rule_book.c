@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "switch/rule_book.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,15 @@ struct rule_book {
 	} * dying;                         // [max]: workers may still count on them
 	uint32_t n_dying;
 	uint32_t count;
+	// Extensions that rules match by, at the place that is theirs in RULES_ASK_EXTENSION.
+	struct asked {
+		char name[CONFIG_NAME_MAX];
+		uint32_t rules; // 0: free
+	} asked[RULES_ASK_EXTENSIONS];
 };
+
+static_assert(CONFIG_LEARNED_SRC == RULES_ASK_SRC && CONFIG_LEARNED_DST == RULES_ASK_DST,
+	"a rule's learned addresses are questions of its entries");
 
 int
 rule_book_new(struct control *c, uint16_t sw, struct rule_book **out, struct sl_err *err)
@@ -124,6 +133,65 @@ set_meter(struct rule_book *b, uint32_t entry, const struct flow_actions *action
 	}
 }
 
+// ---- extensions that rules match by
+
+static unsigned
+find_asked(const struct rule_book *b, const char *name)
+{
+	unsigned i = 0;
+
+	while (i < RULES_ASK_EXTENSIONS &&
+		(b->asked[i].rules == 0 || strcmp(b->asked[i].name, name) != 0))
+		i++;
+	return i;
+}
+
+static int
+ask(struct rule_book *b, const struct config_rule *rule, struct sl_err *err)
+{
+	unsigned i;
+
+	if (rule->extension[0] == '\0')
+		return 0;
+	i = find_asked(b, rule->extension);
+	for (unsigned k = 0; i == RULES_ASK_EXTENSIONS && k < RULES_ASK_EXTENSIONS; k++)
+		i = b->asked[k].rules == 0 ? k : i;
+	if (i == RULES_ASK_EXTENSIONS)
+		return sl_err_set(err, ENOSPC, "match",
+			"the rules of a switch can match by %d extensions, and do",
+			RULES_ASK_EXTENSIONS);
+	memcpy(b->asked[i].name, rule->extension, sizeof(b->asked[i].name));
+	b->asked[i].rules++;
+	return 0;
+}
+
+static void
+ask_no_more(struct rule_book *b, const struct config_rule *rule)
+{
+	if (rule->extension[0] != '\0')
+		b->asked[find_asked(b, rule->extension)].rules--;
+}
+
+const char *
+rule_book_asks(const struct rule_book *b, unsigned i)
+{
+	return b->asked[i].rules > 0 ? b->asked[i].name : NULL;
+}
+
+// ---- entries
+
+// The number of the switch is no part of an entry (rules/rules.h, RULES_ASK_*): it is the same for
+// all that its rules are asked of.
+static void
+without_switch(const struct rule_book *b, struct flow_match *m)
+{
+	const uint16_t id = b->c->cfg->switches[b->sw].id;
+
+	if ((m->key.switch_id ^ id) & m->mask.switch_id)
+		m->sport = (struct flow_range){1, 0}; // of no packet
+	m->key.switch_id = m->mask.switch_id = 0;
+}
+
 // As old as that entry; NO_ENTRY: the youngest.
 static int
 add_entry(
@@ -135,9 +203,14 @@ add_entry(
 		.priority = r->rule.priority,
 		.match = r->rule.match,
 		.actions = r->rule.actions,
+		.asks = r->rule.learned,
 	};
 	struct sl_id id;
 	int rc;
+
+	without_switch(b, &e.match);
+	if (r->rule.extension[0] != '\0')
+		e.asks |= RULES_ASK_EXTENSION(find_asked(b, r->rule.extension));
 
 	if (vport != NO_VPORT) {
 		e.match.key.vport = vport;
@@ -243,6 +316,7 @@ drop_rule(struct rule_book *b, uint32_t id)
 
 	while (r->first != NO_ENTRY)
 		del_entry(b, r, r->first);
+	ask_no_more(b, &r->rule);
 	r->used = false;
 	sl_idpool_put(b->rule_ids, (struct sl_id){.index = id, .gen = r->gen});
 }
@@ -255,9 +329,14 @@ add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, 
 	struct sl_id rid;
 	int rc;
 
-	if (sl_idpool_take(b->rule_ids, &rid) != 0)
+	rc = ask(b, rule, err);
+	if (rc != 0)
+		return rc;
+	if (sl_idpool_take(b->rule_ids, &rid) != 0) {
+		ask_no_more(b, rule);
 		return sl_err_set(err, ENOSPC, NULL,
 			"the switch has its %u rules (/switches/%u/max_rules)", b->max, b->sw);
+	}
 	r = &b->list[rid.index];
 	*r = (struct book_rule){.rule = *rule,
 		.used = true,

@@ -152,7 +152,7 @@ set_program(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct dp_progr
 
 struct dp_miss *
 classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *key, uint64_t hash,
-	const struct rules_result *rules)
+	const struct rules_result *rules, const struct rte_mbuf *m)
 {
 	struct dp_miss *ms;
 	bool keep;
@@ -164,7 +164,7 @@ classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *ke
 			return ms;
 	}
 	ms = &b->miss[b->n_miss++];
-	keep = decide(w, key, rules, &ms->program, &ms->direct);
+	keep = decide(w, key, rules, m, &ms->program, &ms->direct);
 	ms->key = keep ? key : NULL;
 	ms->hash = hash;
 	ms->packets = 0;
@@ -176,7 +176,7 @@ static void
 miss(struct dp_worker *w, struct dp_burst *b, uint16_t k, const struct rte_mbuf *m,
 	const struct rules_result *rules)
 {
-	struct dp_miss *ms = classify_miss(w, b, &b->keys[k], b->hashes[k], rules);
+	struct dp_miss *ms = classify_miss(w, b, &b->keys[k], b->hashes[k], rules, m);
 
 	if (ms->packets++ == 0)
 		ms->dscp = report_dscp(m);
@@ -197,13 +197,13 @@ take_own(struct dp_worker *w, struct dp_burst *b, uint16_t i, struct cache_entry
 
 // The rules have changed since the decision.
 static void
-stale(struct dp_worker *w, struct dp_burst *b, uint16_t k)
+stale(struct dp_worker *w, struct dp_burst *b, uint16_t k, const struct rte_mbuf *m)
 {
 	struct cache_entry *e = b->entries[k];
 	struct dp_miss *ms = &b->miss[b->n_miss];
 
 	lcore_add(&w->counters.stale, 1);
-	if (likely(decide_again(w, e, &ms->program, &ms->direct))) {
+	if (likely(decide_again(w, e, m, &ms->program, &ms->direct))) {
 		entry_set_program(w, e, &ms->program);
 		e->gen = w->gen;
 		take_own(w, b, b->at[k], e);
@@ -251,7 +251,8 @@ take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l
 	uint16_t hits = 0, asked = 0, told = 0;
 	uint16_t k;
 
-	if (prefetch_programs(w, b, l->n) && w->snap->sw[b->sw].fields == 0)
+	if (prefetch_programs(w, b, l->n) && w->snap->sw[b->sw].fields == 0 &&
+		w->snap->sw[b->sw].asks == 0)
 		asked = ask_rules(w, b, l->n, rules);
 	for (k = 0; k < l->n; k++) {
 		struct cache_entry *e = b->entries[k];
@@ -271,7 +272,7 @@ take_programs(struct dp_worker *w, struct dp_burst *b, const struct looked_up *l
 		if (likely(e->gen == w->gen))
 			take_own(w, b, b->at[k], e);
 		else
-			stale(w, b, k);
+			stale(w, b, k, l->pkts[k]);
 	}
 	lcore_add(&w->counters.hits, hits);
 	lcore_add(&w->counters.misses, l->n - hits);

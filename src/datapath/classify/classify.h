@@ -15,7 +15,7 @@ void classify_keep(struct dp_worker *w, struct dp_burst *b);
 
 // The decision for a key that the cache does not have, made once for all of the burst that have it.
 struct dp_miss *classify_miss(struct dp_worker *w, struct dp_burst *b, const struct flow_key *key,
-	uint64_t hash, const struct rules_result *rules);
+	uint64_t hash, const struct rules_result *rules, const struct rte_mbuf *m);
 
 // What the device says of each packet becomes what is still to be done (act/offload.h). Not twice.
 void classify_take_flags(struct dp_burst *b);
@@ -28,12 +28,12 @@ uint16_t lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **r
 
 // decide.c: compiles, and stores what has to be stored. False: the decision is good for this packet
 // alone, its list is in *direct.
-// rules: as of dp_compile_by.
+// rules: as of dp_compile_by. m: the packet.
 bool decide(struct dp_worker *w, const struct flow_key *key, const struct rules_result *rules,
-	struct dp_program *prog, struct flow_actions *direct);
+	const struct rte_mbuf *m, struct dp_program *prog, struct flow_actions *direct);
 // Decides an entry anew, keeping what control gave it.
-bool decide_again(struct dp_worker *w, struct cache_entry *e, struct dp_program *prog,
-	struct flow_actions *direct);
+bool decide_again(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m,
+	struct dp_program *prog, struct flow_actions *direct);
 // A program that still goes the old way: may it go the new one?
 void decide_linger(struct dp_worker *w, struct dp_program *prog);
 

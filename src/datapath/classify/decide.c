@@ -16,17 +16,24 @@ is_dry(const struct dp_worker *w)
 
 bool
 decide(struct dp_worker *w, const struct flow_key *key, const struct rules_result *rules,
-	struct dp_program *prog, struct flow_actions *direct)
+	const struct rte_mbuf *m, struct dp_program *prog, struct flow_actions *direct)
 {
+	const struct dp_shown pkt = {.m = m, .worker = w->id};
 	struct dp_verdict verdict;
 	int number;
 
-	dp_compile_by(w->snap, key, rules, prog, &verdict);
+	dp_compile_by(w->snap, key, rules, is_dry(w) ? NULL : &pkt, prog, &verdict);
 	if ((prog->flags & DP_PROG_MAC_DEP) && !is_dry(w)) {
 		if (verdict.learn)
 			report_mac(w, key, verdict.learn_vlan);
 		else
 			report_mac_used(w, key);
+	}
+	if (unlikely(verdict.of_packet)) {
+		if (!is_dry(w))
+			lcore_add(&w->counters.uncached, 1);
+		*direct = verdict.actions;
+		return false;
 	}
 	if (prog->kind != DP_PROG_GENERAL)
 		return true;
@@ -64,8 +71,8 @@ keep_order(const struct dp_program *old, struct dp_program *prog)
 }
 
 bool
-decide_again(struct dp_worker *w, struct cache_entry *e, struct dp_program *prog,
-	struct flow_actions *direct)
+decide_again(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m,
+	struct dp_program *prog, struct flow_actions *direct)
 {
 	const struct dp_program *old = entry_program(w, e);
 	uint8_t host = old->flags & DP_PROG_LINGER ? old->next_flags : old->flags;
@@ -73,7 +80,7 @@ decide_again(struct dp_worker *w, struct cache_entry *e, struct dp_program *prog
 	bool keep;
 
 	cache_key(e, w->cache_apart, &key);
-	keep = decide(w, &key, NULL, prog, direct);
+	keep = decide(w, &key, NULL, m, prog, direct);
 
 	prog->txq = old->flags & DP_PROG_LINGER ? old->next_txq : old->txq;
 	prog->flags |= host & DP_PROG_HOST_RING;

@@ -9,14 +9,15 @@ static uint32_t
 fields_of(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 {
 	struct cache_entry *e = b->entries[k];
+	const struct rte_mbuf *m = b->pkts[b->at[k]];
 	struct dp_program fresh;
 	struct flow_actions direct;
 
 	if (e == NULL)
-		return classify_miss(w, b, &b->bare[k], b->hashes[k], NULL)->program.fields;
+		return classify_miss(w, b, &b->bare[k], b->hashes[k], NULL, m)->program.fields;
 	if (unlikely(e->gen != w->gen)) {
 		lcore_add(&w->counters.stale, 1);
-		if (!decide_again(w, e, &fresh, &direct))
+		if (!decide_again(w, e, m, &fresh, &direct))
 			return fresh.fields; // not to be stored, the entry stays stale
 		entry_set_program(w, e, &fresh);
 		e->gen = w->gen;

@@ -6,6 +6,7 @@
 #include "datapath/mac.h"
 #include "datapath/packet.h"
 #include "datapath/snapshot.h"
+#include "classify/answers.h"
 #include "classify/spoof.h"
 #include "classify/vlan.h"
 #include "extend/extend.h"
@@ -235,14 +236,36 @@ count_rules(struct compile *c, const struct rules_result *r)
 			c->prog->rule[c->prog->n_rules++] = (uint16_t)r->rule[i];
 }
 
+// What the rules ask besides the key is answered in the key that they are given.
 static void
-decide(struct compile *c, const struct rules_result *r)
+ask_rules(struct compile *c, const struct dp_shown *pkt, struct rules_result *out)
+{
+	struct flow_key key = *c->key;
+	struct answers a;
+
+	if (c->sw->asks & RULES_ASK_LEARNED)
+		c->prog->flags |= DP_PROG_MAC_DEP;
+	answers_get(c->sw, c->key, vlan_outer(&c->inside), pkt, &a);
+	key.switch_id = a.yes;
+	rules_lookup(c->sw->rules, &key, out);
+	if (a.by_packet == NULL)
+		return;
+	c->verdict->of_packet = true;
+	c->verdict->seen = EXT_SEEN_ALL;
+	c->verdict->viewer = a.by_packet;
+}
+
+static void
+decide(struct compile *c, const struct rules_result *r, const struct dp_shown *pkt)
 {
 	struct rules_result own;
 	unsigned i;
 
 	if (r == NULL) {
-		rules_lookup(c->sw->rules, c->key, &own);
+		if (c->sw->asks == 0)
+			rules_lookup(c->sw->rules, c->key, &own);
+		else
+			ask_rules(c, pkt, &own);
 		r = &own;
 	}
 	c->verdict->depends = r->fields;
@@ -292,12 +315,13 @@ void
 dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct dp_program *prog,
 	struct dp_verdict *verdict)
 {
-	dp_compile_by(s, key, NULL, prog, verdict);
+	dp_compile_by(s, key, NULL, NULL, prog, verdict);
 }
 
 void
 dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
-	const struct rules_result *rules, struct dp_program *prog, struct dp_verdict *verdict)
+	const struct rules_result *rules, const struct dp_shown *pkt, struct dp_program *prog,
+	struct dp_verdict *verdict)
 {
 	struct compile c = {.s = s, .key = key, .prog = prog, .verdict = verdict};
 
@@ -326,10 +350,30 @@ dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
 	else if (c.sw->ext != NULL && !extend_ingress(c.sw->ext, key, prog, verdict))
 		drop(&c, DP_DROP_EXTENSION);
 	else
-		decide(&c, rules);
+		decide(&c, rules, pkt);
 	if (c.sw->ext != NULL && !passes_egress(&c))
 		drop(&c, DP_DROP_EXTENSION);
 	meter(&c);
+}
+
+bool
+dp_rules_of(const struct dp_snapshot *s, const struct flow_key *key, struct rules_result *out)
+{
+	struct dp_program prog = {0};
+	struct dp_verdict verdict = {0};
+	struct compile c = {.s = s, .key = key, .prog = &prog, .verdict = &verdict};
+
+	c.from = key->vport < DP_VPORTS_MAX ? s->vport[key->vport] : NULL;
+	if (c.from == NULL || c.from->sw >= s->n_switches)
+		return false;
+	c.sw = &s->sw[c.from->sw];
+	vlan_tags_of_key(key, &c.inside);
+	vlan_ingress(c.from, &c.inside);
+	if (c.sw->asks == 0)
+		rules_lookup(c.sw->rules, key, out);
+	else
+		ask_rules(&c, NULL, out);
+	return true;
 }
 
 void

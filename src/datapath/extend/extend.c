@@ -73,13 +73,13 @@ within(uint16_t at, uint32_t end, const struct rte_mbuf *m)
 
 // A packet that came by a lane was not parsed before; one with a fault shows what came before it.
 static void
-show(const struct dp_worker *w, const struct rte_mbuf *m, uint16_t sw, uint16_t origin,
-	struct sluice_ext_flow *flow, struct sluice_ext_packet *pkt)
+show(const struct rte_mbuf *m, uint16_t switch_id, uint16_t origin, struct sluice_ext_flow *flow,
+	struct sluice_ext_packet *pkt)
 {
 	struct flow_offsets off = {0};
 	struct flow_key key;
 
-	flow_parse(m, w->snap->sw[sw].id, origin, 0, &key, &off);
+	flow_parse(m, switch_id, origin, 0, &key, &off);
 	ext_flow_of_key(&key, flow);
 	*pkt = (struct sluice_ext_packet){
 		.flow = flow,
@@ -91,6 +91,16 @@ show(const struct dp_worker *w, const struct rte_mbuf *m, uint16_t sw, uint16_t 
 		.payload = off.payload <= m->data_len ? off.payload : 0,
 		.verdict = SLUICE_EXT_PASS,
 	};
+}
+
+bool
+extend_match(struct ext *e, const struct flow_key *key, const struct dp_shown *pkt)
+{
+	struct sluice_ext_packet view;
+	struct sluice_ext_flow flow;
+
+	show(pkt->m, key->switch_id, key->vport, &flow, &view);
+	return ext_match_packet(e, pkt->worker, &view);
 }
 
 static bool
@@ -186,10 +196,10 @@ extend_burst(struct dp_worker *w, struct dp_burst *b)
 		if (b->prog[i] == NULL || !(b->prog[i]->flags & DP_PROG_EXT))
 			continue;
 		s.at[s.n] = (uint8_t)i;
-		show(w, b->pkts[i], b->sw, b->origin, &s.flow[s.n], &s.pkt[s.n]);
+		show(b->pkts[i], w->snap->sw[b->sw].id, b->origin, &s.flow[s.n], &s.pkt[s.n]);
 		s.n++;
 	}
-	for (at = 0; at < SLUICE_EXT_POINTS && s.n > 0; at++) {
+	for (at = 0; at <= SLUICE_EXT_MONITOR && s.n > 0; at++) {
 		for (i = 0; i < chain->n[at]; i++)
 			hand(w, b, &s, chain->list[at][i], at);
 	}
@@ -206,7 +216,7 @@ extend_several(
 
 	if (chain == NULL || chain->n[SLUICE_EXT_EGRESS] == 0 || !is_several(b, i))
 		return false;
-	show(w, b->pkts[i], b->sw, b->origin, flow, &pkt);
+	show(b->pkts[i], w->snap->sw[b->sw].id, b->origin, flow, &pkt);
 	return true;
 }
 
@@ -227,7 +237,8 @@ extend_output(struct dp_worker *w, struct rte_mbuf *m, const struct sluice_ext_f
 		bool pass = v != SLUICE_EXT_DROP;
 
 		if (!dry && (v == SLUICE_EXT_SEE || v == SLUICE_EXT_COPY)) {
-			show(w, m, sw, flow->in, &leaves, &pkt); // its tags may have changed
+			show(m, w->snap->sw[sw].id, flow->in, &leaves,
+				&pkt); // its tags may have changed
 			pkt.flow = &view;
 			ext_burst(e, w->id, &pkt, 1);
 			pass = v == SLUICE_EXT_COPY || pkt.verdict == SLUICE_EXT_PASS;

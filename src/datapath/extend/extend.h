@@ -25,6 +25,9 @@ bool extend_ingress(const struct ext_chain *chain, const struct flow_key *key,
 bool extend_egress(const struct ext_chain *chain, const struct flow_key *key, bool single,
 	struct dp_program *prog, struct dp_verdict *verdict);
 
+// A rule asks e, which reads packets, about one.
+bool extend_match(struct ext *e, const struct flow_key *key, const struct dp_shown *pkt);
+
 // The stage. What an extension drops is gone afterwards (prog[] is NULL).
 void extend_burst(struct dp_worker *w, struct dp_burst *b);
 

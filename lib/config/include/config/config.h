@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/strbuf.h"
 #include "flow/text.h"
 
 // The configuration: strict JSON in, one immutable struct out. The file is judged as a whole,
@@ -38,7 +39,12 @@ enum config_attach {
 	CONFIG_ATTACH_VHOST,
 	CONFIG_ATTACH_ETHDEV
 };
-enum config_extension_point { CONFIG_EXT_INGRESS, CONFIG_EXT_EGRESS, CONFIG_EXT_MONITOR };
+enum config_extension_point {
+	CONFIG_EXT_INGRESS,
+	CONFIG_EXT_EGRESS,
+	CONFIG_EXT_MONITOR,
+	CONFIG_EXT_MATCH
+};
 enum config_vlan_mode { CONFIG_VLAN_TRUNK, CONFIG_VLAN_ACCESS, CONFIG_VLAN_NATIVE };
 enum config_offload_mode { CONFIG_OFFLOAD_SPLIT, CONFIG_OFFLOAD_SHARE };
 
@@ -118,13 +124,19 @@ struct config_vm {
 	uint32_t min_queues, max_queues, min_entries, max_entries, min_inserts, max_inserts;
 };
 
+// Values are those of RULES_ASK_SRC and RULES_ASK_DST.
+#define CONFIG_LEARNED_SRC 0x0001u // at the port that the packet came by
+#define CONFIG_LEARNED_DST 0x0002u
+
 struct config_rule {
 	uint32_t id;                // index of its counters in its switch; unique in the switch
 	char name[CONFIG_NAME_MAX]; // "" or unique in the switch
 	uint16_t sw;
 	uint16_t table;
 	uint16_t priority;
-	int16_t vm; // match on VM: index in vms (one entry for each of its ports), -1: none
+	int16_t vm;       // match on VM: index in vms (one entry for each of its ports), -1: none
+	uint16_t learned; // CONFIG_LEARNED_*: the address has to be a learned one
+	char extension[CONFIG_NAME_MAX]; // that has to match, "": none
 	struct flow_match match;
 	struct flow_actions actions;
 };
@@ -303,6 +315,9 @@ int config_rule_parse(const struct config *cfg, uint16_t sw, const char *match, 
 // Arguments of an extension given as text: "drop=tcp/23,udp/53 count=true" (added to *out, which is
 // zero behind its arguments). -EINVAL with path "args".
 int config_extension_args(const char *text, struct config_extension *out, struct sl_err *err);
+// The match of a rule as people write it; cfg has what it names.
+void config_rule_match_format(
+	const struct config *cfg, const struct config_rule *rule, struct sl_strbuf *out);
 // A goto must lead to a higher table than the one it stands in. -EINVAL with path "actions".
 int config_goto_check(uint16_t table, const struct flow_actions *actions, struct sl_err *err);
 

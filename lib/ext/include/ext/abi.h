@@ -29,14 +29,16 @@
 //   EGRESS   after the rules, once for each output: flow->out says which. A packet that goes
 //            several ways is judged for each.
 //   MONITOR  last; PASS and COPY only. It is shown also what rules drop.
-//
-// There is no forwarding point in this version (an extension that chooses the output): it is
-// refused when it is asked for.
+//   MATCH    a matching function of rules: `extension=NAME` in a rule's match. Answers are PASS (it
+//            does not match), HIT (it matches) and SEE: that depends on the packet. Then `burst`
+//            is shown each packet of the flow before the rules, one at a time, its first
+//            match_bytes bytes at most, and says HIT or PASS; no decision on such a flow is cached,
+//            and the flow stays on the host without a lane.
 //
 // What is cached: an answer of `flow` holds until the rules, ports or extensions of the switch
 // change, or until the extension itself says that it would answer otherwise now (ask_again). So it
 // must follow from the flow and from state that changes with ask_again; an answer that is none of
-// the four counts as DROP at a filter, as PASS at a monitor, and as a fault of the extension.
+// its point's counts as DROP at a filter, as PASS elsewhere, and as a fault of the extension.
 //
 // Threads. init, fini, counters: control's. flow: any thread, several at once, so it may read only
 // what is constant or atomic. burst: a worker's, with that worker's own memory; two workers may be
@@ -45,17 +47,24 @@
 //
 // Thread safety: any thread (plain values).
 
-#define SLUICE_EXT_ABI 1
+#define SLUICE_EXT_ABI 2
 #define SLUICE_EXT_SYMBOL "sluice_extension"
 
 enum sluice_ext_point {
 	SLUICE_EXT_INGRESS,
 	SLUICE_EXT_EGRESS,
 	SLUICE_EXT_MONITOR,
+	SLUICE_EXT_MATCH,
 	SLUICE_EXT_POINTS
 };
 
-enum sluice_ext_verdict { SLUICE_EXT_PASS, SLUICE_EXT_DROP, SLUICE_EXT_SEE, SLUICE_EXT_COPY };
+enum sluice_ext_verdict {
+	SLUICE_EXT_PASS,
+	SLUICE_EXT_DROP,
+	SLUICE_EXT_SEE,
+	SLUICE_EXT_COPY,
+	SLUICE_EXT_HIT
+};
 
 #define SLUICE_EXT_NO_PORT 0xffff
 #define SLUICE_EXT_IPV4 4
@@ -88,8 +97,8 @@ struct sluice_ext_packet {
 	uint16_t l3;         // where the IP or ARP header begins, 0: there is none
 	uint16_t l4;         // likewise
 	uint16_t payload;    // what follows the L4 header; may be equal to len
-	// Out: SLUICE_EXT_PASS (as it is set before the call) or _DROP; looked at only where
-	// `flow` said SEE.
+	// Out: SLUICE_EXT_PASS (as it is set before the call) or _DROP, at MATCH _HIT; looked at
+	// only where `flow` said SEE.
 	uint8_t verdict;
 };
 
@@ -122,6 +131,9 @@ struct sluice_extension {
 	const char *version;
 	uint32_t points;       // bit 1 << point: where it can be bound
 	uint32_t worker_bytes; // memory of each worker, zeroed, on cache lines of its own
+	// MATCH: so many bytes of a packet, from its Ethernet header on, its matching reads; 0:
+	// none, the flow tells all, and SEE is a fault.
+	uint32_t match_bytes;
 	// 0, or -errno with one line for people in why: the extension is not bound then, and fini
 	// is not called. args and host->... stay until fini.
 	int (*init)(const struct sluice_ext_host *host, const struct sluice_ext_arg *args,

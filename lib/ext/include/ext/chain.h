@@ -2,6 +2,7 @@
 #ifndef SLUICE_EXT_CHAIN_H
 #define SLUICE_EXT_CHAIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ext/abi.h"
@@ -34,6 +35,8 @@ void ext_chain_ask(const struct ext_chain *chain, enum sluice_ext_point at,
 // One extension's answer, made one of those that its point allows.
 enum sluice_ext_verdict ext_ask(struct ext *e, const struct sluice_ext_flow *flow);
 
+// MATCH, where ext_ask said SEE: does the packet match? pkt is cut to what it reads.
+bool ext_match_packet(struct ext *e, unsigned worker, struct sluice_ext_packet *pkt);
 void ext_burst(struct ext *e, unsigned worker, struct sluice_ext_packet *pkts, unsigned n);
 // n packets were dropped for it.
 void ext_count_dropped(struct ext *e, unsigned worker, unsigned n);

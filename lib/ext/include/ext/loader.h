@@ -52,7 +52,7 @@ unsigned ext_counters(const struct ext *e, struct sluice_ext_counter *out, unsig
 // It asked for all flows to be judged again since the last call.
 bool ext_wants_again(struct ext *e);
 
-const char *ext_point_name(enum sluice_ext_point at); // "ingress", "egress", "monitor"
+const char *ext_point_name(enum sluice_ext_point at); // "ingress", "egress", "monitor", "match"
 int ext_point_of(const char *name);                   // -EINVAL
 
 #endif

@@ -49,8 +49,8 @@
 struct rules;
 struct rules_set;
 
-// How an entry matches. exact, mask and range are told apart by the match itself; learned entries
-// are made by the switch; extensions come with ext.
+// How an entry matches: told apart by what it reads. mask, exact, prefix and range read the key;
+// learned and extension also an answer that is not in the packet (RULES_ASK_*).
 enum rules_function {
 	RULES_MASK,
 	RULES_EXACT,
@@ -60,11 +60,23 @@ enum rules_function {
 	RULES_EXTENSION
 };
 
+// Questions that the key does not answer. A set says which of them its entries ask
+// (rules_set_asks). Where that is any, its user gives look-ups keys that have the answers (bits)
+// in switch_id: a set is of one switch, so its number tells nothing there. What a decision rests on
+// besides the flow's key is so for the user to know: an answer that follows from the flow's key and
+// the state of the switch is as good as cached, one that needs the packet is good for that packet.
+#define RULES_ASK_SRC 0x0001u // the source MAC was learned at the port that the packet came by
+#define RULES_ASK_DST 0x0002u // the destination MAC was learned
+#define RULES_ASK_LEARNED (RULES_ASK_SRC | RULES_ASK_DST)
+#define RULES_ASK_EXTENSIONS 14                      // that a set can ask
+#define RULES_ASK_EXTENSION(i) (uint16_t)(4u << (i)) // the i-th says that it matches
+
 struct rules_entry {
 	uint32_t id; // stable and unique in the switch; index of the rule's counters
 	uint16_t table;
 	uint16_t priority;
-	struct flow_match match; // normalised
+	uint16_t asks;           // RULES_ASK_*: all have to be answered with yes, besides the match
+	struct flow_match match; // normalised; where an entry of the set asks, not on switch_id
 	struct flow_actions actions;
 };
 
@@ -113,6 +125,8 @@ void rules_set_put(struct rules_set *s); // owner thread only; the writer may be
 
 // FLOW_FIELD_* that any entry of the set reads.
 uint32_t rules_set_fields(const struct rules_set *s);
+// RULES_ASK_* that any of them asks.
+uint16_t rules_set_asks(const struct rules_set *s);
 // From table 0. In out->fields it tells which per-packet fields the decision on the flow depends
 // on: those that an entry reads which the flow can reach. It can reach an entry of a reachable
 // table when the entry matches with its per-packet fields left out, and no entry before it matches

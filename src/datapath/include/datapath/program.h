@@ -74,6 +74,14 @@ struct dp_verdict {
 	uint16_t learn_vlan;      // the VLAN that it is seen in, 0: none
 	uint8_t seen;             // enum ext_seen: what extensions have to be shown of it
 	const struct ext *viewer; // the one that asks for that, of the snapshot
+	bool of_packet;           // good for this packet only: a rule's extension reads packets
+};
+
+// A packet for the extensions that rules match by (ext/abi.h, MATCH).
+struct rte_mbuf;
+struct dp_shown {
+	const struct rte_mbuf *m;
+	uint16_t worker; // the caller's
 };
 
 // Port policy (VLAN, anti-spoof), rules, MAC table -> program. key as it came in (before any VLAN
@@ -92,10 +100,15 @@ struct dp_verdict {
 void dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct dp_program *prog,
 	struct dp_verdict *verdict);
 
-// The same where the rules were asked already: rules is what rules_lookup says of the key in its
-// switch, NULL: not asked yet.
+// The same where the rules were asked already: rules is what dp_rules_of says of the key, NULL: not
+// asked yet; and for a packet (NULL: for the flow; extensions that read packets do not match).
 void dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
-	const struct rules_result *rules, struct dp_program *prog, struct dp_verdict *verdict);
+	const struct rules_result *rules, const struct dp_shown *pkt, struct dp_program *prog,
+	struct dp_verdict *verdict);
+
+// What the rules of its switch say of a flow, with what they ask besides the key. False: its port
+// is not there.
+bool dp_rules_of(const struct dp_snapshot *s, const struct flow_key *key, struct rules_result *out);
 
 // key, with all that a packet has, becomes the one that its flow is known by: of the fields that
 // change from packet to packet it keeps those that decisions on the flow depend on.

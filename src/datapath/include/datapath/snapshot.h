@@ -19,6 +19,7 @@
 
 struct dp_mac_table; // datapath/mac.h
 struct dp_meter;     // datapath/meter.h
+struct ext;          // ext/loader.h
 struct ext_chain;    // ext/chain.h
 struct dp_tags;      // datapath/tag.h
 
@@ -67,6 +68,9 @@ struct dp_switch {
 	uint16_t n_vports;
 	const uint16_t *vports;      // members, for floods
 	const struct ext_chain *ext; // NULL: there is no extension
+	uint16_t asks;               // RULES_ASK_* that any rule asks
+	// By RULES_ASK_EXTENSION; NULL: not bound, and matches nothing.
+	struct ext *matchers[RULES_ASK_EXTENSIONS];
 };
 
 // What a MARK stands for. Immutable; control replaces the pointer of a slot (release) and frees the

@@ -153,6 +153,7 @@ def test_telemetry(holder, prefix):
                                    '/help,/emunic/set')
     assert nics == ['net_emunic0'] and info['vfs'] == 1 and info['rules'] == 0, (nics, info)
     assert 'key=value' in json.dumps(helped), helped
+    assert info['sides'] == ['wire: sink, up', 'vf0: sink, up'], info
     rule = 'ingress pattern eth / ipv4 dst is 10.0.0.1 / end actions drop / count / end'
     assert 'created' in t.cmd(f'flow create 0 {rule}')
     changed, = telemetry(prefix, '/emunic/set,nic=net_emunic0,capacity=1')
@@ -163,6 +164,8 @@ def test_telemetry(holder, prefix):
     # The wire is unplugged, and link follows; another one is plugged in.
     telemetry(prefix, '/emunic/swap,nic=net_emunic0,side=wire,')
     wait_for(lambda: 'Link status: down' in t.cmd('show port info 0'), 10, 'link is down')
+    info, = telemetry(prefix, '/emunic/info,nic=net_emunic0')
+    assert info['sides'] == ['wire: nothing, down', 'vf0: sink, up'], info
     swapped, = telemetry(prefix, '/emunic/swap,nic=net_emunic0,side=wire,[generator,pps=1000]')
     assert swapped['side'] == 'wire', swapped
     wait_for(lambda: 'Link status: up' in t.cmd('show port info 0'), 10, 'link is up')

@@ -16,7 +16,7 @@
 // Commands of the emulated NIC on DPDK's telemetry socket (DPDK programmer's guide, "Telemetry
 // Library"), for people with dpdk-telemetry.py and for tests:
 //   /emunic/list                                   the names of the NICs
-//   /emunic/info,nic=NAME                          what the NIC holds, its limits and moods
+//   /emunic/info,nic=NAME                          rules, backends, limits and moods
 //   /emunic/vf,nic=NAME,vf=N                       the queues of a VF, and its RSS
 //   /emunic/set,nic=NAME,key=value,...             other limits and moods (moods.h)
 //   /emunic/swap,nic=NAME,side=wire|wireK|vfN,[KIND,...]       another backend behind a side
@@ -198,6 +198,30 @@ add_list(const struct emu_moods *m, enum emu_mood_list which, struct rte_tel_dat
 	rte_tel_data_add_dict_container(d, emu_moods_list_name(which), list, 0);
 }
 
+// What is plugged in at each side, and its link.
+static void
+add_sides(struct emu_nic *nic, struct rte_tel_data *d)
+{
+	struct rte_tel_data *list;
+	char entry[64];
+
+	// Backends are the primary's.
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY || (list = rte_tel_data_alloc()) == NULL)
+		return;
+	rte_tel_data_start_array(list, RTE_TEL_STRING_VAL);
+	emu_gate_enter(&nic->gate);
+	for (uint16_t i = 0; i < nic->n_sides; i++) {
+		const struct emu_side *side = &nic->sides[i];
+
+		snprintf(entry, sizeof(entry), "%s: %s, %s%s", side->name,
+			side->backend != NULL ? side->backend->ops->kind : "nothing",
+			emu_side_up(side) ? "up" : "down", side->held ? ", held" : "");
+		rte_tel_data_add_array_string(list, entry);
+	}
+	emu_gate_leave(&nic->gate);
+	rte_tel_data_add_dict_container(d, "sides", list, 0);
+}
+
 static int
 tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 {
@@ -236,6 +260,7 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 		emu_tel_add_number(d, name, value);
 	for (unsigned int i = 0; i < EMU_MOOD_LISTS; i++)
 		add_list(&moods, i, d);
+	add_sides(nic, d);
 	return 0;
 }
 
@@ -316,7 +341,7 @@ RTE_INIT(emunic_telemetry)
 	rte_telemetry_register_cmd(
 		"/emunic/list", command, "Names of the emulated NICs. No parameters");
 	rte_telemetry_register_cmd("/emunic/info", command,
-		"Rules, limits and moods of an emulated NIC. Parameters: nic=NAME");
+		"Rules, backends, limits and moods of an emulated NIC. Parameters: nic=NAME");
 	rte_telemetry_register_cmd(
 		"/emunic/vf", command, "Queues and RSS of a VF. Parameters: nic=NAME,vf=N");
 	rte_telemetry_register_cmd("/emunic/set", command,

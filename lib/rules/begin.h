@@ -5,44 +5,31 @@
 #include "compare.h"
 
 // A burst of keys on its way through the groups, and where each of them begins in a group: at the
-// root of its tree, or in the one that the index has for the key's hash. Thread safety: any thread.
+// root of its tree, or in the one that the index has for the key's hash. Which keys are meant is
+// said by a bit for each: what is not there costs no branch. Thread safety: any thread.
 
-#define ITEMS (4 * RULES_BURST) // a power of two
+typedef uint32_t keys_mask;
+static_assert(RULES_BURST == 32, "a bit for each key");
 
-// What was found so far, for each key.
-struct found {
-	alignas(RULES_LINE) uint64_t order[RULES_BURST];
-	const struct rule *rule[RULES_BURST];
+static inline size_t
+first_of(keys_mask m)
+{
+	return (unsigned)__builtin_ctz(m);
+}
+
+// What a key comes to in the rest of a node.
+struct item {
+	rules_ref ref;
+	uint32_t key;
 };
-
-// A node or leaf that a key comes to, in the low bits of the reference: a leaf's mark, the key.
-typedef uint64_t item;
-static_assert(RULES_BURST << 1 <= RULES_LINE, "a key's number has room beside a reference");
 
 // Nodes to look at, as a ring, and leaves for later: their lines are on their way while others are
 // looked at.
+#define ITEMS (2 * RULES_BURST) // a power of two
 struct work {
 	uint32_t head, tail, leaves;
-	item node[ITEMS + 8], leaf[ITEMS + 8]; // 8 are written at once
+	struct item node[ITEMS], leaf[ITEMS];
 };
-
-static inline item
-item_of(rules_ref ref, uint32_t key)
-{
-	return ref | key << 1;
-}
-
-static inline uint32_t
-item_key(item i)
-{
-	return i >> 1 & (RULES_BURST - 1);
-}
-
-static inline rules_ref
-item_ref(item i)
-{
-	return i & ~(item)(RULES_LINE - 2);
-}
 
 static inline bool
 full(const struct work *to)
@@ -50,139 +37,212 @@ full(const struct work *to)
 	return to->tail - to->head == ITEMS || to->leaves == ITEMS;
 }
 
-// What comes next for a key: a node, a leaf or nothing; which one is hard to foretell, so there is
-// no branch for it. Neither list is full.
-static inline void
-give(struct work *to, rules_ref ref, uint32_t key, bool wanted)
-{
-	to->node[to->tail % ITEMS] = item_of(ref, key);
-	to->leaf[to->leaves] = item_of(ref, key);
-	to->tail += wanted & (ref != 0) & !rules_is_leaf(ref);
-	to->leaves += wanted & rules_is_leaf(ref);
-}
-
 // A burst on its way.
 struct burst {
-	union rules_probe key[RULES_BURST];
+	const struct flow_key *const *key;
 	unsigned n;
-	struct found found;
+	keys_mask all_keys;
+	// What was found so far.
+	alignas(RULES_LINE) uint64_t order[RULES_BURST];
+	const struct rule **rule;
 	struct work work;
 #if RULES_WIDE
+	const struct flow_key *all[RULES_BURST];                     // as key, but a multiple of 8
 	alignas(RULES_LINE) uint64_t word[RULES_WORDS][RULES_BURST]; // those that indices look at
+	// Of each group that has an index.
+	alignas(RULES_LINE) rules_ref ref[RULES_GROUPS][RULES_BURST];
+	keys_mask leaf[RULES_GROUPS], node[RULES_GROUPS];
+#else
+	const struct flow_key *all[1];
+	rules_ref ref[1][RULES_BURST];
 #endif
+};
+
+// Where the keys of a burst begin in a group, and which of them come to a leaf or a node there.
+struct starts {
+	rules_ref *ref;
+	keys_mask leaf, node;
 };
 
 // The tree that a place has for a hash, 0: none.
 static inline rules_ref
-tree_of(const struct rules_group *g, const union rules_probe *key)
+tree_of(const struct rules_group *g, const struct flow_key *key)
 {
 	const struct rules_index *x = g->index;
-	const struct rules_page *page;
 	uint64_t place;
 	uint32_t hash;
 
 	if (x == NULL)
 		return g->root;
-	hash = rules_index_hash(x, key->w64);
-	page = x->page[rules_index_page(x, hash)];
-	place = page != NULL ? page->place[rules_index_place(x, hash)] : 0;
+	hash = rules_index_hash(x, key);
+	place = x->page[rules_index_page(x, hash)]->place[rules_index_place(x, hash)];
 	return place >> RULES_MARKS_AT & rules_index_mark(x, hash) ? rules_place_ref(place) : 0;
 }
 
 #if RULES_WIDE
 
-// What is beyond the last key is never looked at.
+// The words that indices look at, of 8 keys.
 static inline void
-turn_words(struct burst *b, uint32_t words)
+turn_words(const struct rules_turn *turn, struct burst *b, unsigned k)
 {
-	for (; words != 0; words &= words - 1) {
-		unsigned w = (unsigned)__builtin_ctz(words);
+	const __m512i low = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13);
+	const __m512i high = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
+	__m512i pick = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const void *)turn->pick));
+	__m512i two[4], x[2], y[2];
 
-		for (unsigned i = 0; i < b->n; i++)
-			b->word[w][i] = b->key[i].w64[w];
+	for (unsigned i = 0; i < 4; i++)
+		two[i] = _mm512_permutex2var_epi64(_mm512_loadu_si512(b->key[k + 2 * i]), pick,
+			_mm512_loadu_si512(b->key[k + 2 * i + 1]));
+	for (unsigned i = 0; i < 2; i++) {
+		x[i] = _mm512_permutex2var_epi64(two[2 * i], low, two[2 * i + 1]);
+		y[i] = _mm512_permutex2var_epi64(two[2 * i], high, two[2 * i + 1]);
 	}
+	_mm512_store_si512(&b->word[turn->word[0]][k], _mm512_shuffle_i64x2(x[0], x[1], 0x44));
+	_mm512_store_si512(&b->word[turn->word[1]][k], _mm512_shuffle_i64x2(x[0], x[1], 0xee));
+	_mm512_store_si512(&b->word[turn->word[2]][k], _mm512_shuffle_i64x2(y[0], y[1], 0x44));
+	_mm512_store_si512(&b->word[turn->word[3]][k], _mm512_shuffle_i64x2(y[0], y[1], 0xee));
 }
 
-// As rules_index_hash, of 8 keys.
-static inline __m512i
-hash_of(const struct rules_index *x, const struct burst *b, unsigned k)
-{
-	__m512i sum = _mm512_setzero_si512();
+#define VECTORS (RULES_BURST / 8)
 
+// As rules_index_hash, of all keys.
+static inline void
+hash_all(const struct rules_index *x, const struct burst *b, __m512i *hash)
+{
+	for (unsigned v = 0; v < VECTORS; v++)
+		hash[v] = _mm512_setzero_si512();
 	for (unsigned i = 0; i < x->words; i++) {
-		__m512i w = _mm512_and_si512(_mm512_load_si512(&b->word[x->word[i]][k]),
-			_mm512_set1_epi64((long long)x->mask[i]));
+		__m512i mask = _mm512_set1_epi64((long long)x->mask[i]);
 		__m512i low = _mm512_set1_epi64(rules_index_mix[i].low);
 		__m512i high = _mm512_set1_epi64(rules_index_mix[i].high);
 
-		low = _mm512_add_epi64(w, low);
-		high = _mm512_add_epi64(_mm512_srli_epi64(w, 32), high);
-		sum = _mm512_add_epi64(sum, _mm512_mul_epu32(low, high));
+		for (unsigned v = 0; v < VECTORS; v++) {
+			__m512i w = _mm512_and_si512(
+				_mm512_load_si512(&b->word[x->word[i]][8 * v]), mask);
+
+			hash[v] = _mm512_add_epi64(
+				hash[v], _mm512_mul_epu32(_mm512_add_epi64(w, low),
+						 _mm512_add_epi64(_mm512_srli_epi64(w, 32), high)));
+		}
 	}
-	return _mm512_and_si512(sum, _mm512_set1_epi64(UINT32_MAX));
 }
 
-// As tree_of. in: which of them to look at; then, which have a tree.
+// As tree_of, of 8 keys; what is not marked is 0.
 static inline __m512i
-trees_of(const struct rules_index *x, const struct burst *b, unsigned k, __mmask8 *in)
+trees_of(const struct rules_index *x, __m512i hash, const __m512i *few)
 {
-	__m512i zero = _mm512_setzero_si512(), hash = hash_of(x, b, k);
-	__m512i at = _mm512_srl_epi64(hash, _mm_cvtsi32_si128(x->shift));
-	__m512i mark = _mm512_srl_epi64(hash, _mm_cvtsi32_si128(x->shift - 4));
-	__m512i page, place;
+	__m512i at, mark, page, place;
 
-	page = _mm512_mask_i64gather_epi64(
-		zero, *in, _mm512_srli_epi64(at, RULES_PAGE_LOG), (const void *)x->page, 8);
-	at = _mm512_and_si512(at, _mm512_set1_epi64(RULES_PAGE - 1));
+	hash = _mm512_and_si512(hash, _mm512_set1_epi64(UINT32_MAX));
+	at = _mm512_srl_epi64(hash, _mm_cvtsi32_si128(x->shift));
+	mark = _mm512_srl_epi64(hash, _mm_cvtsi32_si128(x->shift - 4));
+	page = _mm512_srl_epi64(at, _mm_cvtsi32_si128(x->page_log));
+	page = few != NULL ? _mm512_permutex2var_epi64(few[0], page, few[1])
+			   : _mm512_i64gather_epi64(page, (const void *)x->page, 8);
+	at = _mm512_and_si512(at, _mm512_set1_epi64((1LL << x->page_log) - 1));
 	at = _mm512_add_epi64(page, _mm512_slli_epi64(at, 3));
-	*in = _mm512_mask_test_epi64_mask(*in, page, page);
-	place = _mm512_mask_i64gather_epi64(
-		zero, *in, at, (const void *)offsetof(struct rules_page, place), 1);
+	place = _mm512_i64gather_epi64(at, (const void *)offsetof(struct rules_page, place), 1);
 	mark = _mm512_and_si512(mark, _mm512_set1_epi64(15));
 	mark = _mm512_sllv_epi64(_mm512_set1_epi64(1LL << RULES_MARKS_AT), mark);
-	*in = _mm512_mask_test_epi64_mask(*in, place, mark);
-	return _mm512_and_si512(place, _mm512_set1_epi64((1LL << RULES_MARKS_AT) - 1));
+	return _mm512_maskz_and_epi64(_mm512_test_epi64_mask(place, mark), place,
+		_mm512_set1_epi64((1LL << RULES_MARKS_AT) - 1));
+}
+
+static inline keys_mask
+mask_of(const __mmask8 *m)
+{
+	return _cvtmask32_u32(
+		_mm512_kunpackw(_mm512_kunpackb(m[3], m[2]), _mm512_kunpackb(m[1], m[0])));
+}
+
+// Of all groups that have an index, so that what one waits for others use.
+static inline void
+begin_all(const struct rules_space *s, struct burst *b)
+{
+	for (unsigned k = 0; k < b->n; k += 8)
+		for (unsigned t = 0; t < s->turns; t++)
+			turn_words(&s->turn[t], b, k);
+	for (uint32_t i = 0; i < s->groups; i++) {
+		const struct rules_index *x = s->group[i].index;
+		__mmask8 leaf[VECTORS], some[VECTORS];
+		__m512i ref[VECTORS], few[2];
+
+		if (x == NULL)
+			continue;
+		hash_all(x, b, ref);
+		if (__builtin_expect(rules_index_pages(x) <= RULES_PAGES_FEW, 1)) {
+			few[0] = _mm512_loadu_si512(x->page);
+			few[1] = _mm512_loadu_si512(x->page + 8);
+			for (unsigned v = 0; v < VECTORS; v++)
+				ref[v] = trees_of(x, ref[v], few);
+		} else {
+			for (unsigned v = 0; v < VECTORS; v++)
+				ref[v] = trees_of(x, ref[v], NULL);
+		}
+		for (unsigned v = 0; v < VECTORS; v++) {
+			leaf[v] = _mm512_test_epi64_mask(ref[v], _mm512_set1_epi64(1));
+			some[v] = _mm512_test_epi64_mask(ref[v], ref[v]);
+			_mm512_store_si512(&b->ref[i][8 * v], ref[v]);
+		}
+		b->leaf[i] = mask_of(leaf) & b->all_keys;
+		b->node[i] = mask_of(some) & ~b->leaf[i] & b->all_keys;
+	}
+}
+
+// Those that found nothing better.
+static inline keys_mask
+wanting(const struct burst *b, uint64_t best)
+{
+	__m512i than = _mm512_set1_epi64((long long)best);
+	__mmask8 m[VECTORS];
+
+	for (unsigned v = 0; v < VECTORS; v++)
+		m[v] = _mm512_cmpgt_epu64_mask(_mm512_load_si512(&b->order[8 * v]), than);
+	return mask_of(m);
 }
 
 // Where keys that found nothing better begin in a group.
-static inline void
-begin(const struct rules_group *g, struct burst *b)
+static inline struct starts
+begin(const struct rules_space *s, uint32_t i, struct burst *b)
 {
-	__m512i lane = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-	__m512i best = _mm512_set1_epi64((long long)g->best);
-	struct work *to = &b->work;
+	const struct rules_group *g = &s->group[i];
+	keys_mask want = i > 0 ? wanting(b, g->best) : UINT32_MAX;
 
-	for (unsigned k = 0; k < b->n; k += 8) {
-		__mmask8 in = (__mmask8)_bzhi_u32(UINT8_MAX, b->n - k), leaf;
-		__m512i ref;
+	if (g->index == NULL) {
+		__m512i root = _mm512_set1_epi64((long long)g->root);
 
-		ref = g->index != NULL ? trees_of(g->index, b, k, &in)
-				       : _mm512_set1_epi64((long long)g->root);
-		in = _mm512_mask_cmpgt_epu64_mask(in, _mm512_load_si512(&b->found.order[k]), best);
-		leaf = _mm512_mask_test_epi64_mask(in, ref, _mm512_set1_epi64(1));
-		ref = _mm512_or_si512(ref, _mm512_add_epi64(lane, _mm512_set1_epi64(2 * k)));
-		_mm512_storeu_si512(&to->node[to->tail],
-			_mm512_maskz_compress_epi64(in & (__mmask8)~leaf, ref));
-		_mm512_storeu_si512(&to->leaf[to->leaves], _mm512_maskz_compress_epi64(leaf, ref));
-		to->tail += (uint32_t)__builtin_popcount(in & (uint8_t)~leaf);
-		to->leaves += (uint32_t)__builtin_popcount(leaf);
+		for (unsigned k = 0; k < RULES_BURST; k += 8)
+			_mm512_store_si512(&b->ref[i][k], root);
+		b->leaf[i] = rules_is_leaf(g->root) ? b->all_keys : 0;
+		b->node[i] = rules_is_leaf(g->root) ? 0 : b->all_keys;
 	}
+	return (struct starts){b->ref[i], b->leaf[i] & want, b->node[i] & want};
 }
 
 #else
 
 static inline void
-turn_words(struct burst *b, uint32_t words)
+begin_all(const struct rules_space *s, struct burst *b)
 {
+	(void)s;
 	(void)b;
-	(void)words;
 }
 
-static inline void
-begin(const struct rules_group *g, struct burst *b)
+static inline struct starts
+begin(const struct rules_space *s, uint32_t i, struct burst *b)
 {
-	for (unsigned k = 0; k < b->n; k++)
-		give(&b->work, tree_of(g, &b->key[k]), k, g->best < b->found.order[k]);
+	const struct rules_group *g = &s->group[i];
+	struct starts at = {.ref = b->ref[0]};
+
+	for (unsigned k = 0; k < b->n; k++) {
+		keys_mask want = (keys_mask)(g->best < b->order[k]) << k;
+		rules_ref ref = tree_of(g, b->key[k]);
+
+		at.ref[k] = ref;
+		at.leaf |= rules_is_leaf(ref) ? want : 0;
+		at.node |= ((ref != 0) & !rules_is_leaf(ref)) ? want : 0;
+	}
+	return at;
 }
 
 #endif

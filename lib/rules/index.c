@@ -47,6 +47,7 @@ rules_index_plan(const struct rule *const *list, uint32_t n, struct rules_index 
 	while (log < LOG_MAX && 1ULL << log < (uint64_t)n * PLACES)
 		log++;
 	x->shift = (uint8_t)(32 - log);
+	x->page_log = log < RULES_PAGE_LOG ? log : RULES_PAGE_LOG;
 	return take_words(x, common) >= COMMON_MIN;
 }
 
@@ -59,16 +60,19 @@ rules_index_fits(const struct rules_index *x, const struct rule *rule)
 	return true;
 }
 
-static uint32_t
-pages_of(const struct rules_index *x)
-{
-	return 1u << (32 - x->shift - RULES_PAGE_LOG);
-}
-
 static size_t
 size_of(const struct rules_index *x)
 {
-	return sizeof(*x) + pages_of(x) * sizeof(x->page[0]);
+	uint32_t pages = rules_index_pages(x);
+
+	return sizeof(*x) +
+	       (pages > RULES_PAGES_FEW ? pages : RULES_PAGES_FEW) * sizeof(x->page[0]);
+}
+
+static size_t
+page_size(const struct rules_index *x)
+{
+	return sizeof(struct rules_page) + (sizeof(uint64_t) << x->page_log);
 }
 
 // The place's tree, with what tells keys apart that share it.
@@ -76,16 +80,6 @@ static void
 set_place(uint64_t *at, rules_ref ref, uint64_t marks)
 {
 	*at = ref == 0 ? 0 : ref | marks << RULES_MARKS_AT;
-}
-
-static struct rules_page *
-page_for(struct rules_mem *m, struct rules_index *x, uint32_t hash)
-{
-	struct rules_page **page = &x->page[rules_index_page(x, hash)];
-
-	if (*page == NULL)
-		*page = rules_mem_get(m, sizeof(**page));
-	return *page;
 }
 
 struct entry {
@@ -108,11 +102,11 @@ static bool
 build_place(struct rules_mem *m, struct rules_index *x, const struct entry *e, uint32_t n,
 	uint32_t copies)
 {
-	struct rules_page *page = page_for(m, x, e->hash);
+	struct rules_page *page = x->page[rules_index_page(x, e->hash)];
 	const struct rule **list = malloc(n * sizeof(list[0]));
 	uint64_t marks = 0;
 	rules_ref ref = 0;
-	bool ok = page != NULL && list != NULL;
+	bool ok = list != NULL;
 
 	for (uint32_t i = 0; ok && i < n; i++) {
 		list[i] = e[i].rule;
@@ -142,6 +136,8 @@ rules_index_build(struct rules_mem *m, const struct rules_index *plan,
 		*x = *plan;
 		x->obj = obj;
 	}
+	for (uint32_t p = 0; ok && p < rules_index_pages(x); p++)
+		ok = (x->page[p] = rules_mem_get(m, page_size(x))) != NULL;
 	for (uint32_t i = 0; ok && i < n; i++)
 		e[i] = (struct entry){rules_index_hash(x, list[i]->key), list[i]};
 	if (ok)
@@ -160,10 +156,10 @@ rules_index_retire(struct rules_mem *m, struct rules_index *x)
 {
 	if (x == NULL)
 		return;
-	for (uint32_t p = 0; p < pages_of(x); p++) {
+	for (uint32_t p = 0; p < rules_index_pages(x); p++) {
 		if (x->page[p] == NULL)
 			continue;
-		for (unsigned i = 0; i < RULES_PAGE; i++)
+		for (unsigned i = 0; i < 1u << x->page_log; i++)
 			rules_tree_retire(m, rules_place_ref(x->page[p]->place[i]));
 		rules_mem_retire(m, &x->page[p]->obj);
 	}
@@ -180,8 +176,7 @@ own_place(struct rules_mem *m, struct rules_index **x, uint32_t hash)
 		return NULL;
 	*x = mine;
 	page = &mine->page[rules_index_page(mine, hash)];
-	copy = *page != NULL ? rules_mem_own(m, &(*page)->obj, sizeof(**page))
-			     : page_for(m, mine, hash);
+	copy = rules_mem_own(m, &(*page)->obj, page_size(mine));
 	if (copy == NULL)
 		return NULL;
 	*page = copy;

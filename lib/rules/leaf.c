@@ -143,13 +143,14 @@ rules_ref
 rules_leaf_new(struct rules_mem *m, const struct rule *const *list, uint32_t n)
 {
 	struct rules_leaf *leaf;
-	struct rules_leaf plan = {.n = n, .rows = (uint8_t)(n < RULES_ROWS ? n : RULES_ROWS)};
+	struct rules_leaf plan = {.n = n,
+		.rows = rules_rows(n < RULES_ROWS ? n : RULES_ROWS),
+		.more = n > RULES_ROWS ? -1 : 0};
 	uint8_t units[UNITS + 1];
 	unsigned count = units_of(list, n, units, &plan.masked);
 
 	plan.parts = (uint8_t)(count > 0 ? (count + RULES_UNITS - 1) / RULES_UNITS : 1);
 	plan.plain = plan.parts == 1 && !plan.masked;
-	plan.lanes = UINT64_MAX >> (64 - RULES_UNITS * plan.rows);
 	plan.best = list[0]->order;
 	leaf = rules_mem_get(m, sizeof(*leaf) + (size_t)plan.parts * 2 * RULES_UNITS +
 					rules_part_at(&plan, plan.parts, n) +

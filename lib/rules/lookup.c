@@ -71,6 +71,26 @@ take(const struct rules_table *t, const struct rule *first, struct rules_result 
 	return first->go_to;
 }
 
+// The same of the first table, for a result that holds nothing yet.
+static inline __attribute__((always_inline)) int
+take_first(const struct rules_table *t, const struct rule *first, struct rules_result *out)
+{
+	out->fields = 0;
+	out->too_long = false;
+	if (__builtin_expect(first == NULL || first->actions.n > FEW, 0)) {
+		out->actions.n = 0;
+		out->n = 0;
+		out->no_rule = false;
+		return take(t, first, out);
+	}
+	out->n = 1;
+	out->no_rule = false;
+	out->rule[0] = first->id;
+	out->actions.n = first->actions.n;
+	memcpy(out->actions.list, first->actions.list, FEW * sizeof(out->actions.list[0]));
+	return first->go_to;
+}
+
 // The depth of a table is the least on any way to it.
 static void
 reached(uint8_t *depth, uint64_t tables, uint8_t from)
@@ -223,20 +243,22 @@ burst_begin(const struct rules_set *s, struct burst *b, const struct flow_key *c
 	const struct rule *rule[RULES_BURST];
 	uint64_t next = 0;
 
-	if (t == NULL || t->sure == NULL)
+	if (t == NULL) {
+		for (uint16_t i = 0; i < b->n; i++) {
+			clear(&out[i]);
+			out[i].no_rule = true;
+		}
+		return 0;
+	}
+	if (t->sure == NULL)
 		memset(rule, 0, sizeof(rule));
 	else
 		s->find->first(t->sure, keys, b->n, rule);
-	for (uint16_t i = 0; i < b->n; i++) {
-		int to = -1;
+	memset(b->depth, 1, sizeof(b->depth));
+	for (unsigned i = 0, n = b->n; i < n; i++) {
+		int to = take_first(t, rule[i], &out[i]);
 
-		clear(&out[i]);
-		if (t != NULL)
-			to = take(t, rule[i], &out[i]);
-		else
-			out[i].no_rule = true;
 		b->table[i] = to;
-		b->depth[i] = 1;
 		if (__builtin_expect(to >= 0, 0))
 			next |= 1ULL << to;
 	}

@@ -129,6 +129,21 @@ build_group(struct rules_mem *m, struct rules_space *s, struct rules_group *g,
 	return rules_index_build(m, &plan, list, n, copies, &g->index);
 }
 
+static void
+make_turns(struct rules_space *s)
+{
+	for (uint32_t left = s->words; left != 0;) {
+		struct rules_turn *t = &s->turn[s->turns++];
+
+		for (unsigned i = 0; i < 4; i++) {
+			t->word[i] = left != 0 ? (uint8_t)__builtin_ctz(left) : t->word[0];
+			t->pick[i] = t->word[i];
+			t->pick[4 + i] = t->word[i] + RULES_WORDS;
+			left &= left - 1;
+		}
+	}
+}
+
 // Groups are for what no other has, before any has an index.
 static bool
 build_groups(struct rules_mem *m, struct rules_space *s, struct rule *const *list, uint32_t n,
@@ -148,6 +163,7 @@ build_groups(struct rules_mem *m, struct rules_space *s, struct rule *const *lis
 				part[count++] = list[i];
 		ok = build_group(m, s, &s->group[g], part, count);
 	}
+	make_turns(s);
 	free(part);
 	free(of);
 	return ok;

@@ -19,9 +19,10 @@ rules_find_form(unsigned i)
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
 		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-		__builtin_cpu_supports("bmi2"))
+		__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))
 		form[n++] = rules_find_wide();
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+		__builtin_cpu_supports("bmi2"))
 		form[n++] = rules_find_avx2();
 #endif
 	form[n++] = rules_find_base();

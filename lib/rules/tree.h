@@ -3,6 +3,7 @@
 #define SLUICE_RULES_TREE_H
 
 #include <stdalign.h>
+#include <string.h>
 
 #include "impl.h"
 
@@ -26,11 +27,14 @@
 //   so the first hit of a leaf is its answer.
 // - A burst goes through one group after the other, those with the best entries first; groups,
 //   trees and leaves know the order of their best entry and are passed over when something better
-//   was found. Hashes, places and marks are worked out for 8 keys at once with AVX-512.
+//   was found. Which keys a step is for is said by a bit for each. Hashes, places and marks are
+//   worked out for 8 keys at once with AVX-512, of all groups before the first is gone through.
+//   Whether the first 8 entries have the hit, and which hit is better, takes no branch.
 //
-// Updates copy a page of the index and the nodes on the way to the leaves of one entry (tens of
-// microseconds); what is replaced is retired (mem.h), so that each set goes on seeing its own. A
-// part of a tree that has grown to 4 times of what it was built for is built anew; so is a table.
+// Updates copy a page of the index (16 kB) and the nodes on the way to the leaves of one entry
+// (tens of microseconds); what is replaced is retired (mem.h), so that each set goes on seeing its
+// own. A part of a tree that has grown to 4 times of what it was built for is built anew; so is a
+// table.
 //
 // Cost: memory is linear: the entries of a tree have room for at most RULES_COPIES / RULES_ONE
 // places each (more where the tree has a small part of its table, up to half of the table in all),
@@ -69,18 +73,39 @@ struct rules_hit {
 	const struct rule *rule;
 };
 
+// The rows of a block, as those want to know them who compare them.
+struct rules_rows {
+	uint8_t half[2];  // two bits for each of the first 4, and of the others
+	uint16_t bits;    // the low one of two for each
+	uint8_t n;        // at most RULES_ROWS
+	uint8_t span_at;  // bytes from lo to span
+	uint16_t hits_at; // and to the hits, when there is one part and no mask
+};
+
+static inline struct rules_rows
+rules_rows(uint32_t n)
+{
+	uint32_t two = (1u << 2 * n) - 1;
+
+	return (struct rules_rows){.half = {(uint8_t)two, (uint8_t)(two >> 8)},
+		.bits = two & 0x5555,
+		.n = (uint8_t)n,
+		.span_at = (uint8_t)(n * RULES_UNITS * sizeof(uint16_t)),
+		.hits_at = (uint16_t)(2 * n * RULES_UNITS * sizeof(uint16_t))};
+}
+
 // A leaf: for each part which bytes its units are (low one first), then a block for each 8 entries:
 // for each part lo of all its rows, span of all, (masked) mask of all; then a rules_hit for each.
 // So what a look-up reads of the first 8 entries, which is where most of them end, is in one piece.
 struct rules_leaf {
 	struct rules_obj obj;
 	uint64_t best;
-	uint64_t lanes; // of the rows of the first block: 8 bits for each
-	uint32_t n;     // entries
-	uint8_t rows;   // of the first block
+	struct rules_rows rows; // of the first block
+	uint32_t n;             // entries
 	uint8_t parts;
 	bool masked; // an entry has a mask that is no prefix
 	bool plain;  // one part, not masked
+	int8_t more; // -1: blocks than the first, 0: none
 	alignas(16) uint8_t at[];
 };
 static_assert(offsetof(struct rules_leaf, at) + 2 * (size_t)RULES_UNITS == RULES_LINE,
@@ -88,23 +113,25 @@ static_assert(offsetof(struct rules_leaf, at) + 2 * (size_t)RULES_UNITS == RULES
 
 // The trees of a group, found by a hash of the bits that all of its entries fix. Of the 64 bits of
 // a place 16 say which hashes are meant (a bit each), so that most keys that match nothing of the
-// group are done after one line. Pages keep small what an edit copies.
-#define RULES_PAGE_LOG 6
-#define RULES_PAGE (1u << RULES_PAGE_LOG)
-#define RULES_MARKS_AT 48 // above all bits of a user's pointer
+// group are done after one line. Pages bound what an edit copies; there are few of them up to
+// 16,000 entries, so that a vector look-up needs no memory to find one.
+#define RULES_PAGE_LOG 11  // places of a page at most
+#define RULES_PAGES_FEW 16 // that a vector look-up keeps in two registers
+#define RULES_MARKS_AT 48  // above all bits of a user's pointer
 
 struct rules_page {
 	struct rules_obj obj;
-	alignas(RULES_LINE) uint64_t place[RULES_PAGE]; // rules_ref, and marks
+	alignas(RULES_LINE) uint64_t place[]; // rules_ref, and marks
 };
 
 struct rules_index {
 	struct rules_obj obj;
 	uint8_t words;
-	uint8_t shift; // of the hash: 32 - log2(places)
+	uint8_t shift;    // of the hash: 32 - log2(places)
+	uint8_t page_log; // of the places of a page
 	uint8_t word[RULES_WORDS];
 	uint64_t mask[RULES_WORDS]; // by place in word
-	struct rules_page *page[];  // NULL: empty
+	struct rules_page *page[];  // all there; of at least RULES_PAGES_FEW, unused ones NULL
 };
 
 // Of a word, 32 bits times 32 bits, which vectors can multiply. The upper of the lower 32 bits of
@@ -114,13 +141,23 @@ static const struct {
 } rules_index_mix[] = {
 	{0x85ebca6b, 0x9e3779b1}, {0xc2b2ae35, 0x27d4eb2f}, {0x165667b1, 0xcc9e2d51}};
 
+// A word of a key, which need not be aligned.
+static inline uint64_t
+rules_word(const void *key, unsigned i)
+{
+	uint64_t w;
+
+	memcpy(&w, (const char *)key + i * sizeof(w), sizeof(w));
+	return w;
+}
+
 static inline uint32_t
-rules_index_hash(const struct rules_index *x, const uint64_t *key)
+rules_index_hash(const struct rules_index *x, const void *key)
 {
 	uint32_t sum = 0;
 
 	for (unsigned i = 0; i < x->words; i++) {
-		uint64_t w = key[x->word[i]] & x->mask[i];
+		uint64_t w = rules_word(key, x->word[i]) & x->mask[i];
 
 		sum += ((uint32_t)w + rules_index_mix[i].low) *
 		       ((uint32_t)(w >> 32) + rules_index_mix[i].high);
@@ -131,13 +168,19 @@ rules_index_hash(const struct rules_index *x, const uint64_t *key)
 static inline uint32_t
 rules_index_page(const struct rules_index *x, uint32_t hash)
 {
-	return hash >> x->shift >> RULES_PAGE_LOG;
+	return hash >> x->shift >> x->page_log;
 }
 
 static inline uint32_t
 rules_index_place(const struct rules_index *x, uint32_t hash)
 {
-	return hash >> x->shift & (RULES_PAGE - 1);
+	return hash >> x->shift & ((1u << x->page_log) - 1);
+}
+
+static inline uint32_t
+rules_index_pages(const struct rules_index *x)
+{
+	return 1u << (32 - x->shift - x->page_log);
 }
 
 // A bit for the hash among those that share a place.
@@ -173,14 +216,22 @@ struct rules_group {
 	uint32_t kind; // of its entries
 };
 
+// Up to 4 words of the key that indices look at, and for a vector of two keys, 8 words each, which
+// words these are.
+struct rules_turn {
+	uint8_t word[4], pick[8];
+};
+
 // Immutable when its version is committed. Sorted by mean, so that what is found in one group saves
 // most of the way through the next ones.
 struct rules_space {
 	struct rules_obj obj;
-	uint32_t n;       // entries
-	uint32_t built;   // as n, when it was built
-	uint32_t edits;   // since
-	uint32_t words;   // of the key that indices look at, a bit each
+	uint32_t n;     // entries
+	uint32_t built; // as n, when it was built
+	uint32_t edits; // since
+	uint32_t words; // of the key that indices look at, a bit each
+	uint32_t turns; // of words, 4 at a time
+	struct rules_turn turn[RULES_WORDS / 4];
 	int address_bits; // that an entry has to fix of an address for a group of its kind
 	uint32_t groups;
 	struct rules_group group[RULES_GROUPS];

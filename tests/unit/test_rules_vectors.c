@@ -11,6 +11,7 @@
 #define RULES_MAX 1200
 #define PROBES 32
 #define ROUNDS 120
+#define LARGE (RULES_PAGES_FEW << RULES_PAGE_LOG) // an index has twice as many places
 
 struct world {
 	struct trial t;
@@ -160,6 +161,26 @@ check(struct world *w, const struct rules_find *find, const struct rules_space *
 }
 
 static void
+check_addresses(const struct rules_find *find, const struct rules_space *s, uint32_t from)
+{
+	struct flow_key key[PROBES];
+	const struct flow_key *keys[PROBES];
+	const struct rule *rule[PROBES];
+
+	for (uint32_t p = 0; p < PROBES; p++) {
+		uint32_t address = htonl(from + p);
+
+		flow_key_init(&key[p], 0, 0);
+		key[p].l3 = FLOW_L3_IPV4;
+		memcpy(key[p].dst, &address, sizeof(address));
+		keys[p] = &key[p];
+	}
+	find->first(s, keys, PROBES, rule);
+	for (uint32_t p = 0; p < PROBES; p++)
+		assert_int_equal(id_of(rule[p]), (from + p) % 2 ? UINT32_MAX : (from + p) / 2);
+}
+
+static void
 test_forms(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -188,10 +209,42 @@ test_forms(void **state)
 	free(w);
 }
 
+// An index of more pages than a vector look-up keeps in registers: as many entries as make it so,
+// each for an address of its own, and half of the keys are for none.
+static void
+test_large(void **state)
+{
+	struct rules *rules = rules_new(LARGE);
+	const struct rules_find *find;
+	struct rules_entry e;
+	struct rules_set *s;
+	(void)state;
+
+	memset(&e, 0, sizeof(e));
+	flow_match_init(&e.match);
+	e.match.key.l3 = FLOW_L3_IPV4;
+	e.match.mask.l3 = UINT8_MAX;
+	memset(e.match.mask.dst, UINT8_MAX, 4);
+	for (e.id = 0; e.id < LARGE; e.id++) {
+		uint32_t address = htonl(e.id * 2);
+
+		memcpy(e.match.key.dst, &address, sizeof(address));
+		assert_int_equal(rules_add(rules, &e, NULL), 0);
+	}
+	s = rules_commit(rules);
+	assert_non_null(s);
+	for (unsigned f = 0; (find = rules_find_form(f)) != NULL; f++)
+		for (uint32_t from = 0; from < 2 * LARGE; from += PROBES)
+			check_addresses(find, s->tables[0]->sure, from);
+	rules_set_put(s);
+	rules_free(rules);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_forms), cmocka_unit_test(test_large)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,7 +191,7 @@ best_waiting(const struct offload *o, const struct of_nic *n)
 {
 	const struct of_node *top = offload_heap_top(&n->wait);
 
-	return top ? offload_worth(o,
+	return top ? offload_brings(o,
 			     offload_flow_of((struct of_side *)((char *)top -
 								offsetof(struct of_side, wait))),
 			     o->now)
@@ -222,6 +222,9 @@ offload_capacity_tick(struct offload *o, struct of_nic *n)
 			: 0;
 	n->spare_least = worth * RESERVE_WORTH <= n->entry_worth ? worth : 0;
 	n->least = n->entries < n->limit ? 0 : worth;
+	// Rules ahead of traffic are measured by what they bring: a hint is a wish among flows.
+	if (worth > 0)
+		worth = offload_brings(o, offload_flow_of(least), o->now);
 	worth = least ? worth : best_waiting(o, n);
 	// Who gets no entry does not go on waiting: what it is worth holds while entries are
 	// wanted.

@@ -360,6 +360,8 @@ uint64_t offload_rate(const struct of_flow *f, uint64_t now); // the greater of 
 // What an entry for it is worth: bytes a second that it is expected to carry, raised or lowered by
 // its hint. Falls until the next packet comes.
 double offload_worth(const struct offload *o, const struct of_flow *f, uint64_t now);
+// The same without what hints add or take: bytes a second that an entry for it takes off the host.
+double offload_brings(const struct offload *o, const struct of_flow *f, uint64_t now);
 
 // expect.c
 // f was reported for the first time.

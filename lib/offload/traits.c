@@ -123,7 +123,7 @@ sure(double n)
 }
 
 double
-offload_worth(const struct offload *o, const struct of_flow *f, uint64_t now)
+offload_brings(const struct offload *o, const struct of_flow *f, uint64_t now)
 {
 	double d[OF_SCALES], a[OF_SCALES], most = 0, packet, late;
 	int i;
@@ -145,6 +145,15 @@ offload_worth(const struct offload *o, const struct of_flow *f, uint64_t now)
 		return 0;
 	// Silent for much longer than its packets are apart: it has probably ended.
 	late = (double)(now - f->last_ns) / 1e9 * most / packet / LATE_GAPS;
-	most *= offload_kind_promise(o, f) / (1 + late * late);
+	return most * offload_kind_promise(o, f) / (1 + late * late);
+}
+
+double
+offload_worth(const struct offload *o, const struct of_flow *f, uint64_t now)
+{
+	const double most = offload_brings(o, f, now);
+
+	if (f->all_packets == 0) // nobody has asked for it yet
+		return most;
 	return f->hint > 0 ? most * OF_HINT_FACTOR : f->hint < 0 ? most / OF_HINT_FACTOR : most;
 }

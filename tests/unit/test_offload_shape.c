@@ -271,6 +271,29 @@ limit_of(const struct world *w)
 	return ns.limit;
 }
 
+// What an entry is worth to rules ahead of traffic is what flows send, whatever they are hinted.
+static void
+test_hints_are_among_flows(void **state)
+{
+	double plain, hinted;
+	struct world w;
+	bool wanted;
+	int i;
+
+	(void)state;
+	w_init(&w, NULL);
+	w_nic(&w, 0, "nic0", 6, 10);
+	add_many(&w, 30, IPPROTO_UDP);
+	w_run(&w, 20000);
+	plain = offload_nic_margin(w.o, 0, &wanted);
+	assert_true(plain > 0);
+	for (i = 0; i < 30; i++)
+		assert_int_equal(offload_hint(w.o, &w.flow[i].key, 1), 0);
+	w_run(&w, 5000);
+	hinted = offload_nic_margin(w.o, 0, &wanted);
+	assert_true(hinted > plain / 4 && hinted < plain * 4);
+}
+
 // Others may hold more than the table is said to have; when they let go it is no larger for that.
 static void
 test_reserved_entries_come_back(void **state)
@@ -375,6 +398,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_counters_from_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_table_goes, setup, teardown),
 		cmocka_unit_test(test_reserved_entries_come_back),
+		cmocka_unit_test(test_hints_are_among_flows),
 		cmocka_unit_test_setup_teardown(test_reserved_of_a_learned_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_lagging_counter_is_no_lie, setup, teardown),
 	};

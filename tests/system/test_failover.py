@@ -214,6 +214,25 @@ def test_different_limits(switch):
     finish(s)
 
 
+def test_the_standby_comes_back(switch):
+    """The standby carries and loses its link; when that is up again it stands still, with none of
+    its ports polled, and can be needed again."""
+    s = switch(PACKETS, recover_ms=60000)
+    for _ in range(2):
+        at_rest(s, 'nic0', 'nic1')
+        mood(s, 'link_down=wire')
+        at_rest(s, 'nic1', 'nic0')
+        mood(s, 'link_down=none')
+        wait_for(lambda: nic(s)['state'] == 'recovering', 5, 'nic0 could carry')
+        mood(s, 'link_down=wire', 'net_emunic1')
+        at_rest(s, 'nic0', 'nic1')
+        assert carried_by(s) == ON_0
+        mood(s, 'link_down=none', 'net_emunic1')
+        wait_for(lambda: nic(s, 'nic1')['state'] == 'standby' and not nic(s, 'nic1')['switching'],
+                 20, 'nic1 stands by')
+    finish(s)
+
+
 def test_a_link_that_flaps(switch):
     """Up and down in less than recover_ms: the standby keeps what it has."""
     s = switch(PACKETS, recover_ms=3000)

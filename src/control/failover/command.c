@@ -71,7 +71,9 @@ failover_recover(struct control *c, uint16_t nic, struct sl_err *err)
 		return sl_err_set(err, EBUSY, "nic", "the link of %s is down", c->nics[nic]->name);
 	n->by_command = false;
 	p->retry_ns = 0;
-	fo_set_state(c, nic, FAILOVER_STANDBY); // a primary takes back what is its own
+	// A primary takes back what is its own; a standby may be polled still, and stands by then.
+	fo_set_state(
+		c, nic, p->nic[1] == nic && p->on == 0 ? FAILOVER_RECOVERING : FAILOVER_STANDBY);
 	failover_run(c);
 	return 0;
 }

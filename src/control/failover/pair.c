@@ -127,6 +127,21 @@ begin_planned(struct control *c, struct fo_pair *p)
 	ahead_review(c);
 }
 
+// A standby that has recovered stands by. While its link was down its PF ran on, polled by workers:
+// they let go of it before it stops.
+static void
+stand_by(struct control *c, struct fo_pair *p, uint64_t now)
+{
+	p->from = !p->on;
+	p->planned = true;
+	p->link_down = false;
+	p->rules_left = 0;
+	p->fewer_ns = now;
+	p->phase = FO_LEAVE;
+	p->deadline_ns = now + LEAVE_NS;
+	fo_set_state(c, p->nic[p->from], FAILOVER_LEAVING);
+}
+
 static void
 run_idle(struct control *c, struct fo_pair *p, uint64_t now)
 {
@@ -146,9 +161,8 @@ run_idle(struct control *c, struct fo_pair *p, uint64_t now)
 		begin_planned(c, p);
 	} else if (p->on == 1 && o->state == FAILOVER_STANDBY) { // a command took it back
 		begin_planned(c, p);
-	} else if (p->on == 0 && o->state == FAILOVER_RECOVERING) {
-		nic_stop(c->nics[other], true); // a standby that has recovered stands by
-		fo_set_state(c, other, FAILOVER_STANDBY);
+	} else if (p->on == 0 && o->state == FAILOVER_RECOVERING && !p->rushing) {
+		stand_by(c, p, now);
 	}
 }
 

@@ -39,7 +39,11 @@ usage(FILE *f)
 	      "  --schema        print the JSON schema of the configuration\n"
 	      "  --reference     print the reference of the configuration\n"
 	      "\n"
-	      "Talk to it with sluicectl.\n",
+	      "SIGHUP makes it read its configuration again, all of it or nothing, as `sluicectl "
+	      "config "
+	      "reload`\n"
+	      "does; its log says what came of it. SIGTERM and SIGINT end it. Talk to it with "
+	      "sluicectl.\n",
 		f);
 }
 
@@ -128,8 +132,8 @@ check(const char *path)
 	return rc;
 }
 
-// SIGINT, SIGTERM and SIGHUP (the terminal went) arrive here and nowhere else: they are blocked in
-// every thread.
+// SIGINT, SIGTERM and SIGHUP (read the configuration again) arrive here and nowhere else: they are
+// blocked in every thread.
 static void *
 wait_for_signal(void *arg)
 {
@@ -141,8 +145,9 @@ wait_for_signal(void *arg)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
-	if (sigwait(&set, &sig) == 0)
-		control_stop(c);
+	while (sigwait(&set, &sig) == 0 && sig == SIGHUP)
+		control_reload(c);
+	control_stop(c);
 	return NULL;
 }
 

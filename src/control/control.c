@@ -21,6 +21,7 @@
 #include "work/balance.h"
 #include "work/load.h"
 #include "work/move.h"
+#include "work/stuck.h"
 #include "ledger.h"
 #include "loop.h"
 #include "switch/extensions.h"
@@ -151,6 +152,12 @@ stop_lcores(struct control *c)
 	c->n_workers = 0;
 }
 
+static void
+look_for_stuck(void *ctx)
+{
+	stuck_look(ctx);
+}
+
 static int
 start_datapath(struct control *c, struct sl_err *err)
 {
@@ -161,6 +168,8 @@ start_datapath(struct control *c, struct sl_err *err)
 		.seed = sl_hash_seed(),
 		.copies = c->copies,
 		.jumbo = c->jumbo,
+		.waits = look_for_stuck,
+		.waits_ctx = c,
 	};
 
 	memcpy(cfg.lcore, c->lcore, sizeof(cfg.lcore));
@@ -365,6 +374,16 @@ control_stop(struct control *c)
 	atomic_store(&c->stop, true);
 	if (write(c->stop_fd, &one, sizeof(one)) < 0)
 		return; // it is readable already
+}
+
+void
+control_reload(struct control *c)
+{
+	const uint64_t one = 1;
+
+	atomic_store(&c->reload_asked, true);
+	if (write(c->wake_fd, &one, sizeof(one)) < 0)
+		return; // control is awake already
 }
 
 void

@@ -9,6 +9,7 @@
 #include <rte_common.h>
 
 #include "apply/apply.h"
+#include "apply/reload.h"
 #include "failover/failover.h"
 #include "guest/channels.h"
 #include "guest/mailbox.h"
@@ -20,6 +21,7 @@
 #include "work/balance.h"
 #include "work/load.h"
 #include "work/move.h"
+#include "work/stuck.h"
 
 #define MESSAGES_AT_ONCE 64
 #define LINK_POLL_NS (200 * SL_NS_PER_MS)
@@ -95,6 +97,7 @@ loop_tick(struct control *c)
 	queue_moves_run(c);
 	balancer_tick(c);
 	loads_tick(c);
+	stuck_look(c);
 	pending_run(c);
 }
 
@@ -142,6 +145,7 @@ loop_run(struct control *c)
 		ctl_server_poll(c->server, MESSAGES_AT_ONCE);
 		channels_poll(c);
 		mailbox_poll(c);
+		reload_when_asked(c);
 		now = sl_now(&c->clock);
 		if (now >= next) {
 			loop_tick(c);

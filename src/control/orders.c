@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "work/stuck.h"
+
 void
 orders_nap(void)
 {
@@ -14,8 +16,10 @@ orders_nap(void)
 void
 orders_put(struct control *c, uint16_t worker, const struct dp_order *order)
 {
-	while (!dp_order_put(c->dp, worker, order))
+	while (!dp_order_put(c->dp, worker, order)) {
 		orders_nap();
+		stuck_look(c);
+	}
 }
 
 void
@@ -30,8 +34,10 @@ orders_all(struct control *c, const struct dp_order *order)
 	o.done = &done;
 	for (w = 0; w < c->n_workers; w++)
 		orders_put(c, w, &o);
-	while (atomic_load_explicit(&done, memory_order_acquire) < c->n_workers)
+	while (atomic_load_explicit(&done, memory_order_acquire) < c->n_workers) {
 		orders_nap();
+		stuck_look(c);
+	}
 }
 
 void

@@ -75,6 +75,15 @@ enum control_spent {
 	CONTROL_SPENT
 };
 
+// Rounds of workers, as last looked at (work/stuck.h).
+struct stuck {
+	uint64_t look_ns; // the last one
+	struct {
+		uint64_t rounds;
+		uint32_t ms; // without another one
+	} worker[DP_WORKERS_MAX];
+};
+
 struct control {
 	const char *config_path;
 	struct config *cfg; // in force (apply.c)
@@ -82,7 +91,7 @@ struct control {
 	struct sl_clock clock;
 	uint64_t started_ns;
 	int stop_fd, wake_fd; // eventfds: end; a NIC has answered
-	atomic_bool stop;
+	atomic_bool stop, reload_asked;
 
 	uint16_t n_workers;
 	unsigned lcore[DP_WORKERS_MAX];
@@ -118,6 +127,7 @@ struct control {
 	struct channels *channels;      // (guest/channels.c)
 	struct mailbox *mailbox;        // (guest/mailbox.c)
 	struct hint_list *hints;        // (hints.c)
+	struct stuck stuck;             // (work/stuck.c)
 	struct loads *loads;            // (work/load.c)
 	struct queue_moves *moves;      // (work/move.c)
 	struct balancer *balancer;      // (work/balance.c)

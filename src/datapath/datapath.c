@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -14,6 +15,9 @@
 #include "out/ring.h"
 #include "classify/store.h"
 #include "tick.h"
+
+#define SYNC_LOOKS 20000  // about a millisecond
+#define SYNC_NAP_NS 20000 // after that
 
 static struct rte_ring *
 ring_new(uint32_t size, uint32_t elem, int socket)
@@ -266,5 +270,17 @@ dp_publish(struct dp_datapath *dp, const struct dp_snapshot *next)
 void
 dp_synchronize(struct dp_datapath *dp)
 {
-	rte_rcu_qsbr_check(dp->qsbr, rte_rcu_qsbr_start(dp->qsbr), true);
+	const uint64_t token = rte_rcu_qsbr_start(dp->qsbr);
+	const struct timespec nap = {.tv_nsec = SYNC_NAP_NS};
+	unsigned looks = 0;
+
+	while (rte_rcu_qsbr_check(dp->qsbr, token, false) == 0) {
+		if (++looks < SYNC_LOOKS) { // a round takes some microseconds
+			rte_pause();
+			continue;
+		}
+		nanosleep(&nap, NULL);
+		if (dp->cfg.waits != NULL)
+			dp->cfg.waits(dp->cfg.waits_ctx);
+	}
 }

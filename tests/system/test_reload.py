@@ -10,7 +10,9 @@ to flows in hardware is in test_offload_live.py.
 """
 import copy
 import json
+import os
 import random
+import signal
 import subprocess
 
 import pytest
@@ -102,6 +104,48 @@ def test_rules(switch):
     assert [r['name'] for r in switch.call('rule list')['items']] == ['down', 'other']
     flows_to(switch, 'v0', ['w'])
     assert reload(switch, base())['changed'] == []
+
+
+def test_a_full_table_is_replaced(sluiced):
+    """All rules at once, of as many as there may be, and what is for one rule more."""
+    cfg = base()
+    sw = cfg['switches'][0]
+    sw['max_rules'] = 40
+
+    def rules(kind):
+        return [{'name': f'{kind}{i}', 'priority': 7, 'match': f'{kind} dport={i + 1}',
+                 'actions': 'drop'} for i in range(39)]
+    sw['rules'] = [{'name': 'down', 'priority': 5, 'match': 'port=uplink', 'actions': 'output=v0'},
+                   *rules('tcp')]
+    switch = sluiced(cfg, telemetry=True)
+    switch.wait_up()
+    flows_to(switch, 'v0', ['w'])
+    for kind in ('udp', 'tcp', 'udp'):
+        sw['rules'][0]['actions'] = f'output={"w" if kind == "udp" else "v0"}'
+        sw['rules'][1:] = rules(kind)
+        reload(switch, cfg)
+        assert {r['name'] for r in switch.call('rule list')['items']} == {
+            r['name'] for r in sw['rules']}
+        flows_to(switch, 'w' if kind == 'udp' else 'v0', ['v0' if kind == 'udp' else 'w'])
+    with pytest.raises(RpcError, match='its 40 rules|room for 40'):
+        switch.call('rule add', match='icmp', actions='drop')
+
+
+def test_the_signal_reloads(switch):
+    """SIGHUP: the file as a whole or not at all, with a line in the log."""
+    cfg = base()
+    cfg['switches'][0]['rules'][0]['actions'] = 'output=w'
+    switch.write_config({**cfg, 'control': switch.config['control']})
+    os.kill(switch.proc.pid, signal.SIGHUP)
+    switch.proc.wait_text('reloaded, 1 changes')
+    flows_to(switch, 'w', ['v0'])
+    cfg['switches'][0]['rules'][0]['actions'] = 'output=v0'
+    cfg['switches'][0]['rules'][1]['actions'] = 'output=nowhere'
+    switch.write_config({**cfg, 'control': switch.config['control']})
+    os.kill(switch.proc.pid, signal.SIGHUP)
+    switch.proc.wait_text('refused: .*nowhere')
+    flows_to(switch, 'w', ['v0'])
+    assert switch.proc.running
 
 
 def test_tables(switch):

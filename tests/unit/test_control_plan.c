@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "work/plan.h"
+#include "work/stuck.h"
 
 // Which queues go to other workers: against all ways to deal few queues out, and by what must hold
 // of every plan.
@@ -211,11 +212,34 @@ few_moves(void **state)
 		assert_int_equal(p.moves[i].to, 1);
 }
 
+// Told once a second was lost, again each ten, and given up after sixty; time in which all stood
+// still is not counted.
+static void
+stuck_workers(void **state)
+{
+	struct stuck s = {0};
+	unsigned told = 0, i;
+
+	assert_int_equal(stuck_judge(&s, 1, 7, 1000), STUCK_NOTHING);
+	for (i = 0; i < 59; i++) {
+		assert_int_equal(stuck_judge(&s, 0, i + 1, 1000), STUCK_NOTHING); // that one runs
+		told += stuck_judge(&s, 1, 7, 1000) == STUCK_TELL;
+	}
+	assert_int_equal(told, 6); // 1, 10, 20, 30, 40, 50
+	assert_int_equal(stuck_judge(&s, 1, 7, 1000), STUCK_END);
+	assert_int_equal(stuck_judge(&s, 1, 8, 1000), STUCK_GOES_ON);
+	assert_int_equal(stuck_judge(&s, 1, 8, 500000), STUCK_TELL);
+	assert_int_equal(s.worker[1].ms, 2000);
+	assert_int_equal(stuck_judge(&s, 1, 9, 1000), STUCK_GOES_ON);
+	assert_int_equal(stuck_judge(&s, 1, 10, 1000), STUCK_NOTHING);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_to_do),
+		cmocka_unit_test(stuck_workers),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(change_places),
 		cmocka_unit_test(against_all),

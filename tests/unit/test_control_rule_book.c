@@ -180,11 +180,54 @@ test_exhaustion(void **state)
 	put_in_force(c);
 	assert_int_equal(add(c, "", "tcp", "drop", &ids[6]), 0);
 	assert_int_equal(add(c, "", "icmp", "drop", &id), -ENOSPC);
-	// An entry that was deleted is not used again before the workers have let go of it.
+	// A deleted one makes room at once; its entry is not used again before the workers have let
+	// go of it.
 	assert_int_equal(rule_book_del(c->book[0], ids[3]), 0);
-	assert_int_equal(add(c, "", "icmp", "drop", &id), -ENOSPC);
-	put_in_force(c);
 	assert_int_equal(add(c, "", "icmp", "drop", &id), 0);
+	assert_int_equal(rule_book_del(c->book[0], id), 0);
+	assert_int_equal(add(c, "", "icmp", "drop", &ids[3]), 0);
+	assert_int_equal(add(c, "", "arp", "drop", &id), -ENOSPC);
+	put_in_force(c);
+	assert_int_equal(add(c, "", "arp", "drop", &id), -ENOSPC);
+	rig_free(c);
+}
+
+// What replaces a whole table is there before that goes, for as long as no worker sees either.
+static void
+test_a_full_table_is_replaced(void **state)
+{
+	struct control *c = rig_new(json);
+	uint32_t old[7], id, i, round;
+	char match[32];
+
+	for (i = 0; i < 7; i++) {
+		snprintf(match, sizeof(match), "udp dport=%u", i + 1);
+		assert_int_equal(add(c, "", match, "drop", &old[i]), 0);
+	}
+	for (round = 0; round < 20; round++) {
+		uint32_t fresh[7];
+
+		for (i = 0; i < 7; i++)
+			rule_book_leaves(c->book[0], old[i], true);
+		for (i = 0; i < 7; i++) {
+			snprintf(match, sizeof(match), "tcp dport=%u", round * 7 + i + 1);
+			assert_int_equal(add(c, "", match, "drop", &fresh[i]), 0);
+		}
+		assert_int_equal(add(c, "", "icmp", "drop", &id), -ENOSPC);
+		if (round % 2 == 0) { // it is taken back
+			for (i = 0; i < 7; i++) {
+				assert_int_equal(rule_book_del(c->book[0], fresh[i]), 0);
+				rule_book_leaves(c->book[0], old[i], false);
+			}
+		} else {
+			for (i = 0; i < 7; i++)
+				assert_int_equal(rule_book_del(c->book[0], old[i]), 0);
+			memcpy(old, fresh, sizeof(old));
+		}
+		assert_int_equal(rule_book_count(c->book[0]), 7);
+		assert_int_equal(add(c, "", "icmp", "drop", &id), -ENOSPC);
+		put_in_force(c);
+	}
 	rig_free(c);
 }
 
@@ -223,6 +266,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_replaced_stays_first),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_exhaustion),
+		cmocka_unit_test(test_a_full_table_is_replaced),
 		cmocka_unit_test(test_check),
 	};
 

@@ -89,8 +89,10 @@ check_fixed(const struct config *a, const struct config *b, struct sl_err *err)
 static void
 undo(struct reload *r)
 {
-	if (r->dry)
+	if (r->dry) {
+		reload_rules_undo(r); // which were marked, not added
 		return;
+	}
 	reload_ports_undo(r);
 	reload_rules_undo(r);
 	reload_extensions_undo(r);
@@ -216,13 +218,47 @@ apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, 
 		rc = reload_extensions_first(r, err);
 	if (rc == 0)
 		rc = reload_ports_first(r, err);
-	if (rc != 0)
+	if (rc != 0 || dry)
 		undo(r);
-	else if (!dry)
+	else
 		second_half(r);
 	for (i = 0; i < DP_SWITCHES_MAX; i++)
 		free(r->gone[i]);
 	free(r->added);
 	free(r);
 	return rc;
+}
+
+int
+reload_file(struct control *c, const char *file, bool check, json_t *changes, struct sl_err *err)
+{
+	char text[SL_ERR_PATH_MAX + SL_ERR_TEXT_MAX + 4];
+	struct config *next = NULL;
+	int rc = config_load(file, c->cfg, &next, err);
+
+	if (rc == 0)
+		rc = apply_reload(c, next, check, changes, err);
+	if (rc != 0 || check)
+		config_free(next);
+	if (rc != 0)
+		sl_log(c->log, SL_LOG_WARN, "reload of %s refused: %s", file,
+			sl_err_str(err, text, sizeof(text)));
+	else if (!check)
+		sl_log(c->log, SL_LOG_INFO, "%s reloaded, %zu changes", file,
+			json_array_size(changes));
+	return rc;
+}
+
+void
+reload_when_asked(struct control *c)
+{
+	struct sl_err err;
+	json_t *changes;
+
+	if (!atomic_exchange(&c->reload_asked, false))
+		return;
+	sl_err_init(&err);
+	changes = json_array();
+	reload_file(c, c->config_path, false, changes, &err);
+	json_decref(changes);
 }

@@ -31,6 +31,11 @@ struct reload {
 	bool opened_now[CONFIG_EXTENSIONS_MAX * DP_SWITCHES_MAX];         // which of them are new
 };
 
+// The command `config reload`, by that file (check: only judges it), with the outcome in the log.
+int reload_file(
+	struct control *c, const char *file, bool check, json_t *changes, struct sl_err *err);
+void reload_when_asked(struct control *c); // by control_reload()
+
 void reload_note(struct reload *r, const char *what, const char *name);
 
 // reload_rules.c

@@ -130,6 +130,17 @@ add_new(struct rule_diff *d, struct sl_err *err)
 	return rc;
 }
 
+// A table may be replaced as a whole, also a full one: old and new rules are in the book together
+// until workers see one set of rules with the new ones and without the old ones.
+static void
+set_leaves(struct reload *r, uint16_t sw, bool on)
+{
+	uint32_t k;
+
+	for (k = 0; k < r->n_gone[sw]; k++)
+		rule_book_leaves(r->c->book[sw], r->gone[sw][k], on);
+}
+
 static int
 first_half(struct reload *r, uint16_t sw, struct sl_err *err)
 {
@@ -142,6 +153,7 @@ first_half(struct reload *r, uint16_t sw, struct sl_err *err)
 		rc = sl_err_set(err, ENOMEM, NULL, "out of memory");
 	} else {
 		rule_book_each(book, diff_rule, &d);
+		set_leaves(r, sw, true);
 		rc = d.taken != NULL ? sl_err_set(err, EEXIST, "/switches",
 					       "a rule named \"%s\" was added live", d.taken)
 				     : add_new(&d, err);
@@ -207,6 +219,8 @@ reload_rules_undo(struct reload *r)
 {
 	uint32_t i;
 
+	for (i = 0; i < DP_SWITCHES_MAX; i++)
+		set_leaves(r, (uint16_t)i, false);
 	for (i = 0; i < r->n_added; i++)
 		rule_book_del(r->c->book[r->added[i].sw], r->added[i].id);
 }

@@ -152,6 +152,25 @@ vm_of(const struct control *c, uint16_t nic, uint16_t vf)
 	return -1;
 }
 
+// A message whose outcome was not heard is sent again, with its id: it was done the first time if
+// the one of that VF before it is the same.
+static bool
+was_done(const struct mailbox *b, const struct mail *m)
+{
+	const uint32_t at = (uint32_t)(m - b->waiting);
+	uint32_t i;
+
+	for (i = 1; i < WAITING; i++) {
+		const struct mail *old = &b->waiting[(at - i) % WAITING];
+
+		if (old->type == 0 || old->nic != m->nic || old->vf != m->vf)
+			continue;
+		return old->id == m->id && old->type == m->type && old->len == m->len &&
+		       memcmp(old->text, m->text, m->len) == 0 && old->outcome == 0;
+	}
+	return false;
+}
+
 static int32_t
 obey(struct control *c, const struct mail *m)
 {
@@ -170,6 +189,8 @@ obey(struct control *c, const struct mail *m)
 	if (rc != 0)
 		sl_log(c->log, SL_LOG_DEBUG, "a hint of %s by its VF: %s", c->cfg->vms[vm].name,
 			err.text);
+	if (m->type == MAILBOX_CLEAR && abs(rc) == ENOENT && was_done(c->mailbox, m))
+		rc = 0;
 	return rc != 0 ? -abs(rc) : followed == 0 && refused > 0 ? -EPERM : 0;
 }
 

@@ -12,6 +12,7 @@
 #define NO_ENTRY UINT32_MAX
 #define NO_VPORT UINT16_MAX
 #define DEFAULT_BURST_KB 64
+#define IDS_MAX 65536u // a program names an entry by 16 bits
 
 // An entry of the engine; its index is its id and that of its counters.
 struct entry {
@@ -24,6 +25,7 @@ struct entry {
 struct book_rule {
 	struct config_rule rule;
 	bool used, from_config;
+	bool leaves;                       // a reload will delete it
 	uint32_t first;                    // entry
 	uint32_t gen;                      // of its id
 	uint64_t past_packets, past_bytes; // of entries that are gone
@@ -33,17 +35,19 @@ struct book_rule {
 struct rule_book {
 	struct control *c;
 	uint16_t sw;
-	uint32_t max;
+	uint32_t max;  // rules, and entries, that there may be
+	uint32_t room; // ids: a reload has old and new ones at once
 	struct rules *rules;
 	struct sl_idpool *entry_ids, *rule_ids;
 	struct entry *entries;
 	struct book_rule *list;
-	struct dp_meter *meters; // [max], by entry
+	struct dp_meter *meters; // [room], by entry
 	struct dying {
 		uint32_t entry, rule, gen; // gen: of the rule
-	} * dying;                         // [max]: workers may still count on them
+	} * dying;                         // [room]: workers may still count on them
 	uint32_t n_dying;
 	uint32_t count;
+	uint32_t leaving_rules, leaving; // of those, that a reload will delete; and their entries
 	// Extensions that rules match by, at the place that is theirs in RULES_ASK_EXTENSION.
 	struct asked {
 		char name[CONFIG_NAME_MAX];
@@ -66,20 +70,21 @@ rule_book_new(struct control *c, uint16_t sw, struct rule_book **out, struct sl_
 	b->c = c;
 	b->sw = sw;
 	b->max = cs->max_rules;
-	b->rules = rules_new(b->max);
-	b->entry_ids = sl_idpool_new(b->max, 255);
-	b->rule_ids = sl_idpool_new(b->max, 255);
-	b->entries = calloc(b->max, sizeof(*b->entries));
-	b->list = calloc(b->max, sizeof(*b->list));
-	b->meters = aligned_alloc(64, ((size_t)b->max * sizeof(*b->meters) + 63) & ~(size_t)63);
-	b->dying = calloc(b->max, sizeof(*b->dying));
+	b->room = b->max <= IDS_MAX / 2 ? 2 * b->max : IDS_MAX;
+	b->rules = rules_new(b->room);
+	b->entry_ids = sl_idpool_new(b->room, 255);
+	b->rule_ids = sl_idpool_new(b->room, 255);
+	b->entries = calloc(b->room, sizeof(*b->entries));
+	b->list = calloc(b->room, sizeof(*b->list));
+	b->meters = aligned_alloc(64, ((size_t)b->room * sizeof(*b->meters) + 63) & ~(size_t)63);
+	b->dying = calloc(b->room, sizeof(*b->dying));
 	if (b->dying == NULL || b->rules == NULL || b->entry_ids == NULL || b->rule_ids == NULL ||
 		b->entries == NULL || b->list == NULL || b->meters == NULL) {
 		rule_book_free(b);
 		return sl_err_set(err, ENOMEM, NULL, "out of memory for %u rules", cs->max_rules);
 	}
-	memset(b->meters, 0, (size_t)b->max * sizeof(*b->meters));
-	for (i = 0; i < b->max; i++)
+	memset(b->meters, 0, (size_t)b->room * sizeof(*b->meters));
+	for (i = 0; i < b->room; i++)
 		b->entries[i].rule = NO_ENTRY;
 	*out = b;
 	return 0;
@@ -192,6 +197,15 @@ without_switch(const struct rule_book *b, struct flow_match *m)
 	m->key.switch_id = m->mask.switch_id = 0;
 }
 
+// Those that are to go make room already.
+static uint32_t
+entries_free(const struct rule_book *b)
+{
+	const uint32_t stay = sl_idpool_used(b->entry_ids) - b->n_dying - b->leaving;
+
+	return stay < b->max ? b->max - stay : 0;
+}
+
 // As old as that entry; NO_ENTRY: the youngest.
 static int
 add_entry(
@@ -216,7 +230,7 @@ add_entry(
 		e.match.key.vport = vport;
 		e.match.mask.vport = UINT16_MAX;
 	}
-	if (sl_idpool_take(b->entry_ids, &id) != 0)
+	if (entries_free(b) == 0 || sl_idpool_take(b->entry_ids, &id) != 0)
 		return sl_err_set(err, ENOSPC, NULL,
 			"the switch has room for %u rule entries (/switches/%u/max_rules)", b->max,
 			b->sw);
@@ -233,6 +247,7 @@ add_entry(
 	b->entries[id.index] =
 		(struct entry){.rule = rule, .next = r->first, .gen = id.gen, .vport = vport};
 	r->first = id.index;
+	b->leaving += r->leaves;
 	return 0;
 }
 
@@ -248,6 +263,7 @@ del_entry(struct rule_book *b, struct book_rule *r, uint32_t id)
 	b->dying[b->n_dying++] =
 		(struct dying){.entry = id, .rule = b->entries[id].rule, .gen = r->gen};
 	b->entries[id].rule = NO_ENTRY;
+	b->leaving -= r->leaves;
 }
 
 void
@@ -317,7 +333,8 @@ drop_rule(struct rule_book *b, uint32_t id)
 	while (r->first != NO_ENTRY)
 		del_entry(b, r, r->first);
 	ask_no_more(b, &r->rule);
-	r->used = false;
+	b->leaving_rules -= r->leaves;
+	r->used = r->leaves = false;
 	sl_idpool_put(b->rule_ids, (struct sl_id){.index = id, .gen = r->gen});
 }
 
@@ -332,7 +349,7 @@ add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, 
 	rc = ask(b, rule, err);
 	if (rc != 0)
 		return rc;
-	if (sl_idpool_take(b->rule_ids, &rid) != 0) {
+	if (b->count - b->leaving_rules >= b->max || sl_idpool_take(b->rule_ids, &rid) != 0) {
 		ask_no_more(b, rule);
 		return sl_err_set(err, ENOSPC, NULL,
 			"the switch has its %u rules (/switches/%u/max_rules)", b->max, b->sw);
@@ -377,8 +394,25 @@ rule_book_replace(struct rule_book *b, uint32_t old, const struct config_rule *r
 	if (rule_book_get(b, old) == NULL)
 		return sl_err_set(err, ENOENT, NULL, "there is no rule %u", old);
 	memcpy(next.name, b->list[old].rule.name, sizeof(next.name));
+	rule_book_leaves(b, old, true);
 	rc = add_rule(b, &next, b->list[old].from_config, b->list[old].first, id, err);
+	rule_book_leaves(b, old, false);
 	return rc != 0 ? rc : rule_book_del(b, old);
+}
+
+void
+rule_book_leaves(struct rule_book *b, uint32_t id, bool on)
+{
+	struct book_rule *r = rule_book_get(b, id) != NULL ? &b->list[id] : NULL;
+	uint32_t e, n = 0;
+
+	if (r == NULL || r->leaves == on)
+		return;
+	for (e = r->first; e != NO_ENTRY; e = b->entries[e].next)
+		n++;
+	r->leaves = on;
+	b->leaving_rules += on ? 1 : -1u;
+	b->leaving += on ? n : -n;
 }
 
 int
@@ -394,7 +428,7 @@ rule_book_del(struct rule_book *b, uint32_t id)
 const struct config_rule *
 rule_book_get(const struct rule_book *b, uint32_t id)
 {
-	return id < b->max && b->list[id].used ? &b->list[id].rule : NULL;
+	return id < b->room && b->list[id].used ? &b->list[id].rule : NULL;
 }
 
 const struct config_rule *
@@ -404,19 +438,19 @@ rule_book_find(const struct rule_book *b, const char *name_or_id)
 	unsigned long n;
 	uint32_t i;
 
-	for (i = 0; i < b->max; i++) {
+	for (i = 0; i < b->room; i++) {
 		if (b->list[i].used && strcmp(b->list[i].rule.name, name_or_id) == 0)
 			return &b->list[i].rule;
 	}
 	n = strtoul(name_or_id, &end, 10);
-	return *name_or_id != '\0' && *end == '\0' && n < b->max ? rule_book_get(b, (uint32_t)n)
-								 : NULL;
+	return *name_or_id != '\0' && *end == '\0' && n < b->room ? rule_book_get(b, (uint32_t)n)
+								  : NULL;
 }
 
 const struct config_rule *
 rule_book_of_entry(const struct rule_book *b, uint32_t entry)
 {
-	return entry < b->max && b->entries[entry].rule != NO_ENTRY
+	return entry < b->room && b->entries[entry].rule != NO_ENTRY
 		       ? rule_book_get(b, b->entries[entry].rule)
 		       : NULL;
 }
@@ -445,7 +479,7 @@ rule_book_each(const struct rule_book *b, rule_book_fn fn, void *ctx)
 	uint32_t i;
 
 	rules_each(b->rules, each_entry, &ec);
-	for (i = 0; i < b->max; i++) { // rules of a VM that has no vport now
+	for (i = 0; i < b->room; i++) { // rules of a VM that has no vport now
 		const struct rule_info info = {
 			.rule = &b->list[i].rule, .from_config = b->list[i].from_config};
 
@@ -475,7 +509,7 @@ rule_book_counters(const struct rule_book *b, uint32_t id, uint64_t *packets, ui
 void
 rule_book_carried(struct rule_book *b, uint32_t id, uint32_t gen, uint64_t packets, uint64_t bytes)
 {
-	if (id >= b->max || !b->list[id].used || b->list[id].gen != gen)
+	if (id >= b->room || !b->list[id].used || b->list[id].gen != gen)
 		return;
 	b->list[id].nic_packets += packets;
 	b->list[id].nic_bytes += bytes;
@@ -484,7 +518,7 @@ rule_book_carried(struct rule_book *b, uint32_t id, uint32_t gen, uint64_t packe
 bool
 rule_book_entry_rule(const struct rule_book *b, uint32_t entry, uint32_t *id, uint32_t *gen)
 {
-	if (entry >= b->max || b->entries[entry].rule == NO_ENTRY)
+	if (entry >= b->room || b->entries[entry].rule == NO_ENTRY)
 		return false;
 	*id = b->entries[entry].rule;
 	*gen = b->list[*id].gen;
@@ -527,7 +561,7 @@ rule_book_refresh(struct rule_book *b, struct sl_err *err)
 	uint32_t i;
 	int rc = 0;
 
-	for (i = 0; rc == 0 && i < b->max; i++) {
+	for (i = 0; rc == 0 && i < b->room; i++) {
 		if (b->list[i].used && b->list[i].rule.vm >= 0)
 			rc = sync_entries(b, i, NO_ENTRY, err);
 	}
@@ -540,8 +574,8 @@ rule_book_check(const struct rule_book *b, const struct config *next, struct sl_
 	uint32_t missing = 0, i;
 	uint16_t p;
 
-	for (i = 0; i < b->max; i++) {
-		if (!b->list[i].used || b->list[i].rule.vm < 0)
+	for (i = 0; i < b->room; i++) {
+		if (!b->list[i].used || b->list[i].leaves || b->list[i].rule.vm < 0)
 			continue;
 		for (p = 0; p < next->n_ports; p++) {
 			const struct config_port *port = &next->ports[p];
@@ -550,13 +584,12 @@ rule_book_check(const struct rule_book *b, const struct config *next, struct sl_
 				   !has_entry(b, &b->list[i], port->id);
 		}
 	}
-	if (missing <= b->max - sl_idpool_used(b->entry_ids))
+	if (missing <= entries_free(b))
 		return 0;
 	return sl_err_set(err, ENOSPC, "/switches",
 		"rules that match on a VM need %u entries more for its new ports, and %s has room "
 		"for %u of %u (max_rules)",
-		missing, b->c->cfg->switches[b->sw].name, b->max - sl_idpool_used(b->entry_ids),
-		b->max);
+		missing, b->c->cfg->switches[b->sw].name, entries_free(b), b->max);
 }
 
 int
@@ -581,5 +614,5 @@ rule_book_meters(const struct rule_book *b)
 uint32_t
 rule_book_max(const struct rule_book *b)
 {
-	return b->max;
+	return b->room;
 }

@@ -27,6 +27,8 @@ int rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from
 int rule_book_replace(struct rule_book *b, uint32_t old, const struct config_rule *rule,
 	uint32_t *id, struct sl_err *err);
 // -ENOENT.
+// It will be deleted in a moment, and makes room for others already: what replaces it comes first.
+void rule_book_leaves(struct rule_book *b, uint32_t id, bool on);
 int rule_book_del(struct rule_book *b, uint32_t id);
 // By name or number text.
 const struct config_rule *rule_book_find(const struct rule_book *b, const char *name_or_id);

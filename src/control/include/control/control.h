@@ -7,7 +7,7 @@
 #include "config/config.h"
 
 // All that runs on the main lcore: devices, ports, rules, placements, the control socket.
-// Thread safety: owner thread only (the main lcore), but for control_stop.
+// Thread safety: owner thread only (the main lcore), but for control_stop and control_reload.
 
 struct control;
 
@@ -23,6 +23,9 @@ int control_new(const struct control_cfg *cfg, struct control **out, struct sl_e
 void control_run(struct control *c);
 // From a signal handler or any thread.
 void control_stop(struct control *c);
+// Reads the configuration again, soon: as the command `config reload`, with the outcome in the log.
+// From any thread.
+void control_reload(struct control *c);
 void control_free(struct control *c);
 
 #endif

@@ -50,6 +50,8 @@ struct dp_datapath_cfg {
 	struct rte_mempool *copies; // for floods, segments and what sluice originates
 	struct rte_mempool
 		*jumbo; // for outputs that take a large frame in one piece only; may be NULL
+	void (*waits)(void *ctx); // is called again and again while workers are waited for; or NULL
+	void *waits_ctx;
 };
 
 // Counters of one worker and one vport, by origin: the ledger's lines. Written by the worker

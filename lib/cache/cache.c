@@ -377,10 +377,12 @@ cache_carry(struct cache_entry *e, ptrdiff_t apart, uint32_t packets, uint32_t b
 {
 	struct cache_more *more = cache_more(e, apart);
 
-	if (__builtin_add_overflow(e->packets, packets, &e->packets))
-		more->packets_high++;
-	if (__builtin_add_overflow(e->bytes, bytes, &e->bytes))
-		more->bytes_high++;
+	const uint64_t p = (uint64_t)e->packets + packets, b = (uint64_t)e->bytes + bytes;
+
+	e->packets = (uint32_t)p & INT32_MAX;
+	e->bytes = (uint32_t)b & INT32_MAX;
+	more->packets_high = (uint16_t)(more->packets_high + (p >> 31));
+	more->bytes_high += (uint32_t)(b >> 31);
 }
 
 void

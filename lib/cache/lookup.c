@@ -54,17 +54,19 @@ settle(const struct cache *c, const struct flow_key *keys, const uint64_t *hashe
 
 // Returns a word in which CACHE_L3_MORE is set when it is in a key's l3.
 static uint32_t
-hash_burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes)
+hash_burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes,
+	const struct cache_bucket **at)
 {
 	uint32_t any = 0;
 	uint16_t i;
 
 	if (c->wide)
-		return lookup_wide_hash(c, keys, n, hashes);
+		return lookup_wide_hash(c, keys, n, hashes, at);
 	for (i = 0; i < n; i++) {
 		hashes[i] = cache_hash(&c->secret, &keys[i]);
 		any |= keys[i].l3;
-		rte_prefetch0(cache_first(c, hashes[i]));
+		at[i] = cache_first(c, hashes[i]);
+		rte_prefetch0(at[i]);
 	}
 	return any;
 }
@@ -72,15 +74,16 @@ hash_burst(const struct cache *c, const struct flow_key *keys, uint16_t n, uint6
 // Reads the buckets, prefetches entries: out[i] is a candidate. Returns those whose candidate, if
 // any, is in the second bucket.
 static uint64_t
-find_burst(const struct cache *c, const uint64_t *hashes, uint16_t n, struct cache_entry **out)
+find_burst(const struct cache *c, const uint64_t *hashes, const struct cache_bucket *const *at,
+	uint16_t n, struct cache_entry **out)
 {
 	uint64_t later = 0;
 	uint16_t i;
 
 	if (c->wide)
-		return lookup_wide_find(c, hashes, n, out);
+		return lookup_wide_find(c, hashes, at, n, out);
 	for (i = 0; i < n; i++) {
-		const struct cache_bucket *b = cache_first(c, hashes[i]);
+		const struct cache_bucket *b = at[i];
 		uint32_t m = cache_candidates(b, cache_sig(hashes[i]));
 		struct cache_entry *e;
 
@@ -140,34 +143,65 @@ match_far(const struct cache *c, const struct flow_key *keys, uint16_t n,
 
 static uint64_t
 match_near(const struct cache *c, const struct flow_key *keys, uint16_t n,
-	struct cache_entry *const *e)
+	struct cache_entry *const *e, struct cache_alike *alike)
 {
 	uint64_t misses = 0;
 
 	if (c->wide)
-		return lookup_wide_match(keys, n, e);
+		return lookup_wide_match(keys, n, e, alike);
 	for (uint16_t i = 0; i < n; i++)
 		misses |= (uint64_t)!cache_key_near(e[i], &keys[i]) << i;
 	return misses;
 }
 
+void
+cache_compare(struct cache_entry *const *e, uint16_t n, struct cache_alike *alike)
+{
+	uint32_t ticks = 0, gens = 0, hints = 0;
+	uintptr_t others = 0;
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		ticks |= e[i]->last_tick ^ alike->tick;
+		gens |= e[i]->gen ^ alike->gen;
+		hints |= e[i]->hint ^ e[0]->hint;
+		others |= (uintptr_t)e[i] ^ (uintptr_t)e[0];
+	}
+	*alike =
+		(struct cache_alike){.tick = ticks, .gen = gens, .hint = hints, .one = others == 0};
+}
+
 uint64_t
 cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n, uint64_t *hashes,
-	struct cache_entry **out)
+	struct cache_entry **out, struct cache_alike *alike)
 {
 	const uint64_t all = n < 64 ? (1ULL << n) - 1 : UINT64_MAX;
-	const bool far = hash_burst(c, keys, n, hashes) & CACHE_L3_MORE;
+	struct cache_alike found = {0};
+	const struct cache_bucket *at[CACHE_BURST_MAX];
 	uint64_t hits, later;
+	bool far, again;
 
-	later = find_burst(c, hashes, n, out);
+	if (unlikely(n == 0))
+		return 0;
+	if (alike != NULL)
+		found = *alike;
+	far = hash_burst(c, keys, n, hashes, at) & CACHE_L3_MORE;
+	later = find_burst(c, hashes, at, n, out);
 	if (unlikely(later != 0))
 		find_later(c, hashes, later, out);
 	if (unlikely(far))
 		prefetch_far(c, keys, n, out);
-	hits = all & ~match_near(c, keys, n, out);
+	hits = all & ~match_near(c, keys, n, out, &found);
 	if (unlikely(far))
 		hits &= ~match_far(c, keys, n, out);
+	again = !c->wide || far || hits != all; // then it did not see what it says of them
 	if (unlikely(hits != all))
 		hits |= settle(c, keys, hashes, out, all & ~hits);
+	if (alike == NULL || hits != all)
+		return hits;
+	if (likely(!again))
+		*alike = found;
+	else
+		cache_compare(out, n, alike);
 	return hits; // out[i] is the entry or NULL
 }

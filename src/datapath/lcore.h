@@ -118,6 +118,7 @@ struct dp_burst {
 	struct flow_offsets offs[DP_BURST];
 	uint64_t hashes[DP_BURST];
 	struct cache_entry *entries[DP_BURST];
+	struct cache_alike alike;          // of the entries, when the look-up found all
 	struct dp_miss miss[2 * DP_BURST]; // and those of the flows' first keys, see fields.h
 	struct flow_key bare[DP_BURST];    // where decisions depend on fields: the keys without any
 };

@@ -95,7 +95,7 @@ round_of(struct bench *b, bool parse)
 		if (parse)
 			for (uint32_t i = at; i < at + BURST; i++)
 				flow_parse_bytes(b->frames[i], FRAME, 1, 1, 0, &b->keys[i], &off);
-		count(b, hit, cache_lookup_burst(b->cache, &b->keys[at], BURST, hashes, hit));
+		count(b, hit, cache_lookup_burst(b->cache, &b->keys[at], BURST, hashes, hit, NULL));
 	}
 	return (double)(rte_rdtsc_precise() - start) / BATCH;
 }
@@ -141,7 +141,7 @@ run(struct bench *b, uint32_t flows, bool first)
 		struct cache_entry *e;
 
 		key_of(i, &key);
-		if (cache_lookup_burst(b->cache, &key, 1, &hash, &e) == 0)
+		if (cache_lookup_burst(b->cache, &key, 1, &hash, &e, NULL) == 0)
 			cache_insert(b->cache, &key, hash, 0);
 	}
 	cache_stats_get(b->cache, &st);

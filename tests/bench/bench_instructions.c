@@ -75,7 +75,7 @@ cache_hit(struct bench *b)
 
 	for (i = 0; i < BURSTS; i++)
 		if (cache_lookup_burst(b->cache, &b->keys[i % KNOWN_BURSTS * BURST], BURST, hashes,
-			    out) != UINT64_MAX)
+			    out, NULL) != UINT64_MAX)
 			path_die("a known flow is not found");
 }
 
@@ -91,7 +91,7 @@ cache_miss(struct bench *b)
 	for (i = 0; i < BURSTS; i++) {
 		for (k = 0; k < BURST; k++, b->next++)
 			memcpy(keys[k].src, &b->next, sizeof(b->next));
-		cache_lookup_burst(b->cache, keys, BURST, hashes, out);
+		cache_lookup_burst(b->cache, keys, BURST, hashes, out, NULL);
 		for (k = 0; k < BURST; k++)
 			cache_insert(b->cache, &keys[k], hashes[k], b->next >> 8);
 	}
@@ -202,7 +202,7 @@ lib_open(struct bench *b)
 	for (; i < FLOWS; i++)
 		b->keys[i] = b->keys[0];
 	for (i = 0; i < FLOWS; i++) {
-		cache_lookup_burst(b->cache, &b->keys[i], 1, &hash, &out);
+		cache_lookup_burst(b->cache, &b->keys[i], 1, &hash, &out, NULL);
 		cache_insert(b->cache, &b->keys[i], hash, 0);
 	}
 }

@@ -119,7 +119,7 @@ worker_packet(struct sim *s, const struct trace_packet *p)
 	uint64_t hash;
 
 	worker_tick(s, s->clock.manual_ns);
-	if (cache_lookup_burst(s->w->cache, &s->t->keys[p->flow], 1, &hash, &e) == 0) {
+	if (cache_lookup_burst(s->w->cache, &s->t->keys[p->flow], 1, &hash, &e, NULL) == 0) {
 		e = cache_insert(s->w->cache, &s->t->keys[p->flow], hash, s->w->tick);
 		entry_set_program(s->w, e, &output);
 	}

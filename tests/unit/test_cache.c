@@ -108,7 +108,7 @@ model_insert(struct model *m)
 		cache_budget(m->cache, m->limited ? below(&m->t, 100) : CACHE_NO_BUDGET);
 	}
 	m->may_go = before != NULL ? 0 : 1;
-	(void)cache_lookup_burst(m->cache, &m->keys[n], 1, &hash, &e);
+	(void)cache_lookup_burst(m->cache, &m->keys[n], 1, &hash, &e, NULL);
 	expect(&m->t, e == before);
 	e = cache_insert(m->cache, &m->keys[n], hash, m->now);
 	if (e == NULL) {
@@ -129,20 +129,45 @@ model_insert(struct model *m)
 	m->inserts++;
 }
 
+// What a burst's entries have in common, as the look-up says it.
+static void
+model_alike(struct model *m, struct cache_entry *const *e, uint16_t n,
+	const struct cache_alike *now, const struct cache_alike *said)
+{
+	struct cache_alike is = {.one = true};
+
+	for (uint16_t i = 0; i < n; i++) {
+		is.tick |= e[i]->last_tick ^ now->tick;
+		is.gen |= e[i]->gen ^ now->gen;
+		is.hint |= e[i]->hint ^ e[0]->hint;
+		is.one &= e[i] == e[0];
+	}
+	expect(&m->t, said->tick == is.tick && said->gen == is.gen);
+	expect(&m->t, said->hint == is.hint && said->one == is.one);
+}
+
 static void
 model_burst(struct model *m)
 {
+	const struct cache_alike now = {.tick = m->now, .gen = below(&m->t, 4)};
 	uint16_t n = (uint16_t)(1 + below(&m->t, CACHE_BURST_MAX));
 	struct cache_entry *out[CACHE_BURST_MAX];
 	struct flow_key keys[CACHE_BURST_MAX];
 	uint64_t hashes[CACHE_BURST_MAX], hits;
+	struct cache_alike alike = now;
 	uint32_t which[CACHE_BURST_MAX];
+	bool known = below(&m->t, 2) == 0, mixed = below(&m->t, 8) != 0;
 
+	// Half of the bursts are of flows that are there, of which some are of one.
 	for (uint16_t i = 0; i < n; i++) {
-		which[i] = below(&m->t, UNIVERSE);
+		which[i] = mixed || i == 0 ? below(&m->t, UNIVERSE) : which[0];
+		for (unsigned tries = 0; known && m->entry[which[i]] == NULL && tries < 99; tries++)
+			which[i] = below(&m->t, UNIVERSE);
 		keys[i] = m->keys[which[i]];
 	}
-	hits = cache_lookup_burst(m->cache, keys, n, hashes, out);
+	hits = cache_lookup_burst(m->cache, keys, n, hashes, out, &alike);
+	if (hits == UINT64_MAX >> (64 - n))
+		model_alike(m, out, n, &now, &alike);
 	for (uint16_t i = 0; i < n; i++) {
 		uint32_t k = which[i];
 
@@ -155,6 +180,8 @@ model_burst(struct model *m)
 		m->tick[k] = m->now + (below(&m->t, 10) == 0);
 		out[i]->packets++;
 		out[i]->last_tick = m->tick[k];
+		out[i]->gen = below(&m->t, 4);
+		out[i]->hint = below(&m->t, 4) << 30;
 	}
 	expect(&m->t, n == 64 || (hits >> n) == 0);
 }
@@ -522,7 +549,7 @@ test_one_bucket(void **state)
 	cache_free(c);
 }
 
-// Counters are of 48 and 64 bits, whatever a packet adds.
+// Counters are of 47 and 63 bits, whatever a packet adds.
 static void
 test_counters(void **state)
 {

@@ -239,6 +239,98 @@ room_for_others(void **state)
 	bench_end(&b);
 }
 
+static void
+keep_entry(void *ctx, const struct cache_entry *e)
+{
+	const struct cache_entry **out = ctx;
+
+	*out = e;
+}
+
+// The only flow's.
+static struct cache_entry *
+only_entry(struct bench *b)
+{
+	const struct cache_entry *e = NULL;
+	uint32_t at = 0;
+
+	while (cache_walk(b->dp->worker[0]->cache, &at, 64, keep_entry, &e))
+		;
+	assert_non_null(e);
+	return (struct cache_entry *)(uintptr_t)e;
+}
+
+// Counters that run over their low parts, of a burst of one flow and packet by packet.
+static void
+counts_on(void **state)
+{
+	struct dp_event ev;
+	struct cache_entry *e;
+	uint64_t packets, bytes;
+	struct bench b;
+	ptrdiff_t apart;
+	unsigned round, i;
+
+	begin(&b, 1, 0, DP_NONE);
+	feed(&b, 5, 1);
+	assert_int_equal(told(&b, DP_EV_FLOW, &ev), 1);
+	e = only_entry(&b);
+	apart = b.dp->worker[0]->cache_apart;
+	for (round = 0; round < 40; round++) {
+		// Either runs over first.
+		e->packets = INT32_MAX - round % 4;
+		e->bytes = INT32_MAX - round % 7 * FRAME;
+		packets = cache_packets(e, apart);
+		bytes = cache_bytes(e, apart);
+		for (i = 0; i < 8; i++) {
+			struct frame f = {.src = 1, .dst = 2, .ip_src = 1, .ip_dst = 2, .dport = 5};
+
+			f.dport = (uint16_t)(round % 2 && i % 2 ? 6 : 5);
+			bench_feed(&b, 0, 0, frame_make(&b, &f));
+			packets += f.dport == 5;
+			bytes += f.dport == 5 ? FRAME : 0;
+		}
+		bench_run(&b);
+		assert_int_equal(bench_count_out(&b, 1), 8);
+		assert_true(cache_packets(e, apart) == packets);
+		assert_true(cache_bytes(e, apart) == bytes);
+	}
+	assert_true(cache_packets(e, apart) >> 31 == 40);
+	bench_end(&b);
+}
+
+// A rate of more than 31 bits is compared as any other, and ends at what it can say.
+static void
+high_rates(void **state)
+{
+	const uint32_t half = (uint32_t)INT32_MAX;
+	struct dp_event ev;
+	struct cache_entry *e;
+	struct bench b;
+
+	begin(&b, (UINT32_MAX - 10 * FRAME) / FRAME, 0, DP_NONE);
+	feed(&b, 5, 1);
+	e = only_entry(&b);
+	e->rate = half;
+	feed(&b, 5, 1);
+	assert_int_equal(e->rate, half + FRAME);
+	feed(&b, 5, 2);
+	assert_int_equal(e->rate, half + 3 * FRAME);
+	assert_int_equal(told(&b, DP_EV_FLOW, &ev), 0);
+	e->rate = UINT32_MAX - 11 * FRAME;
+	feed(&b, 5, 1);
+	assert_int_equal(told(&b, DP_EV_FLOW, &ev), 1);
+	// Told, it goes on; a new tick makes room for what the tick brings.
+	e->rate = half - FRAME;
+	feed(&b, 5, 2);
+	assert_int_equal(e->rate, half + FRAME);
+	e->rate = UINT32_MAX;
+	tick(&b, 1);
+	feed(&b, 5, 1);
+	assert_int_equal(e->rate, REPORT_RATE_MAX + FRAME);
+	bench_end(&b);
+}
+
 static int
 setup(void **state)
 {
@@ -255,6 +347,8 @@ main(void)
 		cmocka_unit_test(half_for_nics),
 		cmocka_unit_test(room_for_first),
 		cmocka_unit_test(room_for_others),
+		cmocka_unit_test(counts_on),
+		cmocka_unit_test(high_rates),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "act/plain.h"
 
+#ifdef __SSE4_1__
+#include <smmintrin.h>
+#endif
+
 #include "act/act.h"
 #include "act/act_out.h"
 #include "classify/entry.h"
@@ -15,37 +19,20 @@ struct plain_set {
 	bool one_flow; // all have the entry of the first
 };
 
-static_assert(
-	offsetof(struct cache_entry, last_tick) % 8 == 0 &&
-		offsetof(struct cache_entry, gen) == offsetof(struct cache_entry, last_tick) + 4,
-	"looked at as one word");
-
-// All of them, as it mostly is: without a branch for each packet. False: not all can be taken.
+// All of them, as it mostly is: the look-up told it without a branch for each packet. False: not
+// all can be taken.
 static inline bool
-choose_all(const struct dp_worker *w, const struct dp_burst *b, struct plain_set *set)
+choose_all(const struct dp_burst *b, struct plain_set *set)
 {
-	const uint64_t now = (uint64_t)w->gen << 32 | w->tick;
-	const uint32_t first = b->entries[0]->hint;
-	const uintptr_t entry = (uintptr_t)b->entries[0];
-	uint32_t hints = 0;
-	uint64_t times = 0, then;
-	uintptr_t others = 0;
-	uint16_t i;
+	const struct cache_alike *alike = &b->alike;
+	const uint32_t first = b->entries[0]->hint, hints = alike->hint;
 
-	for (i = 0; i < b->n; i++) {
-		const struct cache_entry *e = b->entries[i];
-
-		memcpy(&then, &e->last_tick, sizeof(then));
-		times |= then ^ now;
-		hints |= e->hint ^ first;
-		others |= (uintptr_t)e ^ entry;
-	}
 	set->take = UINT64_MAX >> (64 - b->n);
-	set->ticks = (uint32_t)times != 0;
+	set->ticks = alike->tick != 0;
 	set->one_rule = ((hints | (first ^ ENTRY_RULED)) & (ENTRY_RULED | ENTRY_RULES)) == 0;
 	set->one_out = (hints & ENTRY_OUT_MASK) == 0;
-	set->one_flow = others == 0;
-	return times >> 32 == 0 && ((hints | (first ^ ENTRY_PLAIN)) & ENTRY_PLAIN) == 0;
+	set->one_flow = alike->one;
+	return alike->gen == 0 && ((hints | (first ^ ENTRY_PLAIN)) & ENTRY_PLAIN) == 0;
 }
 
 // Which packets can be taken. Touches nothing.
@@ -75,14 +62,17 @@ tell(struct dp_worker *w, struct cache_entry *e, uint32_t last, const struct rte
 	report_tick(w, e, last, m, DP_NO_DSCP);
 }
 
+#define LEN_MAX (1u << 24) // of a packet: what a burst adds to a counter has 31 bits
+
 // What stays the same while a burst is counted: the counters that are written could be anywhere.
 // Nothing that is called gets its address, so that it stays in registers.
 struct counting {
 	struct dp_worker *w;
 	struct dp_count *rules;
-	ptrdiff_t apart;
 	uint32_t tick;
-	uint32_t report_rate;
+#ifdef __SSE4_1__
+	__m128i below; // the most that a packet's sums may be, but for the hint's
+#endif
 };
 
 static __attribute__((noinline)) void
@@ -105,45 +95,94 @@ new_tick(const struct counting *c, struct cache_entry *e, const struct rte_mbuf 
 		tell(c->w, e, last, m);
 }
 
-// Cold: a rate that passes the bar, or is more than can be said.
-static __attribute__((noinline)) void
-high_rate(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m, uint64_t rate)
+static inline __attribute__((always_inline)) void
+count_rate(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m, uint32_t bytes)
 {
+	const uint64_t rate = (uint64_t)e->rate + bytes;
+
 	e->rate = (uint32_t)RTE_MIN(rate, (uint64_t)UINT32_MAX);
-	if (!(e->hint & ENTRY_TOLD))
+	if (unlikely(e->rate >= w->report_rate) && !(e->hint & ENTRY_TOLD))
 		report_first(w, e, report_dscp(m));
 }
 
-static_assert(ENTRY_TOLD == 1u << 31, "the sign of a hint");
-
+// As report_packet, of so many packets of a flow, without what a new tick asks for.
 static inline __attribute__((always_inline)) void
-count_rate(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m, uint64_t rate)
+count_plainly(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m,
+	uint32_t packets, uint32_t bytes)
 {
-	// None for a flow that was told: all bits of its sign.
-	const uint32_t bar = c->report_rate | (uint32_t)((int32_t)e->hint >> 31);
-
-	if (unlikely(rate >= bar))
-		high_rate(c->w, e, m, rate);
-	else
-		e->rate = (uint32_t)rate;
+	cache_count(e, w->cache_apart, packets, bytes);
+	count_rate(w, e, m, bytes);
 }
 
-// As report_packet, of so many packets of a flow; m is one of them. look: how often it is looked at
-// when it is told (report_look).
+#ifdef __SSE4_1__
+static_assert(offsetof(struct cache_entry, counts) % 16 == 0 &&
+		      offsetof(struct cache_entry, packets) % 16 == 0 &&
+		      offsetof(struct cache_entry, bytes) % 16 == 4 &&
+		      offsetof(struct cache_entry, rate) % 16 == 8 &&
+		      offsetof(struct cache_entry, hint) % 16 == 12 && ENTRY_TOLD == 1u << 31,
+	"added to as one vector, of which the sign tells a flow that was told");
+
+// Cold: low bits run over, or the rate passes the bar.
+static __attribute__((noinline)) void
+count_cold(struct dp_worker *w, struct cache_entry *e, const struct rte_mbuf *m, uint32_t packets,
+	uint32_t bytes)
+{
+	count_plainly(w, e, m, packets, bytes);
+}
+
+// A bit for each set of signs (of packets, bytes, rate, hint) that count_cold is for: one of the
+// first two, or the third without the fourth. The rate of a flow that was told may have its sign,
+// and is far from more (REPORT_RATE_MAX).
+#define COLD_SIGNS 0xeefeu
+
+// In one step for all of them: packets: how many, in the first word.
+static inline __attribute__((always_inline)) void
+count_flow(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m,
+	uint32_t packets, uint32_t bytes)
+{
+	const __m128i len = _mm_cvtsi32_si128((int)bytes);
+	const __m128i more = _mm_add_epi32(
+		_mm_cvtsi32_si128((int)packets), _mm_shuffle_epi32(len, _MM_SHUFFLE(1, 0, 0, 1)));
+	__m128i *at = (__m128i *)&e->counts;
+	const __m128i sum = _mm_add_epi32(_mm_load_si128(at), more);
+	const __m128i high = _mm_or_si128(sum, _mm_cmpgt_epi32(sum, c->below));
+
+	if (unlikely(COLD_SIGNS >> _mm_movemask_ps(_mm_castsi128_ps(high)) & 1))
+		count_cold(c->w, e, m, packets, bytes);
+	else
+		_mm_store_si128(at, sum);
+}
+#else
+static inline __attribute__((always_inline)) void
+count_flow(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m,
+	uint32_t packets, uint32_t bytes)
+{
+	count_plainly(c->w, e, m, packets, bytes);
+}
+#endif
+
+// The same of the first packets in a tick. What is told counts them.
+static inline __attribute__((always_inline)) void
+count_first(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m,
+	uint32_t packets, uint32_t bytes, uint32_t look)
+{
+	cache_count(e, c->w->cache_apart, packets, bytes);
+	new_tick(c, e, m, look);
+	count_rate(c->w, e, m, bytes);
+}
+
+// look: how often it is looked at when it is told (report_look).
 static inline __attribute__((always_inline)) void
 count(const struct counting *c, struct cache_entry *e, const struct rte_mbuf *m, uint32_t packets,
 	uint32_t bytes, uint32_t look, bool ticking, bool one_rule)
 {
 	const uint32_t hint = e->hint;
-	uint32_t rate = e->rate;
 	struct dp_count *rule;
 
-	cache_count(e, c->apart, packets, bytes);
-	if (ticking) {
-		new_tick(c, e, m, look);
-		rate = e->rate;
-	}
-	count_rate(c, e, m, (uint64_t)rate + bytes);
+	if (ticking && e->last_tick != c->tick)
+		count_first(c, e, m, packets, bytes, look);
+	else
+		count_flow(c, e, m, packets, bytes);
 	if (!one_rule && !(hint & ENTRY_RULED))
 		return;
 	if (!one_rule && unlikely(hint & ENTRY_RULES)) {
@@ -167,11 +206,15 @@ long_way(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, const struct 
 static inline struct counting
 counting(struct dp_worker *w, const struct dp_burst *b)
 {
-	return (struct counting){.w = w,
+	struct counting c = {.w = w,
 		.rules = atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed),
-		.apart = w->cache_apart,
-		.tick = w->tick,
-		.report_rate = w->report_rate};
+		.tick = w->tick};
+#ifdef __SSE4_1__
+	const int below = (int)RTE_MIN(w->report_rate - 1, (uint32_t)INT32_MAX);
+
+	c.below = _mm_setr_epi32(INT32_MAX, INT32_MAX, w->report_rate == 0 ? -1 : below, INT32_MAX);
+#endif
+	return c;
 }
 
 // One by one: some of them, or to several outputs, or one may be too long.
@@ -278,9 +321,10 @@ act_plain(struct dp_worker *w, struct dp_burst *b, bool all_hit, bool all_or_non
 	const struct lcore_out *o;
 	struct plain_set set;
 
-	if (unlikely(atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed) == NULL))
+	if (unlikely(atomic_load_explicit(&w->rules[b->sw], memory_order_relaxed) == NULL ||
+		     b->longest >= LEN_MAX))
 		return 0;
-	if (unlikely(!all_hit || !choose_all(w, b, &set))) {
+	if (unlikely(!all_hit || !choose_all(b, &set))) {
 		if (all_or_none)
 			return 0;
 		set = choose(w, b);

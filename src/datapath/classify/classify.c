@@ -79,7 +79,8 @@ stages(struct dp_worker *w, struct dp_burst *b, struct looked_up *l)
 	uint64_t hits;
 
 	l->fault = flow_parse_burst(l->pkts, l->n, sw->id, b->origin, 0, b->keys, offs, l->faults);
-	hits = cache_lookup_burst(w->cache, b->keys, l->n, b->hashes, b->entries);
+	b->alike = (struct cache_alike){.tick = w->tick, .gen = w->gen};
+	hits = cache_lookup_burst(w->cache, b->keys, l->n, b->hashes, b->entries, &b->alike);
 	l->all_hit = hits == UINT64_MAX >> (64 - l->n);
 }
 
@@ -341,9 +342,12 @@ classify(struct dp_worker *w, struct dp_burst *b)
 	if (unlikely(!looked_up)) {
 		l.all_hit = fields_lookup(w, b, l.n);
 		// Packets of a flow may be in several entries; what is to be kept is so later.
-		if (l.all_hit && b->n_miss == 0 && !w->store_full &&
-			take_plain(w, b, &l, true, &done))
-			return false;
+		if (l.all_hit && b->n_miss == 0 && !w->store_full) {
+			b->alike = (struct cache_alike){.tick = w->tick, .gen = w->gen};
+			cache_compare(b->entries, l.n, &b->alike);
+			if (take_plain(w, b, &l, true, &done))
+				return false;
+		}
 	}
 	take_programs(w, b, &l, done);
 	return true;

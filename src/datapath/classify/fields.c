@@ -82,7 +82,7 @@ fields_lookup(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 		b->bare[k] = b->keys[k];
 		flow_key_keep(&b->bare[k], 0);
 	}
-	cache_lookup_burst(w->cache, b->bare, n, b->hashes, b->entries);
+	cache_lookup_burst(w->cache, b->bare, n, b->hashes, b->entries, NULL);
 	for (k = 0; k < n; k++) {
 		if (!depends(w, b, k, single)) {
 			hit &= b->entries[k] != NULL;
@@ -94,7 +94,7 @@ fields_lookup(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 	}
 	if (again == 0)
 		return hit;
-	hit &= cache_lookup_burst(w->cache, keys, again, hashes, entries) ==
+	hit &= cache_lookup_burst(w->cache, keys, again, hashes, entries, NULL) ==
 	       UINT64_MAX >> (64 - again);
 	for (k = 0; k < again; k++) {
 		b->hashes[at[k]] = hashes[k];

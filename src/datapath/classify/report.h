@@ -33,6 +33,8 @@
 #define REPORT_FIRST_MAX 4096 // first reports in a tick
 #define REPORT_AGAIN_MAX 1024 // others in a tick
 
+#define REPORT_RATE_MAX (1u << 31) // 7 GB/s and more
+
 #define REPORT_MAC_TICKS DP_MAC_USED_TICKS // so often the MAC table hears of a source
 static_assert(REPORT_LOOK_FAR >= REPORT_TICKS_LIGHT && REPORT_LOOK_FAR <= REPORT_MAC_TICKS,
 	"what is looked at is due, and hears of its source");
@@ -58,11 +60,14 @@ report_bar(struct dp_worker *w, uint16_t origin)
 	w->report_rate = RTE_MIN(bar, w->snap->report_rate);
 }
 
-// What is left of a rate after so many ticks.
+// What is left of a rate after so many ticks. No more than REPORT_RATE_MAX: with what a tick's
+// packets add it has room in 32 bits.
 static inline uint32_t
 report_decayed(const struct dp_worker *w, uint32_t rate, uint32_t ticks)
 {
-	return (uint32_t)((uint64_t)rate * w->decay[RTE_MIN(ticks, LCORE_DECAY - 1u)] >> 31);
+	uint64_t left = (uint64_t)rate * w->decay[RTE_MIN(ticks, LCORE_DECAY - 1u)] >> 31;
+
+	return (uint32_t)RTE_MIN(left, (uint64_t)REPORT_RATE_MAX);
 }
 
 // The highest power of two of which a multiple of the flow's own lies between two ticks: what is

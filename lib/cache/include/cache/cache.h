@@ -56,15 +56,18 @@
 #define CACHE_VALUE_SIZE 32
 #define CACHE_ONCE_TICKS 64u
 #define CACHE_USED_TOKENS 64u
-#define CACHE_NO_BUDGET UINT32_MAX // tokens without end
-#define CACHE_KEY_REST 32          // bytes of a key behind its addresses
+#define CACHE_NO_BUDGET UINT32_MAX            // tokens without end
+#define CACHE_KEY_REST 32                     // bytes of a key behind its addresses
+#define CACHE_CARRY (1ULL << 63 | 1ULL << 31) // of counts: a low part runs over
 
 // What each packet of a flow touches. The caller writes all from last_tick on, and packets and
 // bytes by cache_count (of a new entry, straight); the cache owns the key.
 struct cache_entry {
 	alignas(64) uint8_t rest[CACHE_KEY_REST]; // of the key, from eth_dst on
-	uint32_t src, dst; // the first words of its addresses: all there is, but for IPv6
-	union {            // the low halves of cache_packets and cache_bytes, counted at once
+	uint32_t src, dst;  // the first words of its addresses: all there is, but for IPv6
+	uint32_t last_tick; // of the last packet, in the caller's ticks
+	uint32_t gen;       // of the rules that made the decision; stale: decide again in place
+	union {             // the low 31 bits of cache_packets and cache_bytes, counted at once
 		uint64_t counts;
 		struct {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -74,10 +77,8 @@ struct cache_entry {
 #endif
 		};
 	};
-	uint32_t last_tick; // of the last packet, in the caller's ticks
-	uint32_t gen;       // of the rules that made the decision; stale: decide again in place
-	uint32_t rate;      // decayed bytes, the caller's
-	uint32_t hint;      // the caller's: what it asks of value with every packet
+	uint32_t rate; // decayed bytes, the caller's
+	uint32_t hint; // the caller's: what it asks of value with every packet
 };
 static_assert(sizeof(struct cache_entry) == 64, "a packet touches one cache line of its flow");
 
@@ -124,12 +125,23 @@ int cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict,
 	struct cache **out);
 void cache_free(struct cache *c); // no evict calls
 
+// What the entries of a burst have in common, told by a look-up that found all of them: it has them
+// in its hand.
+struct cache_alike {
+	uint32_t tick, gen; // what last_tick and gen should be; then: the bits in which any differ
+	uint32_t hint;      // the bits in which any differ from the first one
+	bool one;           // all are the same entry
+};
+
 // Finds n (at most CACHE_BURST_MAX) keys: out[i] is the entry or NULL. Returns a bit mask of the
 // hits. hashes (n of them) are kept for cache_insert. Of a hit's other half nothing is prefetched,
 // but for IPv6. Entries stay where they are until they are evicted: by an insert, remove, expire or
 // clear.
+// alike: NULL: not asked for; nothing is said of it unless all hit.
 uint64_t cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n,
-	uint64_t *hashes, struct cache_entry **out);
+	uint64_t *hashes, struct cache_entry **out, struct cache_alike *alike);
+// The same of n (1 or more) entries, however they were found.
+void cache_compare(struct cache_entry *const *e, uint16_t n, struct cache_alike *alike);
 
 struct cache_entry *cache_lookup(struct cache *c, const struct flow_key *key);
 
@@ -165,18 +177,15 @@ cache_more(const struct cache_entry *e, ptrdiff_t apart)
 	return (struct cache_more *)((uintptr_t)e + (uintptr_t)apart);
 }
 
-// As cache_count, where a low half runs over.
+// As cache_count, where low bits run over, or so much is added at once that they could.
 void cache_carry(struct cache_entry *e, ptrdiff_t apart, uint32_t packets, uint32_t bytes);
 
 static inline void
 cache_count(struct cache_entry *e, ptrdiff_t apart, uint32_t packets, uint32_t bytes)
 {
-	uint64_t counts;
+	uint64_t more = (uint64_t)bytes << 32 | packets, counts = e->counts + more;
 
-	if (__builtin_expect(
-		    __builtin_add_overflow(e->counts, (uint64_t)bytes << 32 | packets, &counts),
-		    0) ||
-		__builtin_expect((uint32_t)counts < packets, 0))
+	if (__builtin_expect(((counts | more) & CACHE_CARRY) != 0, 0))
 		cache_carry(e, apart, packets, bytes);
 	else
 		e->counts = counts;
@@ -185,13 +194,13 @@ cache_count(struct cache_entry *e, ptrdiff_t apart, uint32_t packets, uint32_t b
 static inline uint64_t
 cache_packets(const struct cache_entry *e, ptrdiff_t apart)
 {
-	return (uint64_t)cache_more(e, apart)->packets_high << 32 | e->packets;
+	return (uint64_t)cache_more(e, apart)->packets_high << 31 | e->packets;
 }
 
 static inline uint64_t
 cache_bytes(const struct cache_entry *e, ptrdiff_t apart)
 {
-	return (uint64_t)cache_more(e, apart)->bytes_high << 32 | e->bytes;
+	return (uint64_t)cache_more(e, apart)->bytes_high << 31 | e->bytes;
 }
 
 void cache_key(const struct cache_entry *e, ptrdiff_t apart, struct flow_key *out);

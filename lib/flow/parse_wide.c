@@ -58,6 +58,9 @@ static_assert(offsetof(struct flow_key, eth_dst) == 32 && HALF(eth_src) == 6 &&
 static const uint8_t ip4_addrs[32] = {[0] = 14, 15, 16, 17, [16] = 18, 19, 20, 21};
 static const uint8_t ip4_rest[32] = {
 	[HALF(eth_type)] = 0, 1, [HALF(l4_src)] = 22, 23, 24, 25, [HALF(proto)] = 11};
+// What they begin with: the ethertype, version and header length; no fragment.
+static const uint8_t ip4[16] = {[0] = 0x08, 0x00, 0x45};
+static const uint8_t ip4_mask[16] = {[0] = 0xff, 0xff, 0xff, [8] = 0x3f, 0xff};
 #define IP4_ADDRS (BYTES(4, 0) | BYTES(4, 16))
 #define IP4_REST (BYTES(2, HALF(eth_type)) | PORTS | BYTES(1, HALF(proto)))
 #define PORTS BYTES(4, HALF(l4_src))
@@ -65,6 +68,7 @@ static const uint8_t ip4_rest[32] = {
 static const uint8_t ip6_rest[32] = {[HALF(l4_src)] = 28, 29, 30, 31};
 
 struct wide_plan {
+	__m128i ip4, ip4_mask;
 	__m256i ip4_addrs, ip4_rest, ip6_rest;
 	__m256i rest4, rest6;
 	uint16_t vlan_mask;
@@ -82,6 +86,8 @@ make_plan(const struct parse_wide_want *want)
 	key6.l3 = FLOW_L3_IPV6;
 	plan.rest4 = _mm256_loadu_si256((const __m256i *)&key4 + 1);
 	plan.rest6 = _mm256_loadu_si256((const __m256i *)&key6 + 1);
+	plan.ip4 = _mm_loadu_si128((const __m128i *)ip4);
+	plan.ip4_mask = _mm_loadu_si128((const __m128i *)ip4_mask);
 	plan.ip4_addrs = _mm256_loadu_si256((const __m256i *)ip4_addrs);
 	plan.ip4_rest = _mm256_loadu_si256((const __m256i *)ip4_rest);
 	plan.ip6_rest = _mm256_loadu_si256((const __m256i *)ip6_rest);
@@ -93,24 +99,24 @@ make_plan(const struct parse_wide_want *want)
 // the least one. UDP has no such field (mask 0); no packet is long enough for other protocols
 // (spare 0).
 #define L4_NONE (1 << 20)
-struct l4_need {
-	alignas(16) uint32_t spare;
-	uint32_t mask; // of the byte with the data offset
-	uint32_t least;
-};
-static const struct l4_need l4_needs[UINT8_MAX + 1] = {
-	[IPPROTO_UDP] = {.spare = L4_NONE - 4 * UDP_LEN},
-	[IPPROTO_TCP] = {.spare = L4_NONE - 4 * TCP_LEN, .mask = 0xf0, .least = 4 * TCP_LEN},
+static const struct {
+	uint32_t spare[UINT8_MAX + 1];
+	uint32_t mask[UINT8_MAX + 1]; // of the byte with the data offset
+	uint32_t least[UINT8_MAX + 1];
+} l4_need = {
+	.spare = {[IPPROTO_UDP] = L4_NONE - 4 * UDP_LEN, [IPPROTO_TCP] = L4_NONE - 4 * TCP_LEN},
+	.mask = {[IPPROTO_TCP] = 0xf0},
+	.least = {[IPPROTO_TCP] = 4 * TCP_LEN},
 };
 
 // room: bytes of the IP packet behind its header. TCP and UDP come mixed: no branch between them.
 static inline WIDE_INLINE bool
 wide_l4(const uint8_t *l4, uint8_t proto, int64_t room)
 {
-	const struct l4_need *need = &l4_needs[proto];
-	uint32_t more = (l4[TCP_OFFSET] & need->mask) - need->least; // huge when it is below
+	// Huge when it is below.
+	uint32_t more = (l4[TCP_OFFSET] & l4_need.mask[proto]) - l4_need.least[proto];
 
-	return (int64_t)more <= room * 4 + need->spare - L4_NONE;
+	return (int64_t)more <= room * 4 + l4_need.spare[proto] - L4_NONE;
 }
 
 static inline WIDE_INLINE void
@@ -120,23 +126,23 @@ store_key(struct flow_key *key, const uint8_t *p, __m256i addrs, __m256i rest)
 	_mm256_storeu_si256((__m256i *)key + 1, _mm256_mask_loadu_epi8(rest, ETH_ADDRS, p));
 }
 
-// l3: where the IPv4 header begins. rest: what is the same for all, and the tag.
+// l3: where the IPv4 header begins, if it is one: what is before it says so. rest: what is the same
+// for all, and the tag.
 static inline WIDE_INLINE bool
 wide_ip4(const uint8_t *p, uint32_t l3, const struct rte_mbuf *m, const struct wide_plan *plan,
 	__m256i rest, struct flow_key *key)
 {
+	const __m256i from = _mm256_loadu_si256((const __m256i *)(p + l3 - 2));
+	const __m128i differ = _mm_ternarylogic_epi32(
+		_mm256_castsi256_si128(from), plan->ip4, plan->ip4_mask, 0x28); // (a ^ b) & c
 	uint32_t total;
-	uint64_t word;
-	__m256i from;
 
-	word = load64(p + l3); // version, TOS, total length, id, flags and offset
-	if (unlikely((word & 0xff3f0000000000ff) != 0x45))
+	if (unlikely(!_mm_testz_si128(differ, differ)))
 		return false;
-	total = (uint16_t)rte_be_to_cpu_32((uint32_t)word);
+	total = (uint16_t)rte_be_to_cpu_32(load32(p + l3));
 	if (unlikely(!wide_l4(p + l3 + IP4_LEN, p[l3 + 9], (int64_t)total - IP4_LEN) ||
 		     l3 + total > m->pkt_len))
 		return false;
-	from = _mm256_loadu_si256((const __m256i *)(p + l3 - 2));
 	store_key(key, p, _mm256_maskz_permutexvar_epi8(IP4_ADDRS, plan->ip4_addrs, from),
 		_mm256_mask_permutexvar_epi8(rest, IP4_REST, plan->ip4_rest, from));
 	return true;
@@ -167,10 +173,11 @@ wide_ip6(const uint8_t *p, uint32_t l3, const struct rte_mbuf *m, const struct w
 
 // All but untagged IPv4.
 static inline WIDE_INLINE bool
-wide_other(const uint8_t *p, uint16_t type, const struct rte_mbuf *m, const struct wide_plan *plan,
+wide_other(const uint8_t *p, const struct rte_mbuf *m, const struct wide_plan *plan,
 	struct flow_key *key)
 {
 	const __mmask16 at = 1U << HALF(vlan) / 2;
+	uint16_t type = load16(p + RTE_ETHER_HDR_LEN - 2);
 	uint16_t vlan;
 
 	if (type == BE_IPV6)
@@ -199,20 +206,15 @@ parse_wide_burst(struct rte_mbuf *const *pkts, uint16_t n, const struct parse_wi
 	for (i = 0; i < n; i++) {
 		const struct rte_mbuf *m = pkts[i];
 		const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-		uint16_t type;
-		bool done;
 
 		// Enough for a tag, IPv4 and all that is looked at of TCP.
 		if (unlikely(m->data_len < L3_BARE + IP4_LEN + TCP_LEN)) {
 			left |= 1ULL << i;
 			continue;
 		}
-		type = load16(p + RTE_ETHER_HDR_LEN - 2);
-		if (likely(type == BE_IPV4))
-			done = wide_ip4(p, L3_BARE, m, &plan, plan.rest4, &keys[i]);
-		else
-			done = wide_other(p, type, m, &plan, &keys[i]);
-		if (unlikely(!done))
+		if (likely(wide_ip4(p, L3_BARE, m, &plan, plan.rest4, &keys[i])))
+			continue;
+		if (!wide_other(p, m, &plan, &keys[i]))
 			left |= 1ULL << i;
 	}
 	return left;

@@ -102,6 +102,7 @@ struct dp_burst {
 	bool whole;       // taken as a whole by lanes: all go the way of prog[0]. one_mark: that is
 			  // the program of all; else prog[] holds each one's
 	bool one_mark;    // hash.fdir.hi of all is the same, whether it is a mark or not
+	bool one_buf_len; // of the packets' first segments
 	uint64_t flags;   // of the packets, together
 	uint64_t common;  // flags that all of them have
 	uint32_t bytes;

@@ -90,12 +90,20 @@ whole_of_one(struct dp_worker *w, struct dp_burst *b)
 	const uint32_t mark = b->pkts[0]->hash.fdir.hi;
 	const struct dp_lane *lane = lane_of(w, b, mark);
 	struct dp_count *count = &w->lanes[mark & LANE_INDEX_MASK];
+	struct rte_mbuf *const *pkts = b->pkts;
+	const uint16_t n = b->n;
 	uint16_t i;
 
 	if (lane == NULL || lane->was_ring || lane->moved || !act_is_plain(&lane->program))
 		return false;
-	for (i = 0; i < b->n; i++)
-		b->pkts[i]->ol_flags &= OFFLOAD_BUFFER;
+	for (i = 0; i + 4u <= n; i = (uint16_t)(i + 4)) {
+		pkts[i]->ol_flags &= OFFLOAD_BUFFER;
+		pkts[i + 1]->ol_flags &= OFFLOAD_BUFFER;
+		pkts[i + 2]->ol_flags &= OFFLOAD_BUFFER;
+		pkts[i + 3]->ol_flags &= OFFLOAD_BUFFER;
+	}
+	for (; i < n; i++)
+		pkts[i]->ol_flags &= OFFLOAD_BUFFER;
 	lcore_add(&count->packets, b->n);
 	lcore_add(&count->bytes, b->bytes);
 	b->prog[0] = &lane->program;
@@ -120,7 +128,9 @@ alike(const struct dp_worker *w, struct dp_burst *b)
 	const struct dp_lane *const _Atomic *lanes = w->snap->lanes;
 	const struct dp_lane whose = {.sw = b->sw, .origin = b->origin};
 	const struct dp_lane *first, *lane;
+	struct rte_mbuf *const *pkts = b->pkts;
 	uint64_t differ = 0, state = 0, head = 0;
+	const uint16_t n = b->n;
 	uint16_t i;
 
 	if (lanes == NULL)
@@ -128,8 +138,8 @@ alike(const struct dp_worker *w, struct dp_burst *b)
 	first = lane_of(w, b, b->pkts[0]->hash.fdir.hi);
 	if (first == NULL || first->was_ring || first->moved || !act_is_plain(&first->program))
 		return false;
-	for (i = 0; i < b->n; i++) {
-		const uint32_t mark = b->pkts[i]->hash.fdir.hi;
+	for (i = 0; i < n; i++) {
+		const uint32_t mark = pkts[i]->hash.fdir.hi;
 
 		lane = atomic_load_explicit(&lanes[mark & LANE_INDEX_MASK], memory_order_acquire);
 		if (unlikely(lane == NULL))
@@ -152,13 +162,16 @@ static_assert(
 static bool
 whole_of_several(struct dp_worker *w, struct dp_burst *b)
 {
+	struct dp_count *const counts = w->lanes;
+	struct rte_mbuf *const *pkts = b->pkts;
+	const uint16_t n = b->n;
 	uint16_t i;
 
 	if (!alike(w, b))
 		return false;
-	for (i = 0; i < b->n; i++) {
-		struct rte_mbuf *m = b->pkts[i];
-		struct dp_count *count = &w->lanes[m->hash.fdir.hi & LANE_INDEX_MASK];
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		struct dp_count *count = &counts[m->hash.fdir.hi & LANE_INDEX_MASK];
 
 		m->ol_flags &= OFFLOAD_BUFFER;
 		lcore_add(&count->packets, 1);

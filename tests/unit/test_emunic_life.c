@@ -54,7 +54,7 @@ struct life {
 };
 
 static void
-stop(struct life *l, unsigned int p)
+stop_port(struct life *l, unsigned int p)
 {
 	if (l->started[p])
 		assert_int_equal(rte_eth_dev_stop(l->port[p]), 0);
@@ -68,7 +68,7 @@ configure(struct life *l, unsigned int p)
 	struct rte_eth_conf conf = {.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS};
 	bool all = draw(8) > 0;
 
-	stop(l, p);
+	stop_port(l, p);
 	l->queues[p] = 1 + draw(2);
 	conf.rx_adv_conf.rss_conf.rss_hf = draw(2) ? EMU_RSS_TYPES : 0;
 	assert_int_equal(rte_eth_dev_configure(l->port[p], l->queues[p], l->queues[p], &conf), 0);
@@ -100,7 +100,7 @@ start(struct life *l, unsigned int p)
 static void
 close_port(struct life *l, unsigned int p)
 {
-	stop(l, p);
+	stop_port(l, p);
 	assert_int_equal(rte_eth_dev_close(l->port[p]), 0);
 	l->open[p] = false;
 	for (unsigned int i = l->n_rules; i-- > 0;)
@@ -131,7 +131,7 @@ make_templates(struct life *l, unsigned int p)
 
 	if (l->pattern[p] != NULL || l->queues[p] == 0)
 		return;
-	stop(l, p);
+	stop_port(l, p);
 	assert_int_equal(rte_flow_configure(l->port[p], &attr, 1, sizes, &error), 0);
 	l->pattern[p] = rte_flow_pattern_template_create(l->port[p], &pattern_attr, any, &error);
 	l->actions[p] = rte_flow_actions_template_create(
@@ -309,7 +309,7 @@ step(struct life *l)
 		start(l, p);
 		break;
 	case 3:
-		stop(l, p);
+		stop_port(l, p);
 		break;
 	case 4:
 		swap(l->port[p], draw(PORTS), draw(100));
@@ -368,7 +368,7 @@ settle(struct life *l)
 		swap(l->port[0], side, RTE_DIM(plugs) - 1);
 	for (unsigned int p = 0; p < PORTS; p++)
 		if (l->open[p])
-			stop(l, p);
+			stop_port(l, p);
 	balance();
 	// A late packet may still be on a wire, whose port has stopped before it.
 	for (unsigned int i = 0; xstat("nic_held") > 0; i++) {

@@ -5,6 +5,7 @@
 // clang-format off
 static const char *const attach_kinds[] = {"none", "nic", "vf", "vhost-user", "ethdev", NULL};
 static const char *const vhost_modes[] = {"server", "client", NULL};
+static const char *const vhost_rings[] = {"own", "rte_vhost", NULL};
 #define KIND(kind) (1u << CONFIG_ATTACH_##kind)
 
 static const struct field attach_fields[] = {
@@ -23,6 +24,11 @@ static const struct field attach_fields[] = {
 	{"mode", FIELD_ENUM, AT(config_attachment, client), .words = vhost_modes,
 		.dflt = "\"server\"", .only = KIND(VHOST),
 		.help = "server: sluice makes the socket; client: sluice connects, and reconnects"},
+	{"rings", FIELD_ENUM, AT(config_attachment, library_rings), .words = vhost_rings,
+		.dflt = "\"own\"", .only = KIND(VHOST),
+		.help = "who moves packets through the guest's rings: own: sluice, where they are "
+			"split rings of virtio 1.0 or later that no migration follows, else "
+			"DPDK's rte_vhost; rte_vhost: always that"},
 	{"dev", FIELD_TEXT, AT(config_attachment, dev), .min = 1, .required = true,
 		.only = KIND(ETHDEV), .help = "DPDK device arguments, `net_memif0,role=server,..`"},
 	{"queues", FIELD_UINT, AT(config_attachment, queues), .min = 1, .max = 128, .dflt = "1",

@@ -43,6 +43,9 @@ static const struct ctl_command commands[] = {
 			{"mode", CTL_STR, .complete = "server|client",
 				.help = "vhost-user: who makes the socket (default server: "
 					"sluice)"},
+			{"rings", CTL_STR, .complete = "own|rte_vhost",
+				.help = "vhost-user: who moves packets through the guest's rings "
+					"(default own: sluice where it can)"},
 			{"dev", CTL_STR, .help = "DPDK device arguments (ethdev)"},
 			{"queues", CTL_INT, .max = 1024,
 				.help = "queue pairs (vhost-user, ethdev; default 1)"}}},

@@ -21,13 +21,13 @@ struct guest {
 };
 
 static void
-guest_start(struct guest *g, const char *path, unsigned queues, bool server)
+guest_start(struct guest *g, const char *path, unsigned queues, bool server, const char *more)
 {
 	char vdev[200], rxq[32], txq[32];
 	int fds[2];
 
-	snprintf(vdev, sizeof(vdev), "net_virtio_user0,path=%s,queues=%u,queue_size=256%s", path,
-		queues, server ? ",server=1" : "");
+	snprintf(vdev, sizeof(vdev), "net_virtio_user0,path=%s,queues=%u,queue_size=256%s%s", path,
+		queues, server ? ",server=1" : "", more);
 	snprintf(rxq, sizeof(rxq), "--rxq=%u", queues);
 	snprintf(txq, sizeof(txq), "--txq=%u", queues);
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
@@ -114,11 +114,15 @@ echo(struct bench *b, unsigned n)
 }
 
 static void
-begin(struct bench *b, const char *path, bool client, uint16_t queues)
+begin(struct bench *b, const char *path, bool client, uint16_t queues, bool library)
 {
 	static const struct qos_class_cfg classes[3] = {{.level = 0, .weight = 1, .depth = 64},
 		{.level = 1, .weight = 3, .depth = 64}, {.level = 1, .weight = 1, .depth = 64}};
-	struct dp_vhost_cfg cfg = {.path = path, .client = client, .queues = queues, .mtu = 1500};
+	struct dp_vhost_cfg cfg = {.path = path,
+		.client = client,
+		.queues = queues,
+		.mtu = 1500,
+		.library_rings = library};
 	struct sl_err err;
 
 	bench_begin(b, 1, 1, 1);
@@ -149,8 +153,28 @@ look_in(const char *path)
 	usleep(50000);
 }
 
+struct kind {
+	bool client, library;
+	uint16_t queues, guest_queues;
+	const char *options; // of the guest's device
+	bool own;            // its packets go through rings of our own
+};
+
 static void
-come_and_go(bool client, uint16_t queues, unsigned guest_queues)
+rings_are(struct bench *b, bool guest, bool own)
+{
+	struct dp_vhost_rings rings;
+
+	assert_true(dp_port_vhost_rings(b->vport[1].port, &rings));
+	assert_int_equal(rings.guest, guest);
+	assert_int_equal(rings.own, own);
+	assert_int_equal(rings.broken, 0);
+	assert_int_equal(rings.refused, 0);
+	assert_false(dp_port_vhost_rings(b->vport[0].port, &rings));
+}
+
+static void
+come_and_go(const struct kind *k)
 {
 	char dir[] = "/tmp/sluice-vhost-XXXXXX";
 	struct frame f = {.src = 1, .dst = 2};
@@ -161,22 +185,24 @@ come_and_go(bool client, uint16_t queues, unsigned guest_queues)
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/s", dir);
-	begin(&b, path, client, queues);
+	begin(&b, path, k->client, k->queues, k->library);
 	bench_feed(&b, 0, 0, frame_make(&b, &f));
 	bench_run(&b);
 	assert_int_equal(bench_dropped(&b, 0, DP_DROP_LINK_DOWN), 1);
 	for (round = 0; round < 2; round++) {
-		if (client) // the server is the guest, and does not clean up after itself
+		if (k->client) // the server is the guest, and does not clean up after itself
 			unlink(path);
-		guest_start(&g, path, guest_queues, client);
+		guest_start(&g, path, k->guest_queues, k->client, k->options);
 		wait_link(&b, &g, true);
 		echo(&b, 500);
-		if (!client) {
+		rings_are(&b, true, k->own);
+		if (!k->client) {
 			look_in(path);
 			echo(&b, 10);
 		}
 		guest_kill(&g);
 		wait_link(&b, &g, false);
+		rings_are(&b, false, false);
 		bench_feed(&b, 0, 0, frame_make(&b, &f));
 		bench_run(&b);
 		assert_int_equal(bench_dropped(&b, 0, DP_DROP_LINK_DOWN), 2 + round);
@@ -189,20 +215,38 @@ come_and_go(bool client, uint16_t queues, unsigned guest_queues)
 static void
 server(void **state)
 {
-	come_and_go(false, 1, 1);
+	come_and_go(&(struct kind){.queues = 1, .guest_queues = 1, .options = "", .own = true});
 }
 
 static void
 client(void **state)
 {
-	come_and_go(true, 1, 1);
+	come_and_go(&(struct kind){
+		.client = true, .queues = 1, .guest_queues = 1, .options = "", .own = true});
 }
 
 // The guest uses more queue pairs than the port polls by themselves.
 static void
 more_queues(void **state)
 {
-	come_and_go(false, 1, 2);
+	come_and_go(&(struct kind){.queues = 1, .guest_queues = 2, .options = "", .own = true});
+}
+
+static void
+in_order(void **state)
+{
+	come_and_go(&(struct kind){
+		.queues = 1, .guest_queues = 1, .options = ",mrg_rxbuf=0,in_order=1", .own = true});
+}
+
+// What is not for rings of our own, and what is told to be not.
+static void
+by_library(void **state)
+{
+	come_and_go(&(struct kind){
+		.queues = 1, .guest_queues = 1, .options = ",packed_vq=1", .own = false});
+	come_and_go(&(struct kind){
+		.library = true, .queues = 1, .guest_queues = 1, .options = "", .own = false});
 }
 
 static void
@@ -253,6 +297,8 @@ main(void)
 		cmocka_unit_test(server),
 		cmocka_unit_test(client),
 		cmocka_unit_test(more_queues),
+		cmocka_unit_test(in_order),
+		cmocka_unit_test(by_library),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -91,6 +91,27 @@ held_for(const struct control *c, uint16_t vport)
 	return qos_account_held(accounts, c->n_workers);
 }
 
+// Who moves packets through the rings of the guest, and what was wrong with them.
+static void
+rings_json(const struct control_vport *v, json_t *out)
+{
+	struct dp_vhost_rings rings;
+	char text[160];
+
+	if (v->port == NULL || !dp_port_vhost_rings(v->port, &rings))
+		return;
+	json_object_set_new(out, "rings",
+		json_string(!rings.guest ? "no guest"
+			    : rings.own  ? "own"
+					 : "rte_vhost"));
+	json_object_set_new(out, "refused_by_rings", json_integer((json_int_t)rings.refused));
+	if (rings.broken == 0)
+		return;
+	snprintf(text, sizeof(text), "%u, the first is ring %u: %s", rings.broken, rings.first,
+		rings.why);
+	json_object_set_new(out, "broken_rings", json_string(text));
+}
+
 COMMAND(cmd_port_show)
 {
 	struct control *c = app;
@@ -107,6 +128,7 @@ COMMAND(cmd_port_show)
 	held = held_for(c, v->cfg.id);
 	*result = port_json(c, v, l);
 	misses_json(c, v, *result);
+	rings_json(v, *result);
 	json_object_set_new(*result, "drops", ledger_drops(&l->vport[v->cfg.id]));
 	json_object_set_new(*result, "held_packets", json_integer(held.packets));
 	json_object_set_new(*result, "held_bytes", json_integer(held.bytes));
@@ -172,6 +194,7 @@ attach_args(const struct control *c, const json_t *args, struct config_attachmen
 	const char *kind = arg_str(args, "kind"), *path = arg_str(args, "path"),
 		   *dev = arg_str(args, "dev");
 	const char *mode = arg_str(args, "mode");
+	const char *rings = arg_str(args, "rings");
 	int64_t queues = arg_int(args, "queues", 1);
 
 	memset(a, 0, sizeof(*a));
@@ -192,7 +215,11 @@ attach_args(const struct control *c, const json_t *args, struct config_attachmen
 		if (mode != NULL && strcmp(mode, "server") != 0 && strcmp(mode, "client") != 0)
 			return sl_err_set(
 				err, EINVAL, "mode", "\"%s\" is not server or client", mode);
+		if (rings != NULL && strcmp(rings, "own") != 0 && strcmp(rings, "rte_vhost") != 0)
+			return sl_err_set(
+				err, EINVAL, "rings", "\"%s\" is not own or rte_vhost", rings);
 		snprintf(a->path, sizeof(a->path), "%s", path);
+		a->library_rings = rings != NULL && strcmp(rings, "rte_vhost") == 0;
 		a->client = mode != NULL && strcmp(mode, "client") == 0;
 		return 0;
 	}

@@ -103,6 +103,7 @@ open_vhost(struct control *c, const struct control_vport *v, const struct config
 	const struct dp_vhost_cfg cfg = {
 		.path = a->path,
 		.client = a->client,
+		.library_rings = a->library_rings,
 		.queues = a->queues,
 		.mtu = v->cfg.mtu,
 		.pool = c->vhost_pool,

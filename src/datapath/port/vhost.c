@@ -11,6 +11,7 @@
 
 #include <bsd/string.h>
 
+#include <rte_arp.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
@@ -34,6 +35,18 @@ dequeue(int vid, uint16_t ring, struct rte_mempool *pool, struct rte_mbuf **pkts
 	return got;
 }
 
+// The network learns by it where the guest is now (a migration's end).
+static uint16_t
+rarp_asked(struct vhost_port *v, struct rte_mbuf **pkts)
+{
+	uint64_t asked = atomic_exchange(&v->rarp, 0);
+	struct rte_ether_addr mac;
+
+	memcpy(&mac, &asked, sizeof(mac));
+	*pkts = asked == 0 ? NULL : rte_net_make_rarp_packet(v->pool, &mac);
+	return *pkts != NULL;
+}
+
 static uint16_t
 rx_pairs_of(struct vhost_port *v, const struct dp_port *p, uint16_t queue, int vid,
 	struct rte_mbuf **pkts, uint16_t n)
@@ -41,13 +54,17 @@ rx_pairs_of(struct vhost_port *v, const struct dp_port *p, uint16_t queue, int v
 	uint16_t pairs = atomic_load_explicit(&v->rx_pairs, memory_order_acquire);
 	struct vhost_gate *gate = &v->rx[queue];
 	uint16_t pair = gate->next;
+	bool own = atomic_load_explicit(&v->own, memory_order_relaxed);
 	uint16_t got = 0, tried;
 
+	if (unlikely(queue == 0 && atomic_load_explicit(&v->rarp, memory_order_relaxed) != 0))
+		got = rarp_asked(v, pkts);
 	// A guest may use more pairs than the port has queues: each queue serves every n-th.
 	for (tried = queue; tried < pairs && got < n; tried += p->n_rxq) {
 		if (pair >= pairs || pair < queue)
 			pair = queue;
-		got += dequeue(vid, (uint16_t)(pair * 2 + 1), v->pool, pkts + got, n - got);
+		got += own ? vring_take(&v->ring[pair * 2 + 1], v->pool, pkts + got, n - got)
+			   : dequeue(vid, (uint16_t)(pair * 2 + 1), v->pool, pkts + got, n - got);
 		pair += p->n_rxq;
 	}
 	gate->next = pair;
@@ -68,9 +85,9 @@ vhost_rx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 	return got;
 }
 
-// What rte_vhost has copied. Mostly all are whole buffers of one pool that nobody else holds, which
-// go back as they are: a packet of one segment has no next one, so that its second cache line is
-// not read for it.
+// What the guest has a copy of. Mostly all are whole buffers of one pool that nobody else holds,
+// which go back as they are: a packet of one segment has no next one, so that its second cache line
+// is not read for it.
 static void
 free_sent(struct rte_mbuf **pkts, uint16_t n)
 {
@@ -104,7 +121,10 @@ vhost_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 	if (pairs != 0) {
 		if (queue >= pairs)
 			queue %= pairs;
-		sent = rte_vhost_enqueue_burst(vid, (uint16_t)(queue * 2), pkts, n);
+		if (likely(atomic_load_explicit(&v->own, memory_order_relaxed)))
+			sent = vring_give(&v->ring[queue * 2], pkts, n);
+		else
+			sent = rte_vhost_enqueue_burst(vid, (uint16_t)(queue * 2), pkts, n);
 	}
 	vhost_leave(&v->tx[queue]);
 	if (likely(sent != 0))
@@ -164,6 +184,31 @@ static const struct dp_port_ops vhost_ops = {
 	.counters = vhost_counters,
 	.close = vhost_close,
 };
+
+bool
+dp_port_vhost_rings(const struct dp_port *p, struct dp_vhost_rings *out)
+{
+	const struct vhost_port *v = p->priv;
+	uint16_t i;
+
+	memset(out, 0, sizeof(*out));
+	if (p->ops != &vhost_ops)
+		return false;
+	out->guest = atomic_load(&v->guest) >= 0;
+	out->own = atomic_load(&v->own);
+	for (i = 0; i < VHOST_VRINGS_MAX; i++) {
+		unsigned fault = atomic_load(&v->ring[i].fault);
+
+		out->refused += atomic_load(&v->ring[i].refused);
+		if (fault == VRING_SOUND)
+			continue;
+		if (out->broken++ != 0)
+			continue;
+		out->first = i;
+		out->why = vring_fault_text((enum vring_fault)fault);
+	}
+	return true;
+}
 
 // A socket that nobody listens at is what a process left behind; anything else is not ours.
 static int
@@ -231,8 +276,10 @@ port_new(const struct dp_vhost_cfg *cfg)
 	}
 	v->port = p;
 	v->pool = cfg->pool;
+	v->library = cfg->library_rings;
 	strlcpy(v->path, cfg->path, sizeof(v->path));
 	atomic_store(&v->vid, -1);
+	atomic_store(&v->guest, -1);
 	atomic_store(&v->rings_of, -1);
 	p->ops = &vhost_ops;
 	p->priv = v;

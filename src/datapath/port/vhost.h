@@ -10,6 +10,7 @@
 #include <rte_branch_prediction.h>
 
 #include "datapath/port.h"
+#include "port/vring.h"
 
 // A vhost-user port between the workers, which move its packets, and rte_vhost's event thread, on
 // which guests come and go (DPDK programmer's guide, "Vhost Library").
@@ -20,10 +21,21 @@
 // fence of the worker's own would wait, at each burst, for what it has just written to rings that
 // the guest's core reads. A guest goes once in a while: the event thread has the kernel fence all
 // cores then (membarrier(2)), and the worker only keeps its compiler from turning the two round.
-// Cost: two plain stores for a burst. Thread safety: any thread for the atomic members; each
-// vhost_gate: the worker that owns the queue enters and leaves.
+// Cost: two plain stores for a burst.
+//
+// Packets go through the guest's rings in one of two ways, the same for all rings of a guest: by
+// rings of our own (vring.h), or by rte_vhost's bursts. Where it is our own, the event thread
+// closes the gate for the time of each of the guest's messages, writes into rte_vhost how far the
+// rings are, and reads anew afterwards how they, the memory and the features are (vhost_rings.c). A
+// guest that is once at rte_vhost's bursts stays there until it sets its device up again: their
+// locks keep them apart from messages, and a worker may wait for one inside the gate.
+//
+// Thread safety: any thread for the atomic members; each vhost_gate: the worker that owns the queue
+// enters and leaves; own, ring and memory: workers inside the gate, and the event thread when it is
+// closed and none is.
 
 #define VHOST_VRINGS_MAX 256
+#define VHOST_RARP_ASKED (1ULL << 48) // beside 6 bytes of address
 
 struct vhost_gate {
 	alignas(64) atomic_bool busy;
@@ -37,9 +49,15 @@ struct vhost_port {
 	_Atomic int vid;           // -1: there is no guest
 	_Atomic uint16_t rx_pairs; // pairs whose ring from the guest is enabled, from the first on
 	_Atomic uint16_t tx_pairs; // likewise, to the guest
+	_Atomic int guest;         // likewise, also while the gate is closed for a message
 	_Atomic int rings_of;      // whose `enabled` tells of, -1: nobody's
 	atomic_bool enabled[VHOST_VRINGS_MAX];
 	struct vhost_port *next; // in the registry
+	bool library;            // never by rings of our own
+	atomic_bool own;         // by rings of our own
+	_Atomic uint64_t rarp;   // a MAC address that the network is to learn, and RARP_ASKED
+	struct vring_memory memory;
+	struct vhost_ring ring[VHOST_VRINGS_MAX];
 	struct vhost_gate rx[DP_QUEUES_MAX];
 	struct vhost_gate tx[DP_QUEUES_MAX];
 };

@@ -13,6 +13,7 @@
 #include <rte_vhost.h>
 
 #include "port/vhost.h"
+#include "port/vhost_rings.h"
 
 #define WAIT_US 10
 
@@ -70,26 +71,6 @@ offloads_of(uint64_t features)
 	return can;
 }
 
-static int
-guest_came(int vid)
-{
-	struct vhost_port *v = port_of(vid);
-	uint64_t features = 0;
-	uint16_t i, n;
-
-	if (v == NULL)
-		return -1;
-	// Its rings are polled: its kicks would be for nothing.
-	n = rte_vhost_get_vring_num(vid);
-	for (i = 0; i < n; i++)
-		rte_vhost_enable_guest_notification(vid, i, 0);
-	rte_vhost_get_negotiated_features(vid, &features);
-	atomic_store(&v->port->tx_offloads, offloads_of(features));
-	tell_pairs(v);
-	atomic_store(&v->vid, vid);
-	return 0;
-}
-
 // Every core that runs a thread of this process has passed a full fence when it returns.
 static void
 fence_all(void)
@@ -114,23 +95,107 @@ wait_for_workers(struct vhost_port *v)
 			usleep(WAIT_US);
 }
 
-// A socket takes several connections: another guest may have taken this one's place meanwhile, with
-// a worker at this one's rings still.
+// No worker is at a queue when it returns, nor comes to one.
+static void
+close_gate(struct vhost_port *v)
+{
+	atomic_store(&v->vid, -1);
+	fence_all();
+	wait_for_workers(v);
+}
+
+static int
+guest_came(int vid)
+{
+	struct vhost_port *v = port_of(vid);
+	uint64_t features = 0;
+	uint16_t i, n;
+	int old;
+
+	if (v == NULL)
+		return -1;
+	// A socket takes several connections: there may be another guest still.
+	old = atomic_load(&v->guest);
+	close_gate(v);
+	if (old >= 0 && atomic_load(&v->own))
+		vhost_rings_give_back(v, old);
+	// Its rings are polled: its kicks would be for nothing.
+	n = rte_vhost_get_vring_num(vid);
+	for (i = 0; i < n; i++)
+		rte_vhost_enable_guest_notification(vid, i, 0);
+	rte_vhost_get_negotiated_features(vid, &features);
+	atomic_store(&v->port->tx_offloads, offloads_of(features));
+	tell_pairs(v);
+	atomic_store(&v->own, vhost_rings_come(v, vid, features));
+	atomic_store(&v->guest, vid);
+	atomic_store(&v->vid, vid);
+	return 0;
+}
+
+// Another guest may have taken this one's place meanwhile, with a worker at this one's rings still.
 static void
 guest_went(int vid)
 {
 	struct vhost_port *v = port_of(vid);
-	bool last;
 
 	if (v == NULL)
 		return;
-	last = atomic_load(&v->vid) == vid;
-	if (last)
-		atomic_store(&v->vid, -1);
-	fence_all();
-	wait_for_workers(v);
-	if (last)
-		atomic_store(&v->port->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+	if (atomic_load(&v->guest) != vid) {
+		fence_all();
+		wait_for_workers(v);
+		return;
+	}
+	close_gate(v);
+	atomic_store(&v->guest, -1);
+	if (atomic_exchange(&v->own, false))
+		vhost_rings_give_back(v, vid);
+	atomic_store(&v->port->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+}
+
+// What may change rings, memory or features finds the gate closed and rte_vhost up to date. A guest
+// whose rings are rte_vhost's own business needs none of that, and must not have it: it has locked
+// its rings now.
+static enum rte_vhost_msg_result
+message_comes(int vid, void *msg)
+{
+	struct vhost_port *v = port_of(vid);
+	uint64_t mac;
+
+	if (v == NULL || atomic_load(&v->guest) != vid || !atomic_load(&v->own))
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (vhost_message_rarp(msg, &mac)) { // rte_vhost would keep it for its own burst
+		atomic_store(&v->rarp, mac | VHOST_RARP_ASKED);
+		return RTE_VHOST_MSG_RESULT_OK;
+	}
+	close_gate(v);
+	vhost_rings_give_back(v, vid);
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static enum rte_vhost_msg_result
+message_done(int vid, void *msg)
+{
+	struct vhost_port *v = port_of(vid);
+	uint64_t features = 0;
+
+	(void)msg;
+	if (v == NULL || atomic_load(&v->guest) != vid || atomic_load(&v->vid) == vid)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	rte_vhost_get_negotiated_features(vid, &features);
+	atomic_store(&v->own, vhost_rings_look(v, vid, features));
+	atomic_store(&v->vid, vid);
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static int
+connection_came(int vid)
+{
+	static const struct rte_vhost_user_extern_ops around = {
+		.pre_msg_handle = message_comes,
+		.post_msg_handle = message_done,
+	};
+
+	return rte_vhost_extern_callback_register(vid, &around, NULL);
 }
 
 static void
@@ -184,6 +249,7 @@ static const struct rte_vhost_device_ops vhost_callbacks = {
 	.destroy_device = guest_went,
 	.vring_state_changed = ring_changed,
 	.features_changed = features_changed,
+	.new_connection = connection_came,
 	.destroy_connection = connection_ended,
 };
 

@@ -81,6 +81,7 @@ struct config_attachment {
 			     // number
 	char path[CONFIG_PATH_MAX];   // vhost-user
 	bool client;                  // vhost-user: sluice connects, and reconnects
+	bool library_rings;           // vhost-user: packets by rte_vhost's bursts in any case
 	uint16_t queues;              // queue pairs of vhost-user and ethdev
 	char dev[CONFIG_DEVARGS_MAX]; // ethdev
 };

@@ -115,11 +115,24 @@ struct dp_vhost_cfg {
 	bool client;     // connect and reconnect; else serve
 	uint16_t queues; // queue pairs
 	uint16_t mtu;
+	bool library_rings; // packets by rte_vhost's bursts in any case
 	struct rte_mempool *pool;
 };
 // Registers the socket with rte_vhost and serves guests that come and go. A stale socket file is
 // replaced, a live one refused.
 int dp_port_vhost(const struct dp_vhost_cfg *cfg, struct dp_port **out, struct sl_err *err);
+
+// How packets go through the rings of the guest at a vhost-user port.
+struct dp_vhost_rings {
+	bool guest;       // there is one
+	bool own;         // through rings of our own (port/vring.h), else by rte_vhost's bursts
+	uint16_t broken;  // rings in which was what cannot be: left alone until the guest's reset
+	uint16_t first;   // of these
+	const char *why;  // what was in it
+	uint64_t refused; // packets of the guest without a byte, or longer than any can be
+};
+// False: p is another kind of port. Any thread.
+bool dp_port_vhost_rings(const struct dp_port *p, struct dp_vhost_rings *out);
 
 // Gives the port its per-worker parts, its queues' owners and its rings. Before it is published.
 int dp_port_attach(struct dp_port *p, uint16_t n_workers, const struct qos_class_cfg *classes,

@@ -53,6 +53,22 @@ meters_free(struct control *c)
 	c->meters = NULL;
 }
 
+// The bytes that were taken of the old burst are taken of the new one, at most all of it. They are
+// time in the meter, of which a slow rate has a lot: as it stands it would close a fast one for
+// minutes.
+static void
+go_on(struct rated *r, struct rated *old, uint64_t now)
+{
+	const uint64_t next = atomic_load_explicit(&old->m.next, memory_order_relaxed);
+	__uint128_t taken = 0;
+
+	if (next > now)
+		taken = (__uint128_t)(next - now) * r->m.cycles_per_kbyte / old->m.cycles_per_kbyte;
+	if (taken > r->m.burst_cycles)
+		taken = r->m.burst_cycles;
+	atomic_store_explicit(&r->m.next, now + (uint64_t)taken, memory_order_relaxed);
+}
+
 static int
 set(struct meters *m, struct rated **at, uint64_t bps, uint64_t burst_bytes)
 {
@@ -72,9 +88,7 @@ set(struct meters *m, struct rated **at, uint64_t bps, uint64_t burst_bytes)
 	}
 	if (old != NULL) {
 		if (r != NULL)
-			atomic_store_explicit(&r->m.next,
-				atomic_load_explicit(&old->m.next, memory_order_relaxed),
-				memory_order_relaxed);
+			go_on(r, old, rte_get_tsc_cycles());
 		old->next = m->old;
 		m->old = old;
 	}

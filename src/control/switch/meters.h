@@ -7,8 +7,9 @@
 // The rates of ports, of VMs and of classes (rate_bps and burst_bytes in the configuration), as
 // meters that all workers share. A packet that goes on takes its part of the meter of the port that
 // it came in by, of that port's VM, and of its class; what is above one of them is dropped by name
-// (datapath/drop.h). A meter lives as long as its rate is the same; one of another rate goes on
-// from where it was, so that a change gives no burst away. Rates of rules: rule_book.h.
+// (datapath/drop.h). A meter lives as long as its rate is the same; one of another rate begins with
+// what was taken of the burst before it, so that a change gives no burst away. Rates of rules:
+// rule_book.h.
 //
 // Flows with a meter stay on the host: a NIC that carries a part of them would let that part pass
 // beside the meter. Thread safety: owner thread only (control).

@@ -270,6 +270,49 @@ def test_attach_and_detach(switch, work):
     assert stats['packets']['dropped'].get('no-attachment', 0) > 0
 
 
+def attachment(switch, port):
+    return switch.port(port)['attachment']
+
+
+def test_live_attachments(switch):
+    """They stay where the file has none; what the file contradicts goes, and the answer says so."""
+    live = NULL.format(6)
+    cfg = base()
+    cfg['switches'][0]['ports'].append({'name': 'x'})
+    cfg['switches'][0]['rules'][0]['actions'] = 'output=x'
+    reload(switch, cfg)
+    switch.call('port attach', port='x', kind='ethdev', dev=live)
+    flows_to(switch, 'x', ['v0'])
+    assert reload(switch, cfg)['changed'] == []
+    cfg['switches'][0]['ports'][-1]['mtu'] = 900
+    for _ in range(2):
+        reload(switch, cfg)
+        assert attachment(switch, 'x') == live
+    flows_to(switch, 'x', ['v0'])
+    # Another port of the file is to have the device: it has, at once.
+    cfg['switches'][0]['ports'].append({'name': 'y', 'attach': {'kind': 'ethdev', 'dev': live}})
+    got = reload(switch, cfg, 'check')['changed']
+    assert f'attachment changed: x (undoes what was done live: {live})' in got, got
+    assert attachment(switch, 'x') == live
+    assert reload(switch, cfg)['changed'] == got
+    assert (attachment(switch, 'x'), attachment(switch, 'y')) == ('none', live)
+    # What the file attaches is attached as it says.
+    switch.call('port detach', port='y')
+    got = reload(switch, cfg)['changed']
+    assert got == ['attachment changed: y (undoes what was done live: none)'], got
+    assert attachment(switch, 'y') == live
+    # A file that fails leaves a live attachment as it is.
+    switch.call('port attach', port='x', kind='ethdev', dev=NULL.format(7))
+    bad = copy.deepcopy(cfg)
+    bad['switches'][0]['ports'][-1]['attach'] = {'kind': 'ethdev', 'dev': NULL.format(7)}
+    bad['switches'][0]['ports'].append({'name': 'z', 'attach': {'kind': 'ethdev',
+                                                                'dev': 'net_nothing0'}})
+    with pytest.raises(RpcError, match='could not be opened'):
+        reload(switch, bad)
+    assert (attachment(switch, 'x'), attachment(switch, 'y')) == (NULL.format(7), live)
+    flows_to(switch, 'x', ['v0'])
+
+
 def edit(path, value):
     """A file that differs from base() in one place; value None: the key goes."""
     def change(cfg):

@@ -78,6 +78,57 @@ has_heir(const struct reload *r, const struct control_vport *v)
 	return false;
 }
 
+// What was attached live to a port that has no attachment in the file, and had none: it stays, but
+// where the file gives that device to another port.
+static bool
+stays_live(const struct reload *r, const struct config_port *p)
+{
+	const struct control_vport *v = &r->c->vports[p->id];
+	const struct config_port *was = port_by_id(r->c->cfg, p->id);
+	uint16_t i;
+
+	if (!v->used || v->port == NULL || was == NULL || was->attach.kind != CONFIG_ATTACH_NONE ||
+		p->attach.kind != CONFIG_ATTACH_NONE)
+		return false;
+	for (i = 0; i < r->next->n_ports; i++) {
+		if (same_device(&r->next->ports[i].attach, &v->cfg.attach))
+			return false;
+	}
+	return true;
+}
+
+// Whose attachment changes.
+static bool
+changes_hands(const struct reload *r, const struct config_port *p)
+{
+	return !same_attachment(&r->c->vports[p->id].cfg.attach, &p->attach) && !stays_live(r, p);
+}
+
+static bool
+same_properties(const struct config_port *a, const struct config_port *b)
+{
+	struct config_port other = *b;
+
+	other.attach = a->attach;
+	return memcmp(a, &other, sizeof(other)) == 0;
+}
+
+static void
+note_attachment(struct reload *r, const struct config_port *p)
+{
+	const struct config_attachment *now = &r->c->vports[p->id].cfg.attach;
+	const struct config_port *was = port_by_id(r->c->cfg, p->id);
+	char attachment[80], text[160];
+
+	if (was == NULL || same_attachment(&was->attach, now)) {
+		reload_note(r, "attachment changed:", p->name);
+		return;
+	}
+	ports_attachment_text(r->c, now, attachment, sizeof(attachment));
+	snprintf(text, sizeof(text), "%s (undoes what was done live: %s)", p->name, attachment);
+	reload_note(r, "attachment changed:", text);
+}
+
 static void
 note_ports(struct reload *r)
 {
@@ -89,9 +140,9 @@ note_ports(struct reload *r)
 
 		if (!v->used)
 			reload_note(r, "port added:", p->name);
-		else if (!same_attachment(&v->cfg.attach, &p->attach))
-			reload_note(r, "attachment changed:", p->name);
-		else if (memcmp(&v->cfg, p, sizeof(*p)) != 0)
+		else if (changes_hands(r, p))
+			note_attachment(r, p);
+		else if (!same_properties(&v->cfg, p))
 			reload_note(r, "properties changed:", p->name);
 	}
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
@@ -111,7 +162,7 @@ take_off(struct reload *r, struct sl_err *err)
 		const struct config_port *p = port_by_id(r->next, i);
 
 		if (!v->used || (p == NULL && !has_heir(r, v)) ||
-			(p != NULL && same_attachment(&v->cfg.attach, &p->attach)))
+			(p != NULL && !changes_hands(r, p)))
 			continue;
 		r->taken[n] = v->cfg;
 		ids[n++] = i;
@@ -129,9 +180,7 @@ open_port(struct reload *r, const struct config_port *p, struct sl_err *err)
 	int rc;
 
 	if (v->used)
-		return same_attachment(&v->cfg.attach, &p->attach)
-			       ? 0
-			       : ports_attach(r->c, v, &p->attach, err);
+		return changes_hands(r, p) ? ports_attach(r->c, v, &p->attach, err) : 0;
 	memset(v, 0, sizeof(*v));
 	v->cfg = *p;
 	rc = ledger_vport_new(r->c, p->id) == 0 ? ports_attach(r->c, v, &p->attach, err)
@@ -228,11 +277,13 @@ reload_ports_second(struct reload *r)
 	for (i = 0; i < r->next->n_ports; i++) {
 		const struct config_port *p = &r->next->ports[i];
 		struct control_vport *v = &c->vports[p->id];
+		const struct config_attachment attach = v->cfg.attach; // may be a live one
 		bool mtu = v->cfg.mtu != p->mtu;
 
 		if (!same_vlans(&v->cfg, p)) // they were learned in other VLANs
 			macs_flush(c, p->sw, p->id, -1);
 		v->cfg = *p;
+		v->cfg.attach = attach;
 		if (mtu)
 			ports_set_mtu(c, v);
 	}

@@ -33,7 +33,7 @@ struct rule {
 
 // rule.c: as rules_add is given it, without order and place. NULL: no memory.
 struct rule *rules_rule_new(struct rules_mem *m, const struct rules_entry *e);
-// By order.
+// By order, the same rules side by side.
 void rules_sort(const struct rule **list, uint32_t n);
 
 // A table of a set.

@@ -49,12 +49,15 @@ rules_rule_new(struct rules_mem *m, const struct rules_entry *e)
 	return rule;
 }
 
+// Rules may be as old as each other: one that is there several times is to stand side by side.
 static int
 by_order(const void *a, const void *b)
 {
 	const struct rule *x = *(const struct rule *const *)a, *y = *(const struct rule *const *)b;
 
-	return (x->order > y->order) - (x->order < y->order);
+	if (x->order != y->order)
+		return (x->order > y->order) - (x->order < y->order);
+	return (x > y) - (x < y);
 }
 
 void

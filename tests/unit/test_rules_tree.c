@@ -234,12 +234,94 @@ test_memory(void **state)
 	free(b);
 }
 
+// Entries as old as each other, of which no key matches two: one for each port of a VM. They are of
+// no address, so that they come to a part of the tree that few of the others are in, and grows:
+// that is built anew then.
+#define ALIKE 16
+#define ALIKE_STEP 8 // at a time
+
+static void
+draw_alike(struct big *b, uint32_t id)
+{
+	struct rules_entry *e = &b->e[id];
+
+	draw_entry(&b->t, e, id);
+	if (id % ALIKE != 0) {
+		*e = b->e[id - id % ALIKE];
+		e->id = id;
+	}
+	memset(e->match.mask.src, 0, sizeof(e->match.mask.src));
+	memset(e->match.mask.dst, 0, sizeof(e->match.mask.dst));
+	e->match.key.vport = (uint16_t)(id % ALIKE);
+	e->match.mask.vport = UINT16_MAX;
+	flow_match_normalise(&e->match);
+}
+
+static void
+edit_alike(struct big *b, uint32_t id, bool grow)
+{
+	uint32_t eldest = id - id % ALIKE;
+
+	if (!grow)
+		expect(&b->t, rules_del(b->rules, id) == 0);
+	else if (id == eldest)
+		expect(&b->t, rules_add(b->rules, &b->e[id], NULL) == 0);
+	else
+		expect(&b->t, rules_add_as_old(b->rules, &b->e[id], eldest, NULL) == 0);
+	b->seq[id] = b->next + eldest;
+	b->there[id] = grow;
+}
+
+// They come, some at a time, and go in the same order: tables of all sizes.
+static void
+test_as_old(void **state)
+{
+	struct big *b = calloc(1, sizeof(*b));
+	struct big_probe p;
+	struct rules_set *s = NULL, *next;
+	(void)state;
+
+	b->t = trial_start(43);
+	b->rules = rules_new(RULES_MAX);
+	for (uint32_t i = 0; i < RULES_MAX; i++) {
+		draw_entry(&b->t, &b->e[i], i);
+		b->there[i] = i >= RULES_MAX / 2;
+		if (b->there[i])
+			expect(&b->t, rules_add(b->rules, &b->e[i], NULL) == 0);
+		else
+			draw_alike(b, i);
+		b->seq[i] = i;
+	}
+	for (b->next = RULES_MAX; b->t.step < 40; b->t.step++) {
+		uint32_t n = ALIKE_STEP * (1 + below(&b->t, RULES_MAX / ALIKE_STEP / 4));
+
+		for (uint32_t at = 0; at < 2 * n; at += ALIKE_STEP) {
+			for (uint32_t i = at; i < at + ALIKE_STEP; i++)
+				edit_alike(b, i % n, at < n);
+			next = rules_commit(b->rules);
+			assert_non_null(next);
+			rules_set_put(s);
+			s = next;
+			for (unsigned i = 0; i < PROBES; i++) {
+				draw_probe(b, &p.key[i]);
+				p.id[i] = brute(b, &p.key[i]);
+			}
+			check(b, s, &p);
+		}
+		b->next += RULES_MAX;
+	}
+	rules_set_put(s);
+	rules_free(b->rules);
+	free(b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_edits),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_as_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

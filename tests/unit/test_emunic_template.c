@@ -186,6 +186,71 @@ test_edits(void **state)
 	unplug();
 }
 
+// Where a template's action leads to is copied with it: the value of MODIFY_FIELD, the actions of
+// SAMPLE and what those lead to. A mask is bits, whatever pointers have them.
+static void
+test_leads(void **state)
+{
+	uint8_t mac[2][6] = {{2, 9, 9, 9, 9, 9}, {2, 8, 8, 8, 8, 8}};
+	struct rte_flow_action_modify_field set[] = {
+		{.dst = {.field = RTE_FLOW_FIELD_MAC_DST},
+			.src = {.field = RTE_FLOW_FIELD_POINTER, .pvalue = mac[0]},
+			.width = 48},
+		{.dst = {.field = RTE_FLOW_FIELD_MAC_DST},
+			.src = {.field = RTE_FLOW_FIELD_POINTER, .pvalue = mac[1]},
+			.width = 48}};
+	const struct rte_flow_action_queue queue = {.index = 1};
+	uint16_t q0 = 0;
+	struct rte_flow_action copied[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_MODIFY_FIELD, .conf = &set[1]},
+		{.type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &queue}, END};
+	const struct rte_flow_action_sample sample = {.ratio = 1, .actions = copied};
+	const struct rte_flow_action_rss rss = {.queue_num = 1, .queue = &q0};
+	const struct rte_flow_action from[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_SAMPLE, .conf = &sample},
+		{.type = RTE_FLOW_ACTION_TYPE_MODIFY_FIELD, .conf = &set[0]},
+		{.type = RTE_FLOW_ACTION_TYPE_RSS, .conf = &rss}, END};
+	const struct rte_flow_action given[] = {{.type = RTE_FLOW_ACTION_TYPE_SAMPLE},
+		{.type = RTE_FLOW_ACTION_TYPE_MODIFY_FIELD}, {.type = RTE_FLOW_ACTION_TYPE_RSS},
+		END};
+	const struct rte_flow_actions_template_attr actions_attr = {.ingress = 1};
+	const struct rte_flow_pattern_template_attr pattern_attr = {.ingress = 1};
+	const struct rte_flow_template_table_attr attr = {
+		.flow_attr = {.ingress = 1}, .nb_flows = 3};
+	struct rte_flow_action masks[RTE_DIM(from)];
+	struct rte_flow_actions_template *a;
+	struct rte_flow_pattern_template *p;
+	struct rte_flow_template_table *t;
+	struct rte_mbuf *m;
+	uint8_t ones[128];
+
+	memset(ones, UINT8_MAX, sizeof(ones));
+	for (unsigned int i = 0; i < RTE_DIM(from); i++)
+		masks[i] = (struct rte_flow_action){.type = from[i].type, .conf = ones};
+	configure();
+	p = rte_flow_pattern_template_create(0, &pattern_attr, any, &error);
+	a = rte_flow_actions_template_create(0, &actions_attr, from, masks, &error);
+	if (a == NULL)
+		fail_msg("%s", error.message);
+	memset(mac, 0, sizeof(mac));
+	memset(set, 0, sizeof(set));
+	memset(copied, 0, sizeof(copied));
+	q0 = 9;
+	t = rte_flow_template_table_create(0, &attr, &p, 1, &a, 1, &error);
+	if (rte_flow_async_create(0, 0, &now, t, any, 0, given, 0, NULL, &error) == NULL)
+		fail_msg("%s", error.message);
+	scripts[0].in[scripts[0].n_in++] = packet(nic()->pool, false, false, 10);
+	for (uint16_t q = 0; q < 2; q++) {
+		const uint8_t b = q == 0 ? 9 : 8;
+
+		assert_int_equal(rte_eth_rx_burst(0, q, &m, 1), 1);
+		assert_memory_equal(
+			rte_pktmbuf_mtod(m, void *), ((uint8_t[]){2, b, b, b, b, b}), 6);
+		rte_pktmbuf_free(m);
+	}
+	unplug();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -193,6 +258,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_age),
 		cmocka_unit_test(test_edits),
+		cmocka_unit_test(test_leads),
 	};
 
 	return run_nic_tests(argv[0], tests, RTE_DIM(tests));

@@ -107,11 +107,14 @@ int emu_template_fill(struct emu_port *port, struct rte_flow_template_table *tab
 	const struct rte_flow_item pattern[], uint8_t pattern_index,
 	const struct rte_flow_action actions[], uint8_t actions_index,
 	struct emu_template_rule *out, struct rte_flow_error *error);
-// template_mask.c for template.c.
-// Makes the bytes of the template's RAW actions its own (rte_flow_conv copies what leads there),
-// and frees them. 0 or -ENOMEM; then too emu_template_drop is due.
+// template_copy.c for template.c.
+// Makes what the template's actions lead to its own (rte_flow_conv copies the pointers alone), and
+// frees it. 0 or -ENOMEM; then too emu_template_drop is due.
 int emu_template_keep(struct rte_flow_action *list);
 void emu_template_drop(const struct rte_flow_action *list);
+// template_mask.c for template.c and template_table.c.
+// A copy of the masks in one block. NULL: no memory.
+struct rte_flow_action *emu_template_masks(const struct rte_flow_action *masks);
 // The configuration of a rule's action, of which `given` is what the rule brings; it may lie in
 // room.
 const void *emu_template_conf(const struct rte_flow_action *from,

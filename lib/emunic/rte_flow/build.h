@@ -43,7 +43,10 @@ int emu_build_decide(struct emu_build *b, enum emu_fate fate, uint16_t target);
 // flow_edit.c: the actions that set one header field or VLAN tag each, FLAG, SET_TAG, SET_META.
 // True when the action is one of these; then *ret is the result.
 bool emu_build_edit(struct emu_build *b, int *ret);
-// flow_modify.c
+// modify.c
+#define EMU_MODIFY_VALUE_MAX 16
+// Bytes of an immediate value for that destination, an enum rte_flow_field_id; 0: it is none.
+size_t emu_modify_value_size(int dst);
 int emu_build_modify(struct emu_build *b);
 // flow_tunnel.c
 int emu_build_vxlan_encap(struct emu_build *b);

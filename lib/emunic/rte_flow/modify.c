@@ -48,6 +48,16 @@ find(int id)
 	return NULL;
 }
 
+size_t
+emu_modify_value_size(int dst)
+{
+	const struct field_id *id = find(dst);
+
+	if (id == NULL)
+		return 0;
+	return id->bytes == 0 ? sizeof(uint32_t) : id->bytes;
+}
+
 // Until 23.03 a tag's index is its level; later it may still be.
 static uint32_t
 tag_index(const modify_data *d)

@@ -178,11 +178,11 @@ emu_actions_template_create(struct rte_eth_dev *dev,
 		return NULL;
 	}
 	t->actions = copy(RTE_FLOW_CONV_OP_ACTIONS, actions, error);
-	if (t->actions != NULL && emu_template_keep(t->actions) != 0)
-		TEMPLATE_FAIL(ENOMEM, NULL, "no memory for the template");
-	else if (t->actions != NULL)
-		t->masks = copy(RTE_FLOW_CONV_OP_ACTIONS, masks, error);
+	if (t->actions != NULL && emu_template_keep(t->actions) == 0)
+		t->masks = emu_template_masks(masks);
 	if (t->masks == NULL) {
+		if (t->actions != NULL)
+			TEMPLATE_FAIL(ENOMEM, NULL, "no memory for the template");
 		free_actions(t);
 		return NULL;
 	}

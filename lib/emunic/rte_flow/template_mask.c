@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -109,56 +108,31 @@ emu_template_conf(const struct rte_flow_action *from, const struct rte_flow_acti
 	return room->bytes;
 }
 
-// The bytes that a RAW action's configuration, which is the template's own copy, leads to, and how
-// many; NULL: none.
-static uint8_t **
-raw_bytes(const struct rte_flow_action *a, size_t *n)
+// A mask is bits: what a pointer in it would lead to is nothing.
+struct rte_flow_action *
+emu_template_masks(const struct rte_flow_action *masks)
 {
-	struct rte_flow_action_raw_encap *e = (void *)(uintptr_t)a->conf;
-	struct rte_flow_action_raw_decap *d = (void *)(uintptr_t)a->conf;
+	struct rte_flow_action *out;
+	uint8_t *at;
+	size_t n = 1, size = 0;
 
-	if (a->conf != NULL && a->type == RTE_FLOW_ACTION_TYPE_RAW_ENCAP && e->data != NULL) {
-		*n = e->size;
-		e->preserve = NULL; // nobody reads it
-		return &e->data;
+	for (; masks[n - 1].type != RTE_FLOW_ACTION_TYPE_END; n++) {
+		const struct layout *l = layout_of(masks[n - 1].type);
+
+		size += l != NULL ? RTE_ALIGN_CEIL(l->size, sizeof(void *)) : 0;
 	}
-	if (a->conf != NULL && a->type == RTE_FLOW_ACTION_TYPE_RAW_DECAP && d->data != NULL) {
-		*n = d->size;
-		return &d->data;
-	}
-	return NULL;
-}
+	out = rte_zmalloc("emunic template", n * sizeof(*out) + size, 0);
+	if (out == NULL)
+		return NULL;
+	at = (uint8_t *)(out + n);
+	for (size_t i = 0; i < n; i++) {
+		const struct layout *l = layout_of(masks[i].type);
 
-int
-emu_template_keep(struct rte_flow_action *list)
-{
-	int ret = 0;
-
-	for (struct rte_flow_action *a = list; a->type != RTE_FLOW_ACTION_TYPE_END; a++) {
-		size_t n;
-		uint8_t **bytes = raw_bytes(a, &n), *copy;
-
-		if (bytes == NULL)
+		out[i].type = masks[i].type;
+		if (l == NULL || masks[i].conf == NULL)
 			continue;
-		// After a failure the rest is still the application's, which is not to be freed.
-		copy = ret == 0 ? rte_malloc("emunic template", RTE_MAX(n, 1U), 0) : NULL;
-		if (copy == NULL)
-			ret = -ENOMEM;
-		else
-			memcpy(copy, *bytes, n);
-		*bytes = copy;
+		out[i].conf = memcpy(at, masks[i].conf, l->size);
+		at += RTE_ALIGN_CEIL(l->size, sizeof(void *));
 	}
-	return ret;
-}
-
-void
-emu_template_drop(const struct rte_flow_action *list)
-{
-	for (; list != NULL && list->type != RTE_FLOW_ACTION_TYPE_END; list++) {
-		size_t n;
-		uint8_t **bytes = raw_bytes(list, &n);
-
-		if (bytes != NULL)
-			rte_free(*bytes);
-	}
+	return out;
 }

@@ -51,17 +51,17 @@ ext_ask(struct ext *e, const struct sluice_ext_flow *flow)
 	return may & 1u << SLUICE_EXT_DROP ? SLUICE_EXT_DROP : SLUICE_EXT_PASS;
 }
 
-// A header that is named is among the first bytes as a whole.
+// A header that is named is among the first bytes as a whole: it ends where the next one begins.
 static void
 cut(struct sluice_ext_packet *pkt, uint32_t bytes)
 {
 	if (pkt->len <= bytes)
 		return;
 	pkt->len = bytes;
+	if (pkt->l4 == 0 || pkt->l4 > bytes)
+		pkt->l3 = 0;
 	if (pkt->payload > bytes || pkt->payload == 0)
 		pkt->payload = pkt->l4 = 0;
-	if (pkt->l4 == 0 && pkt->payload == 0)
-		pkt->l3 = 0;
 }
 
 bool

@@ -110,7 +110,7 @@ answers(void **state)
 static void
 is_shown_a_part(void **state)
 {
-	uint8_t bytes[200] = {0};
+	uint8_t bytes[600] = {0};
 	struct sluice_ext_packet pkt = {
 		.data = bytes, .len = 200, .total = 300, .l3 = 14, .l4 = 34, .payload = 42};
 	const char *args[] = {"match", "tcp/80"};
@@ -128,6 +128,16 @@ is_shown_a_part(void **state)
 	pkt.payload = 42;
 	assert_false(ext_match_packet(e, 0, &pkt));
 	assert_int_equal(pkt.len, 200); // it would read more than there is
+	// The L4 header is cut: the one before it is whole. One whose end is not known is not
+	// named.
+	pkt.len = 600;
+	pkt.l4 = 510;
+	pkt.payload = 530;
+	assert_false(ext_match_packet(e, 0, &pkt));
+	assert_true(pkt.len == 512 && pkt.l3 == 14 && pkt.l4 == 0 && pkt.payload == 0);
+	pkt.len = 600;
+	assert_false(ext_match_packet(e, 0, &pkt));
+	assert_true(pkt.len == 512 && pkt.l3 == 0);
 	ext_close(e);
 }
 

@@ -129,6 +129,17 @@ def test_a_full_table_is_replaced(sluiced):
         flows_to(switch, 'w' if kind == 'udp' else 'v0', ['v0' if kind == 'udp' else 'w'])
     with pytest.raises(RpcError, match='its 40 rules|room for 40'):
         switch.call('rule add', match='icmp', actions='drop')
+    # With a rule that was added live the file is one too long. A dry run says so as well, and where.
+    last = sw['rules'].pop()
+    reload(switch, cfg)
+    switch.call('rule add', match='icmp', actions='drop')
+    sw['rules'].append(last)
+    for args in (('check',), ()):
+        with pytest.raises(RpcError, match='its 40 rules') as refusal:
+            reload(switch, cfg, *args)
+        assert refusal.value.data == {'path': '/switches/0/rules/39'}
+    assert len(switch.call('rule list')['items']) == 40
+    flows_to(switch, 'w', ['v0'])
 
 
 def test_the_signal_reloads(switch):

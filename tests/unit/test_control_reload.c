@@ -275,6 +275,21 @@ test_rules(void **state)
 		-ENOSPC);
 	assert_int_equal(rule_book_count(c->book[0]), 8);
 	assert_false(drops(c, "a", IPPROTO_TCP));
+	// A dry run finds it too, and one for which there is room takes none.
+	assert_int_equal(
+		reload(c, file(&t, ports, "{\"match\":\"tcp\",\"actions\":\"drop\"}", normal), true,
+			NULL),
+		-ENOSPC);
+	assert_int_equal(rule_book_del(c->book[0], id), 0);
+	for (i = 0; i < 50; i++)
+		assert_int_equal(
+			reload(c,
+				file(&t, ports, "{\"match\":\"tcp\",\"actions\":\"drop\"}", normal),
+				true, NULL),
+			0);
+	assert_int_equal(rule_book_count(c->book[0]), 7);
+	assert_int_equal(apply_decisions(c), 0);
+	assert_false(drops(c, "a", IPPROTO_TCP));
 	control_free(c);
 }
 

@@ -96,6 +96,16 @@ add_vport(struct control *c, const struct config_port *cfg, struct sl_err *err)
 	return rc;
 }
 
+void
+apply_say_rule(const struct config_rule *rule, struct sl_err *err)
+{
+	char place[64];
+
+	snprintf(place, sizeof(place), "/switches/%u/rules/%u%s", rule->sw, rule->id,
+		err->path[0] != '\0' ? "/" : "");
+	sl_err_prefix(err, place);
+}
+
 static int
 start_switch(struct control *c, uint16_t sw, struct sl_err *err)
 {
@@ -108,8 +118,11 @@ start_switch(struct control *c, uint16_t sw, struct sl_err *err)
 				&c->cfg->tables[i].fallback, err);
 	}
 	for (i = 0; rc == 0 && i < c->cfg->n_rules; i++) {
-		if (c->cfg->rules[i].sw == sw)
-			rc = rule_book_add(c->book[sw], &c->cfg->rules[i], true, &id, err);
+		if (c->cfg->rules[i].sw != sw)
+			continue;
+		rc = rule_book_add(c->book[sw], &c->cfg->rules[i], true, &id, err);
+		if (rc != 0)
+			apply_say_rule(&c->cfg->rules[i], err);
 	}
 	if (rc == 0 && dp_rule_counts_new(c->dp, sw, rule_book_max(c->book[sw])) != 0)
 		rc = sl_err_set(err, ENOMEM, NULL, "out of memory for rule counters");

@@ -20,5 +20,7 @@ int apply_decisions(struct control *c);
 // Takes the attachments of n vports off and closes them, with one publish. -ENOMEM: nothing
 // changed.
 int apply_leave(struct control *c, const uint16_t *ids, uint16_t n);
+// err gets the place of a rule of a file before its own path.
+void apply_say_rule(const struct config_rule *rule, struct sl_err *err);
 
 #endif

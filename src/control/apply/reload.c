@@ -90,7 +90,7 @@ static void
 undo(struct reload *r)
 {
 	if (r->dry) {
-		reload_rules_undo(r); // which were marked, not added
+		reload_rules_undo(r); // all else was looked at only
 		return;
 	}
 	reload_ports_undo(r);

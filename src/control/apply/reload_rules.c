@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/apply.h"
 #include "base/hash.h"
 #include "switch/rule_book.h"
 
@@ -117,11 +118,11 @@ add_new(struct rule_diff *d, struct sl_err *err)
 		if (r->next->rules[i].sw != d->sw || d->kept[i])
 			continue;
 		n++;
-		if (r->dry)
-			continue;
 		rc = rule_book_add(book, &r->next->rules[i], true, &id, err);
 		if (rc == 0)
 			r->added[r->n_added++] = (struct reload_rule){d->sw, id};
+		else
+			apply_say_rule(&r->next->rules[i], err);
 	}
 	if (n + r->n_gone[d->sw] > 0) {
 		snprintf(text, sizeof(text), "%u rules added, %u removed in", n, r->n_gone[d->sw]);
@@ -221,8 +222,14 @@ reload_rules_undo(struct reload *r)
 
 	for (i = 0; i < DP_SWITCHES_MAX; i++)
 		set_leaves(r, (uint16_t)i, false);
-	for (i = 0; i < r->n_added; i++)
-		rule_book_del(r->c->book[r->added[i].sw], r->added[i].id);
+	for (i = 0; i < r->n_added; i++) {
+		struct rule_book *book = r->c->book[r->added[i].sw];
+
+		if (r->dry)
+			rule_book_take_back(book, r->added[i].id);
+		else
+			rule_book_del(book, r->added[i].id);
+	}
 }
 
 static void

@@ -338,6 +338,20 @@ drop_rule(struct rule_book *b, uint32_t id)
 	sl_idpool_put(b->rule_ids, (struct sl_id){.index = id, .gen = r->gen});
 }
 
+// One that was added since the last commit: no worker knows its entries, which are free at once.
+static void
+drop_unseen(struct rule_book *b, uint32_t id)
+{
+	const uint32_t before = b->n_dying;
+
+	drop_rule(b, id);
+	while (b->n_dying > before) {
+		const uint32_t e = b->dying[--b->n_dying].entry;
+
+		sl_idpool_put(b->entry_ids, (struct sl_id){.index = e, .gen = b->entries[e].gen});
+	}
+}
+
 static int
 add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, uint32_t as_old_as,
 	uint32_t *id, struct sl_err *err)
@@ -364,7 +378,7 @@ add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, 
 	r->rule.sw = b->sw;
 	rc = sync_entries(b, rid.index, as_old_as, err);
 	if (rc != 0) {
-		drop_rule(b, rid.index);
+		drop_unseen(b, rid.index);
 		return rc;
 	}
 	b->count++;
@@ -423,6 +437,13 @@ rule_book_del(struct rule_book *b, uint32_t id)
 	drop_rule(b, id);
 	b->count--;
 	return 0;
+}
+
+void
+rule_book_take_back(struct rule_book *b, uint32_t id)
+{
+	drop_unseen(b, id);
+	b->count--;
 }
 
 const struct config_rule *

@@ -26,10 +26,12 @@ int rule_book_add(struct rule_book *b, const struct config_rule *rule, bool from
 // with nothing changed. -ENOENT, -ENOSPC, -EINVAL.
 int rule_book_replace(struct rule_book *b, uint32_t old, const struct config_rule *rule,
 	uint32_t *id, struct sl_err *err);
-// -ENOENT.
 // It will be deleted in a moment, and makes room for others already: what replaces it comes first.
 void rule_book_leaves(struct rule_book *b, uint32_t id, bool on);
+// -ENOENT.
 int rule_book_del(struct rule_book *b, uint32_t id);
+// The same of a rule that is there and was added since the last commit, as if it never was.
+void rule_book_take_back(struct rule_book *b, uint32_t id);
 // By name or number text.
 const struct config_rule *rule_book_find(const struct rule_book *b, const char *name_or_id);
 const struct config_rule *rule_book_get(const struct rule_book *b, uint32_t id);

@@ -23,7 +23,7 @@ take_better(const struct rules_hit *h, uint64_t *order, const struct rule **rule
 	__asm__("cmpq %[with], %[least]\n\t"
 		"cmovaq %[with], %[least]\n\t"
 		"cmovaq %[rule], %[its]"
-		: [least] "+r"(least), [its] "+r"(its)
+		: [least] "+&r"(least), [its] "+r"(its)
 		: [with] "r"(h->order), [rule] "m"(h->rule)
 		: "cc");
 	*order = least;

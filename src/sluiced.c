@@ -152,15 +152,20 @@ wait_for_signal(void *arg)
 }
 
 static void
-block_signals(void)
+block(int sig)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	sigaddset(&set, sig);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void
+block_signals(void)
+{
+	block(SIGINT);
+	block(SIGTERM);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -197,8 +202,10 @@ run(const char *path, int eal_argc, char **eal_argv)
 	struct sl_log *log;
 	struct eal *eal;
 	struct sl_err err;
-	int rc = judge(path, &cfg);
+	int rc;
 
+	block(SIGHUP); // a file that changes while it is read is read again when there is a switch
+	rc = judge(path, &cfg);
 	if (rc != 0)
 		return rc;
 	sl_err_init(&err);

@@ -9,6 +9,7 @@ Offload is off here, so that counters of ports tell at once what the rules say; 
 to flows in hardware is in test_offload_live.py.
 """
 import copy
+import errno
 import json
 import os
 import random
@@ -157,6 +158,34 @@ def test_the_signal_reloads(switch):
     switch.proc.wait_text('refused: .*nowhere')
     flows_to(switch, 'w', ['v0'])
     assert switch.proc.running
+
+
+def test_the_signal_while_it_starts(switch):
+    """A file that was changed while it was read is read again: here it comes through a pipe."""
+    switch.stop()
+    path = switch.config_path
+    text = path.read_text()
+    path.unlink()
+    os.mkfifo(path)
+    switch.start(wait=False)
+
+    def open_pipe():
+        assert switch.proc.running
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as e:
+            assert e.errno == errno.ENXIO, e  # nobody reads yet
+            return None
+    with os.fdopen(wait_for(open_pipe, 20, 'the file is read'), 'w', encoding='utf-8') as pipe:
+        os.kill(switch.proc.pid, signal.SIGHUP)
+        path.unlink()
+        cfg = base()
+        cfg['switches'][0]['rules'][0]['actions'] = 'output=w'
+        switch.write_config({**cfg, 'control': switch.config['control']})
+        pipe.write(text)
+    switch.wait_ready()
+    switch.proc.wait_text('reloaded, 1 changes')
+    flows_to(switch, 'w', ['v0'])
 
 
 def test_tables(switch):

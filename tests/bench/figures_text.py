@@ -56,8 +56,11 @@ def forward(rows):
 
 def lane(rows):
     words = {'exclusive': 'a queue of one flow', 'shared': 'a queue that flows share'}
+
+    def sure(r):  # 95 % interval
+        return f' ({r["from"]:.1f} to {r["to"]:.1f})' if 'from' in r else ''
     return [(f'{words.get(r["queue"], r["queue"])} ({r["flows"]}), over the floor',
-             f'{r["over_io"]:.1f} cycles', f'{LANE_MARK}') for r in rows]
+             f'{r["over_io"]:.1f} cycles{sure(r)}', f'{LANE_MARK}') for r in rows]
 
 
 def churn(rows):

@@ -198,6 +198,8 @@ by_packet(void **state)
 	bench_run(&b);
 	assert_int_equal(bench_count_out(&b, 1), 5);
 	assert_int_equal(bench_count_out(&b, 2), 5);
+	assert_int_equal(info(e).packets, 30);
+	assert_int_equal(uncached(&b), 30);
 	bench_end(&b);
 	ext_close(e);
 }

@@ -28,7 +28,7 @@ uint16_t lane_split(struct dp_worker *w, struct dp_burst *b, struct rte_mbuf **r
 
 // decide.c: compiles, and stores what has to be stored. False: the decision is good for this packet
 // alone, its list is in *direct.
-// rules: as of dp_compile_by. m: the packet.
+// rules: as of dp_compile_by. m: the packet; NULL: none yet, the decision is not on one.
 bool decide(struct dp_worker *w, const struct flow_key *key, const struct rules_result *rules,
 	const struct rte_mbuf *m, struct dp_program *prog, struct flow_actions *direct);
 // Decides an entry anew, keeping what control gave it.

@@ -22,7 +22,7 @@ decide(struct dp_worker *w, const struct flow_key *key, const struct rules_resul
 	struct dp_verdict verdict;
 	int number;
 
-	dp_compile_by(w->snap, key, rules, is_dry(w) ? NULL : &pkt, prog, &verdict);
+	dp_compile_by(w->snap, key, rules, m == NULL || is_dry(w) ? NULL : &pkt, prog, &verdict);
 	if ((prog->flags & DP_PROG_MAC_DEP) && !is_dry(w)) {
 		if (verdict.learn)
 			report_mac(w, key, verdict.learn_vlan);
@@ -30,7 +30,7 @@ decide(struct dp_worker *w, const struct flow_key *key, const struct rules_resul
 			report_mac_used(w, key);
 	}
 	if (unlikely(verdict.of_packet)) {
-		if (!is_dry(w))
+		if (m != NULL && !is_dry(w))
 			lcore_add(&w->counters.uncached, 1);
 		*direct = verdict.actions;
 		return false;

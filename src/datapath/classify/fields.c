@@ -4,21 +4,26 @@
 #include "classify/classify.h"
 #include "classify/report.h"
 
-// Brings the bare entry up to date and tells which fields the flow's decisions depend on.
+// Brings the bare entry up to date and tells which fields the flow's decisions depend on. Where
+// that differs from packet to packet, or cannot be kept, it is all of them: the packet is not shown
+// to the extensions that read it (m NULL) until it is decided on.
 static uint32_t
 fields_of(struct dp_worker *w, struct dp_burst *b, uint16_t k)
 {
+	const uint32_t all = w->snap->sw[b->sw].fields;
 	struct cache_entry *e = b->entries[k];
-	const struct rte_mbuf *m = b->pkts[b->at[k]];
 	struct dp_program fresh;
 	struct flow_actions direct;
 
-	if (e == NULL)
-		return classify_miss(w, b, &b->bare[k], b->hashes[k], NULL, m)->program.fields;
+	if (e == NULL) {
+		struct dp_miss *ms = classify_miss(w, b, &b->bare[k], b->hashes[k], NULL, NULL);
+
+		return ms->key != NULL ? ms->program.fields : all;
+	}
 	if (unlikely(e->gen != w->gen)) {
 		lcore_add(&w->counters.stale, 1);
-		if (!decide_again(w, e, m, &fresh, &direct))
-			return fresh.fields; // not to be stored, the entry stays stale
+		if (!decide_again(w, e, NULL, &fresh, &direct))
+			return all; // not to be stored, the entry stays stale
 		entry_set_program(w, e, &fresh);
 		e->gen = w->gen;
 	}

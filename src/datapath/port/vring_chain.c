@@ -54,7 +54,7 @@ piece_at(struct vhost_ring *r, uint64_t gpa, uint32_t *len)
 }
 
 static bool
-add(struct vhost_ring *r, const struct vring_desc_copy *d, struct vring_pieces *out)
+add(struct vhost_ring *r, const struct vring_desc_copy *d, struct vring_pieces *out, unsigned first)
 {
 	uint64_t gpa = d->addr;
 	uint32_t left = d->len;
@@ -65,8 +65,8 @@ add(struct vhost_ring *r, const struct vring_desc_copy *d, struct vring_pieces *
 
 		if (at == NULL)
 			return vring_break(r, VRING_ADDRESS);
-		if (out->n == VRING_PIECES_MAX)
-			return vring_break(r, VRING_LONG);
+		if (out->n == VRING_PIECES_MAX) // of one buffer? Or do several not do for a packet?
+			return first == 0 && vring_break(r, VRING_LONG);
 		out->piece[out->n++] = (struct vring_piece){at, len};
 		out->bytes += len;
 		gpa += len;
@@ -100,6 +100,7 @@ vring_chain(struct vhost_ring *r, uint16_t head, bool writable, struct vring_pie
 	struct vring_desc_copy d = vring_desc_read(r, head);
 	uint64_t table = 0;
 	uint32_t n = r->size, steps;
+	unsigned first = out->n;
 	bool in_table = false;
 
 	for (steps = 0; steps < VRING_PIECES_MAX; steps++) {
@@ -116,7 +117,7 @@ vring_chain(struct vhost_ring *r, uint16_t head, bool writable, struct vring_pie
 		}
 		if (((d.flags & VRING_DESC_F_WRITE) != 0) != writable)
 			return vring_break(r, VRING_DIRECTION);
-		if (!add(r, &d, out))
+		if (!add(r, &d, out, first))
 			return false;
 		if (!(d.flags & VRING_DESC_F_NEXT))
 			return true;

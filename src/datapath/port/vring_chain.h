@@ -76,7 +76,7 @@ vring_host(struct vhost_ring *r, uint64_t gpa, uint32_t len)
 }
 
 // Adds the pieces of the buffer that begins at head, below the ring's size. False: the ring is
-// broken.
+// broken, or it is not the first buffer in out and there are too many pieces in all.
 bool vring_chain(struct vhost_ring *r, uint16_t head, bool writable, struct vring_pieces *out);
 
 #endif

@@ -117,7 +117,7 @@ static uint16_t
 gather(struct vhost_ring *r, uint64_t need, uint16_t available, uint16_t *head, uint32_t *room,
 	struct vring_pieces *pieces)
 {
-	uint16_t limit = r->mergeable ? RTE_MIN(available, (uint16_t)BUFFERS_MAX) : 1, n = 0;
+	uint16_t limit = RTE_MIN(available, (uint16_t)(r->mergeable ? BUFFERS_MAX : 1)), n = 0;
 
 	while (pieces->bytes < need) {
 		uint64_t before = pieces->bytes;

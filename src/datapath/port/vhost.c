@@ -109,6 +109,19 @@ free_sent(struct rte_mbuf **pkts, uint16_t n)
 }
 
 static uint16_t
+give(struct vhost_port *v, uint16_t pair, bool shared, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t sent;
+
+	if (unlikely(shared))
+		rte_spinlock_lock(&v->shared[pair]);
+	sent = vring_give(&v->ring[pair * 2], pkts, n);
+	if (unlikely(shared))
+		rte_spinlock_unlock(&v->shared[pair]);
+	return sent;
+}
+
+static uint16_t
 vhost_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *v = p->priv;
@@ -122,7 +135,7 @@ vhost_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 		if (queue >= pairs)
 			queue %= pairs;
 		if (likely(atomic_load_explicit(&v->own, memory_order_relaxed)))
-			sent = vring_give(&v->ring[queue * 2], pkts, n);
+			sent = give(v, queue, p->n_txq > pairs, pkts, n);
 		else
 			sent = rte_vhost_enqueue_burst(vid, (uint16_t)(queue * 2), pkts, n);
 	}

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_spinlock.h>
 
 #include "datapath/port.h"
 #include "port/vring.h"
@@ -30,11 +31,16 @@
 // guest that is once at rte_vhost's bursts stays there until it sets its device up again: their
 // locks keep them apart from messages, and a worker may wait for one inside the gate.
 //
-// Thread safety: any thread for the atomic members; each vhost_gate: the worker that owns the queue
-// enters and leaves; own, ring and memory: workers inside the gate, and the event thread when it is
-// closed and none is.
+// Rings of our own have no lock. A guest may have fewer pairs than the port has queues, and several
+// queues, each of another worker, one ring then: they take `shared` for it. How many pairs there
+// are changes with the gate closed, so that all inside agree on whether they do.
+//
+// Thread safety: any thread for the atomic members; mapped: the event thread; each vhost_gate: the
+// worker that owns the queue enters and leaves; own, ring and memory: workers inside the gate, and
+// the event thread when it is closed and none is.
 
 #define VHOST_VRINGS_MAX 256
+#define VHOST_IDS_MAX 1024            // of rte_vhost
 #define VHOST_RARP_ASKED (1ULL << 48) // beside 6 bytes of address
 
 struct vhost_gate {
@@ -56,6 +62,9 @@ struct vhost_port {
 	bool library;            // never by rings of our own
 	atomic_bool own;         // by rings of our own
 	_Atomic uint64_t rarp;   // a MAC address that the network is to learn, and RARP_ASKED
+	// Of the ring to the guest of a pair, where several queues have one: two workers come then.
+	rte_spinlock_t shared[VHOST_VRINGS_MAX / 2];
+	uint64_t mapped[VHOST_IDS_MAX / 64]; // bit vid: rte_vhost has a memory table of it
 	struct vring_memory memory;
 	struct vhost_ring ring[VHOST_VRINGS_MAX];
 	struct vhost_gate rx[DP_QUEUES_MAX];

@@ -104,6 +104,21 @@ close_gate(struct vhost_port *v)
 	wait_for_workers(v);
 }
 
+// How many pairs there are changes between bursts: no worker is at a ring that is disabled, and all
+// agree on which rings several of them share. rte_vhost's bursts have locks for that.
+static void
+pairs_changed(struct vhost_port *v)
+{
+	int vid = atomic_load(&v->vid);
+	bool own = atomic_load(&v->own);
+
+	if (own)
+		close_gate(v);
+	tell_pairs(v);
+	if (own)
+		atomic_store(&v->vid, vid);
+}
+
 static int
 guest_came(int vid)
 {
@@ -161,7 +176,10 @@ message_comes(int vid, void *msg)
 	struct vhost_port *v = port_of(vid);
 	uint64_t mac;
 
-	if (v == NULL || atomic_load(&v->guest) != vid || !atomic_load(&v->own))
+	if (v == NULL)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	vhost_rings_message(v, vid, msg, false);
+	if (atomic_load(&v->guest) != vid || !atomic_load(&v->own))
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	if (vhost_message_rarp(msg, &mac)) { // rte_vhost would keep it for its own burst
 		atomic_store(&v->rarp, mac | VHOST_RARP_ASKED);
@@ -178,8 +196,10 @@ message_done(int vid, void *msg)
 	struct vhost_port *v = port_of(vid);
 	uint64_t features = 0;
 
-	(void)msg;
-	if (v == NULL || atomic_load(&v->guest) != vid || atomic_load(&v->vid) == vid)
+	if (v == NULL)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	vhost_rings_message(v, vid, msg, true);
+	if (atomic_load(&v->guest) != vid || atomic_load(&v->vid) == vid)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	rte_vhost_get_negotiated_features(vid, &features);
 	atomic_store(&v->own, vhost_rings_look(v, vid, features));
@@ -194,7 +214,10 @@ connection_came(int vid)
 		.pre_msg_handle = message_comes,
 		.post_msg_handle = message_done,
 	};
+	struct vhost_port *v = port_of(vid);
 
+	if (v != NULL)
+		vhost_rings_unmapped(v, vid);
 	return rte_vhost_extern_callback_register(vid, &around, NULL);
 }
 
@@ -217,7 +240,7 @@ ring_changed(int vid, uint16_t ring, int enable)
 	if (atomic_exchange(&v->rings_of, vid) != vid)
 		forget_rings(v);
 	atomic_store(&v->enabled[ring], enable != 0);
-	tell_pairs(v);
+	pairs_changed(v);
 	return 0;
 }
 
@@ -241,7 +264,7 @@ connection_ended(int vid)
 		return;
 	atomic_store(&v->rings_of, -1);
 	forget_rings(v);
-	tell_pairs(v);
+	pairs_changed(v);
 }
 
 static const struct rte_vhost_device_ops vhost_callbacks = {

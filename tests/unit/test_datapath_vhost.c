@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -283,6 +285,130 @@ sockets(void **state)
 	rmdir(dir);
 }
 
+// What the other end of the socket says by itself ("Vhost-user Protocol", QEMU's documentation).
+enum {
+	GET_FEATURES = 1,
+	SET_FEATURES = 2,
+	SET_MEM_TABLE = 5,
+	SET_VRING_NUM = 8,
+	SET_VRING_ADDR = 9,
+	SET_VRING_BASE = 10,
+	SET_VRING_KICK = 12,
+	SET_VRING_CALL = 13,
+	SET_PROTOCOL_FEATURES = 16,
+	SET_VRING_ENABLE = 18
+};
+#define USER_BASE 0x7000000000u
+#define USER_SIZE 0x100000u
+#define USER_RING 0x10000u // bytes for a ring; the last one ends with the memory
+#define NEED_REPLY 8u
+
+struct user_message {
+	uint32_t request, flags, size;
+	uint64_t word[5];
+} __attribute__((packed));
+
+// Returns what the other side answers.
+static uint64_t
+say(int s, uint32_t request, int fd, const uint64_t *word, unsigned n)
+{
+	struct user_message m = {
+		request, 1 | (request == GET_FEATURES ? 0 : NEED_REPLY), n * 8, {0}};
+	struct iovec iov = {&m, 12 + n * 8};
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	memcpy(m.word, word, n * 8);
+	if (fd >= 0) {
+		h.msg_control = control;
+		h.msg_controllen = sizeof(control);
+		CMSG_FIRSTHDR(&h)->cmsg_level = SOL_SOCKET;
+		CMSG_FIRSTHDR(&h)->cmsg_type = SCM_RIGHTS;
+		CMSG_FIRSTHDR(&h)->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&h)), &fd, sizeof(int));
+	}
+	assert_int_equal(sendmsg(s, &h, 0), iov.iov_len);
+	assert_int_equal(recv(s, &m, 20, MSG_WAITALL), 20);
+	assert_int_equal(m.request, request);
+	return m.word[0];
+}
+#define SAY(s, request, fd, ...)                                                                   \
+	say(s, request, fd, (const uint64_t[]){__VA_ARGS__},                                       \
+		sizeof((const uint64_t[]){__VA_ARGS__}) / 8)
+
+// A guest whose two rings of 256 lie at the end of its memory.
+static int
+user_connects(const char *path, int mem)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int event = eventfd(0, EFD_CLOEXEC);
+	uint64_t ring;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	assert_int_equal(connect(s, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	SAY(s, GET_FEATURES, -1, 0);
+	assert_int_equal(write(event, &(uint64_t){1}, 8), 8);
+	assert_int_equal(ftruncate(mem, USER_SIZE), 0);
+	// REPLY_ACK first: all that follows is answered.
+	struct user_message m = {SET_PROTOCOL_FEATURES, 1, 8, {1 << 3}};
+	assert_int_equal(send(s, &m, 20, 0), 20);
+	assert_int_equal(SAY(s, SET_FEATURES, -1, 1ULL << VIRTIO_F_VERSION_1 | 1ULL << 30), 0);
+	assert_int_equal(SAY(s, SET_MEM_TABLE, mem, 1, 0, USER_SIZE, USER_BASE, 0), 0);
+	for (ring = 0; ring < 2; ring++) {
+		uint64_t at = USER_BASE + USER_SIZE - (ring + 1) * USER_RING;
+		uint64_t used = at + USER_RING - 4096, avail = used - 4096;
+
+		assert_int_equal(SAY(s, SET_VRING_NUM, -1, ring | 256ULL << 32), 0);
+		assert_int_equal(SAY(s, SET_VRING_BASE, -1, ring), 0);
+		assert_int_equal(SAY(s, SET_VRING_ADDR, -1, ring, at, used, avail, 0), 0);
+		assert_int_equal(SAY(s, SET_VRING_CALL, event, ring), 0);
+		assert_int_equal(SAY(s, SET_VRING_KICK, event, ring), 0);
+		assert_int_equal(SAY(s, SET_VRING_ENABLE, -1, ring | 1ULL << 32), 0);
+	}
+	close(event);
+	return s;
+}
+
+// What the other end says is no more to be trusted than what lies in the guest's memory: rings that
+// grow beyond it, memory that is taken away and not given anew.
+static void
+hostile_front_end(void **state)
+{
+	char dir[] = "/tmp/sluice-vhost-XXXXXX";
+	struct frame f = {.src = 1, .dst = 2};
+	struct guest none = {0};
+	int mem = memfd_create("guest", MFD_CLOEXEC), s;
+	unsigned i;
+	char path[64];
+	struct bench b;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	begin(&b, path, false, 1, false);
+	s = user_connects(path, mem);
+	wait_link(&b, &none, true);
+	rings_are(&b, true, true);
+	for (i = 0; i < 4; i++) {
+		if (i == 1)
+			SAY(s, SET_VRING_NUM, -1, 0 | 32768ULL << 32);
+		if (i == 2) // beyond what the descriptor has
+			assert_int_not_equal(SAY(s, SET_MEM_TABLE, mem, 1, USER_SIZE, USER_SIZE,
+						     USER_BASE, 1ULL << 62),
+				0);
+		if (i == 3)
+			SAY(s, GET_FEATURES, -1, 0);
+		bench_feed(&b, 0, 0, frame_make(&b, &f));
+		bench_run(&b);
+	}
+	close(s);
+	wait_link(&b, &none, false);
+	bench_end(&b);
+	close(mem);
+	unlink(path);
+	rmdir(dir);
+}
+
 static int
 setup(void **state)
 {
@@ -299,6 +425,7 @@ main(void)
 		cmocka_unit_test(more_queues),
 		cmocka_unit_test(in_order),
 		cmocka_unit_test(by_library),
+		cmocka_unit_test(hostile_front_end),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -379,6 +379,7 @@ hostile_front_end(void **state)
 	struct frame f = {.src = 1, .dst = 2};
 	struct guest none = {0};
 	int mem = memfd_create("guest", MFD_CLOEXEC), s;
+	const uint16_t head[] = {0, 1, 30000}; // flags, index
 	unsigned i;
 	char path[64];
 	struct bench b;
@@ -390,8 +391,10 @@ hostile_front_end(void **state)
 	wait_link(&b, &none, true);
 	rings_are(&b, true, true);
 	for (i = 0; i < 4; i++) {
-		if (i == 1)
+		if (i == 1) { // and a descriptor beyond the memory is available
+			assert_int_equal(pwrite(mem, head, sizeof(head), USER_SIZE - 8192), 6);
 			SAY(s, SET_VRING_NUM, -1, 0 | 32768ULL << 32);
+		}
 		if (i == 2) // beyond what the descriptor has
 			assert_int_not_equal(SAY(s, SET_MEM_TABLE, mem, 1, USER_SIZE, USER_SIZE,
 						     USER_BASE, 1ULL << 62),
@@ -400,6 +403,7 @@ hostile_front_end(void **state)
 			SAY(s, GET_FEATURES, -1, 0);
 		bench_feed(&b, 0, 0, frame_make(&b, &f));
 		bench_run(&b);
+		rings_are(&b, true, true);
 	}
 	close(s);
 	wait_link(&b, &none, false);

@@ -139,8 +139,11 @@ def test_the_port_of_a_hanging_guest_is_detached(work, sluiced, pmd):
     guest.proc.signal(signal.SIGSTOP)
     wait_for(lambda: switch.port('uplink')['drops'].get('ring-full', 0) > 0, 10, 'a full ring')
     switch.call('port detach', port='g')
-    drops = switch.port('uplink')['drops']
-    assert drops.get('port-removed', 0) + drops.get('no-attachment', 0) >= 256, drops
+
+    def named():
+        drops = switch.port('uplink')['drops']
+        return drops.get('port-removed', 0) + drops.get('no-attachment', 0) >= 256
+    wait_for(named, 10, 'a worker has dropped by name what the ring held')
     goes_on(switch, 'w')
     switch.swap('sink')
     switch.settled()

@@ -450,7 +450,6 @@ def test_rule_replace(live):
     # and the file's rule is back with the file
     live.call('rule del', rule='catch')
     assert '1 rules added, 1 removed in sw0' in live.call('config reload')['changed']
-    attach_source(live)
     assert live.call('rule show', rule='all')['actions'] == rule['actions']
     moves(live)
 

@@ -104,7 +104,9 @@ def test_service_core(work):
         t.cmd('start')
         x = settled(t, lambda x: x['nic_held'] == 0)
         assert_balanced(x)
-        assert x['nic_sent_host'] + x['nic_drop_rx_missed'] == 3000
+        # (the first few may come before testpmd made the port promiscuous)
+        assert x['nic_sent_host'] > 0, x
+        assert x['nic_sent_host'] + x['nic_drop_rx_missed'] + x['nic_drop_mac_filter'] == 3000, x
         t.cmd('stop')
         t.cmd('port stop 0')
         t.cmd('port close 0')

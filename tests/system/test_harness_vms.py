@@ -35,8 +35,8 @@ def test_two_guests_over_testpmd(work, guest):
         for source, target, address in ((a, b, '10.0.0.2'), (b, a, '10.0.0.1')):
             bps = tcp_transfer(source, target, address)
             print(f'{source.name} to {target.name}: {bps / 1e6:.0f} Mbit/s')
-        stats = pmd.port_stats(0)
-        assert stats['RX-bytes'] / stats['RX-packets'] > 1600, 'no packet above the MTU'
+        # How many of a transfer are large is TCP's business: on a loaded machine they are few.
+        assert pmd.port_xstats(0)['rx_q0_size_1519_max_packets'] > 0, 'no packet above the MTU'
 
         with pytest.raises(CommandFailed):
             a.run('ls /nowhere')

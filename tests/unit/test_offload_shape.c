@@ -292,6 +292,7 @@ test_hints_are_among_flows(void **state)
 	w_run(&w, 5000);
 	hinted = offload_nic_margin(w.o, 0, &wanted);
 	assert_true(hinted > plain / 4 && hinted < plain * 4);
+	w_fini(&w);
 }
 
 // Others may hold more than the table is said to have; when they let go it is no larger for that.

@@ -142,7 +142,11 @@ COMMAND(cmd_extension_remove)
 	x = extensions_find(c, (uint16_t)sw, name);
 	answer = x != NULL ? short_json(c, x) : NULL;
 	rc = extensions_remove(c, (uint16_t)sw, name, err);
-	return rc != 0 ? rc : in_force(c, call, arg_bool(args, "wait"), answer, result, err);
+	if (rc != 0) {
+		json_decref(answer);
+		return rc;
+	}
+	return in_force(c, call, arg_bool(args, "wait"), answer, result, err);
 }
 
 COMMAND(cmd_extension_move)

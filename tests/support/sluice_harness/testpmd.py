@@ -74,6 +74,11 @@ class Testpmd:
         out = self.cmd(f'show port stats {port}')
         return {k: int(v) for k, v in re.findall(r'([RT]X-\w+):\s+(\d+)', out)}
 
+    def port_xstats(self, port):
+        """All counters of `show port xstats`, those that are 0 as well."""
+        out = self.cmd(f'show port xstats {port}')
+        return {k: int(v) for k, v in re.findall(r'^(\w+): (\d+)$', out, re.MULTILINE)}
+
     def stop(self):
         if self.proc.running:
             try:

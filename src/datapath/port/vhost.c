@@ -126,18 +126,17 @@ vhost_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_port *v = p->priv;
 	int vid = vhost_enter(v, &v->tx[queue]);
-	uint16_t pairs, sent = 0;
+	uint16_t pairs, pair, sent = 0;
 
 	if (vid < 0)
 		return 0;
 	pairs = atomic_load_explicit(&v->tx_pairs, memory_order_acquire);
 	if (pairs != 0) {
-		if (queue >= pairs)
-			queue %= pairs;
+		pair = queue < pairs ? queue : queue % pairs;
 		if (likely(atomic_load_explicit(&v->own, memory_order_relaxed)))
-			sent = give(v, queue, p->n_txq > pairs, pkts, n);
+			sent = give(v, pair, p->n_txq > pairs, pkts, n);
 		else
-			sent = rte_vhost_enqueue_burst(vid, (uint16_t)(queue * 2), pkts, n);
+			sent = rte_vhost_enqueue_burst(vid, (uint16_t)(pair * 2), pkts, n);
 	}
 	vhost_leave(&v->tx[queue]);
 	if (likely(sent != 0))

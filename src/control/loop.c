@@ -50,6 +50,34 @@ tell_link(struct control *c, struct control_vport *v)
 				  : "down");
 }
 
+// What goes wrong at a guest's rings and socket, once; the counters go on.
+static void
+tell_guest(struct control *c, struct control_vport *v)
+{
+	struct dp_vhost_rings rings;
+
+	if (v->port == NULL || !dp_port_vhost_rings(v->port, &rings))
+		memset(&rings, 0, sizeof(rings));
+	if (rings.broken != 0 && !v->told_broken)
+		sl_log(c->log, SL_LOG_WARN,
+			"port %s: ring %u (%s the guest) is broken, and rests until the guest "
+			"resets its device: %s",
+			v->cfg.name, rings.first, rings.first % 2 == 0 ? "to" : "from", rings.why);
+	else if (rings.broken == 0 && v->told_broken)
+		sl_log(c->log, SL_LOG_INFO, "port %s: no ring of its guest is broken any more",
+			v->cfg.name);
+	v->told_broken = rings.broken != 0;
+	if (rings.strangers > v->strangers && !v->told_stranger) {
+		v->told_stranger = true;
+		sl_log(c->log, SL_LOG_WARN,
+			"port %s: another guest at its socket is sent away as long as this one is "
+			"there",
+			v->cfg.name);
+	}
+	v->told_stranger = v->told_stranger && rings.guest;
+	v->strangers = rings.strangers;
+}
+
 // Devices without a link interrupt are asked; the packet path reads the answer.
 static void
 poll_links(struct control *c)
@@ -61,8 +89,10 @@ poll_links(struct control *c)
 			dp_port_poll_link(c->ports[i]);
 	}
 	for (i = 0; i < DP_VPORTS_MAX; i++) {
-		if (c->vports[i].used)
-			tell_link(c, &c->vports[i]);
+		if (!c->vports[i].used)
+			continue;
+		tell_link(c, &c->vports[i]);
+		tell_guest(c, &c->vports[i]);
 	}
 }
 

@@ -44,6 +44,9 @@ struct control_vport {
 	struct config_port cfg;
 	bool used;
 	bool told_up;         // the link, as the log knows it
+	bool told_broken;     // likewise, its guest's rings
+	bool told_stranger;   // likewise, that another guest came, while this one is there
+	uint64_t strangers;   // of the port, as of the last look
 	struct dp_port *port; // what carries it, NULL: nothing
 	// What carried it before, on the NIC that it left: packets still come by it, none goes
 	// there (failover/carry.c). NULL: nothing.

@@ -86,9 +86,18 @@ serve_burst(struct dp_worker *w, struct dp_port *p)
 		left_ring(w, p, &note[i], cls[i]);
 		count_sent(w, p, &note[i]);
 	}
-	if (sent < n)
+	if (likely(sent == n))
+		return n;
+	if (p->ops->refused == NULL ||
+		p->ops->refused(p, p->txq_of_worker[w->id]) != DP_DROP_GUEST_RING) {
 		qos_sched_unget(p->sched, (void *const *)&pkts[sent], &cls[sent], n - sent);
-	return sent;
+		return sent;
+	}
+	for (i = sent; i < n; i++) { // nobody knows when it takes any
+		left_ring(w, p, &note[i], cls[i]);
+		lcore_drop(w, pkts[i], note[i].origin, DP_DROP_GUEST_RING);
+	}
+	return n;
 }
 
 uint32_t

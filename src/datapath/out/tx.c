@@ -62,6 +62,8 @@ tx_flush(struct dp_worker *w, struct dp_txbuf *b)
 		sent = p->ops->tx(p, b->queue, b->pkts, b->n);
 		if (unlikely(sent < b->n))
 			sent += p->ops->tx(p, b->queue, b->pkts + sent, b->n - sent);
+		if (unlikely(sent < b->n) && p->ops->refused != NULL)
+			why = p->ops->refused(p, b->queue);
 	} else {
 		why = DP_DROP_LINK_DOWN;
 	}

@@ -144,12 +144,37 @@ vhost_tx(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 	return sent;
 }
 
+static enum dp_drop
+vhost_refused(struct dp_port *p, uint16_t queue)
+{
+	struct vhost_port *v = p->priv;
+	enum dp_drop why = DP_DROP_TX_FULL;
+	const struct vhost_ring *r;
+	uint16_t pairs;
+
+	if (vhost_enter(v, &v->tx[queue]) < 0)
+		return DP_DROP_LINK_DOWN;
+	pairs = atomic_load_explicit(&v->tx_pairs, memory_order_acquire);
+	if (pairs == 0) {
+		why = DP_DROP_LINK_DOWN;
+	} else if (atomic_load_explicit(&v->own, memory_order_relaxed)) {
+		r = &v->ring[queue % pairs * 2];
+		if (atomic_load_explicit(&r->fault, memory_order_relaxed) != VRING_SOUND)
+			why = DP_DROP_GUEST_RING;
+		else if (r->size == 0) // its memory or its parts are gone
+			why = DP_DROP_LINK_DOWN;
+	}
+	vhost_leave(&v->tx[queue]);
+	return why;
+}
+
+// It stays up while one of the guest's messages is handled: what waits in rings may wait for that.
 static bool
 vhost_link(const struct dp_port *p)
 {
 	const struct vhost_port *v = p->priv;
 
-	return atomic_load_explicit(&v->vid, memory_order_relaxed) >= 0 &&
+	return atomic_load_explicit(&v->guest, memory_order_relaxed) >= 0 &&
 	       atomic_load_explicit(&v->tx_pairs, memory_order_relaxed) != 0;
 }
 
@@ -192,6 +217,7 @@ static const struct dp_port_ops vhost_ops = {
 	.kind = "vhost-user",
 	.rx = vhost_rx,
 	.tx = vhost_tx,
+	.refused = vhost_refused,
 	.link = vhost_link,
 	.counters = vhost_counters,
 	.close = vhost_close,
@@ -208,6 +234,7 @@ dp_port_vhost_rings(const struct dp_port *p, struct dp_vhost_rings *out)
 		return false;
 	out->guest = atomic_load(&v->guest) >= 0;
 	out->own = atomic_load(&v->own);
+	out->strangers = atomic_load(&v->strangers);
 	for (i = 0; i < VHOST_VRINGS_MAX; i++) {
 		unsigned fault = atomic_load(&v->ring[i].fault);
 

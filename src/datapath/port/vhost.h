@@ -31,13 +31,19 @@
 // guest that is once at rte_vhost's bursts stays there until it sets its device up again: their
 // locks keep them apart from messages, and a worker may wait for one inside the gate.
 //
+// A socket in server mode takes any number of connections, and a port has one guest: who is there
+// stays. Another front-end may connect and ask (the target of a migration does, and starts when the
+// source has stopped); when it begins to set its device up while the guest's rings are in use, its
+// connection is closed and counted (`strangers`). QEMU with reconnect= tries again until the place
+// is free.
+//
 // Rings of our own have no lock. A guest may have fewer pairs than the port has queues, and several
 // queues, each of another worker, one ring then: they take `shared` for it. How many pairs there
 // are changes with the gate closed, so that all inside agree on whether they do.
 //
-// Thread safety: any thread for the atomic members; mapped: the event thread; each vhost_gate: the
-// worker that owns the queue enters and leaves; own, ring and memory: workers inside the gate, and
-// the event thread when it is closed and none is.
+// Thread safety: any thread for the atomic members; mapped and turned_away: the event thread; each
+// vhost_gate: the worker that owns the queue enters and leaves; own, ring and memory: workers
+// inside the gate, and the event thread when it is closed and none is.
 
 #define VHOST_VRINGS_MAX 256
 #define VHOST_IDS_MAX 1024            // of rte_vhost
@@ -64,7 +70,9 @@ struct vhost_port {
 	_Atomic uint64_t rarp;   // a MAC address that the network is to learn, and RARP_ASKED
 	// Of the ring to the guest of a pair, where several queues have one: two workers come then.
 	rte_spinlock_t shared[VHOST_VRINGS_MAX / 2];
-	uint64_t mapped[VHOST_IDS_MAX / 64]; // bit vid: rte_vhost has a memory table of it
+	uint64_t mapped[VHOST_IDS_MAX / 64];      // bit vid: rte_vhost has a memory table of it
+	uint64_t turned_away[VHOST_IDS_MAX / 64]; // bit vid: came second
+	_Atomic uint64_t strangers;               // times that one was sent away
 	struct vring_memory memory;
 	struct vhost_ring ring[VHOST_VRINGS_MAX];
 	struct vhost_gate rx[DP_QUEUES_MAX];

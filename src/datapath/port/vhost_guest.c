@@ -119,21 +119,35 @@ pairs_changed(struct vhost_port *v)
 		atomic_store(&v->vid, vid);
 }
 
+// Is the place another's than vid's? A guest's whose rings are in use.
+static bool
+taken(const struct vhost_port *v, int vid)
+{
+	int of = atomic_load(&v->guest);
+	unsigned i = 0;
+
+	if (of < 0) { // one that is about to come has rings already
+		while (i < VHOST_VRINGS_MAX && !atomic_load(&v->enabled[i]))
+			i++;
+		of = i < VHOST_VRINGS_MAX ? atomic_load(&v->rings_of) : -1;
+	}
+	return of >= 0 && of != vid;
+}
+
 static int
 guest_came(int vid)
 {
 	struct vhost_port *v = port_of(vid);
 	uint64_t features = 0;
 	uint16_t i, n;
-	int old;
 
 	if (v == NULL)
 		return -1;
-	// A socket takes several connections: there may be another guest still.
-	old = atomic_load(&v->guest);
+	if (taken(v, vid)) { // it was set up before the other came: it has to begin anew
+		v->turned_away[vid / 64] |= 1ULL << vid % 64;
+		return -1;
+	}
 	close_gate(v);
-	if (old >= 0 && atomic_load(&v->own))
-		vhost_rings_give_back(v, old);
 	// Its rings are polled: its kicks would be for nothing.
 	n = rte_vhost_get_vring_num(vid);
 	for (i = 0; i < n; i++)
@@ -147,23 +161,18 @@ guest_came(int vid)
 	return 0;
 }
 
-// Another guest may have taken this one's place meanwhile, with a worker at this one's rings still.
 static void
 guest_went(int vid)
 {
 	struct vhost_port *v = port_of(vid);
 
-	if (v == NULL)
+	if (v == NULL || atomic_load(&v->guest) != vid)
 		return;
-	if (atomic_load(&v->guest) != vid) {
-		fence_all();
-		wait_for_workers(v);
-		return;
-	}
 	close_gate(v);
 	atomic_store(&v->guest, -1);
 	if (atomic_exchange(&v->own, false))
 		vhost_rings_give_back(v, vid);
+	vhost_rings_mend(v);
 	atomic_store(&v->port->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
 }
 
@@ -179,6 +188,11 @@ message_comes(int vid, void *msg)
 	if (v == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	vhost_rings_message(v, vid, msg, false);
+	if ((taken(v, vid) || (v->turned_away[vid / 64] >> vid % 64 & 1)) &&
+		vhost_message_refuse(msg)) {
+		atomic_fetch_add(&v->strangers, 1);
+		return RTE_VHOST_MSG_RESULT_ERR;
+	}
 	if (atomic_load(&v->guest) != vid || !atomic_load(&v->own))
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	if (vhost_message_rarp(msg, &mac)) { // rte_vhost would keep it for its own burst
@@ -216,8 +230,10 @@ connection_came(int vid)
 	};
 	struct vhost_port *v = port_of(vid);
 
-	if (v != NULL)
+	if (v != NULL) {
 		vhost_rings_unmapped(v, vid);
+		v->turned_away[vid / 64] &= ~(1ULL << vid % 64);
+	}
 	return rte_vhost_extern_callback_register(vid, &around, NULL);
 }
 
@@ -235,7 +251,7 @@ ring_changed(int vid, uint16_t ring, int enable)
 {
 	struct vhost_port *v = port_of(vid);
 
-	if (v == NULL || ring >= VHOST_VRINGS_MAX)
+	if (v == NULL || ring >= VHOST_VRINGS_MAX || taken(v, vid))
 		return 0;
 	if (atomic_exchange(&v->rings_of, vid) != vid)
 		forget_rings(v);

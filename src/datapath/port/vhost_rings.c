@@ -10,9 +10,16 @@ struct message {
 	uint32_t request, flags, size;
 	uint8_t payload[];
 };
+#define REQUEST_SET_FEATURES 2
 #define REQUEST_RESET_OWNER 4
 #define REQUEST_SET_MEM_TABLE 5
+#define REQUEST_SET_VRING_NUM 8
+#define REQUEST_SET_VRING_ADDR 9
+#define REQUEST_SET_VRING_BASE 10
+#define REQUEST_SET_VRING_ENABLE 18
 #define REQUEST_SEND_RARP 19
+#define REQUEST_SET_STATUS 39
+#define NEED_REPLY 8u
 
 void
 vhost_rings_unmapped(struct vhost_port *v, int vid)
@@ -114,13 +121,19 @@ vhost_rings_look(struct vhost_port *v, int vid, uint64_t features)
 	return fit;
 }
 
-bool
-vhost_rings_come(struct vhost_port *v, int vid, uint64_t features)
+void
+vhost_rings_mend(struct vhost_port *v)
 {
 	unsigned i;
 
 	for (i = 0; i < VHOST_VRINGS_MAX; i++)
 		atomic_store(&v->ring[i].fault, VRING_SOUND);
+}
+
+bool
+vhost_rings_come(struct vhost_port *v, int vid, uint64_t features)
+{
+	vhost_rings_mend(v);
 	return !v->library && vhost_rings_look(v, vid, features);
 }
 
@@ -146,4 +159,25 @@ vhost_message_rarp(const void *msg, uint64_t *mac)
 	*mac = 0;
 	memcpy(mac, m->payload, 6);
 	return true;
+}
+
+// These carry no descriptors, which nobody would close. One of them begins each start.
+bool
+vhost_message_refuse(void *msg)
+{
+	struct message *m = msg;
+
+	switch (m->request) {
+	case REQUEST_SET_FEATURES:
+	case REQUEST_SET_VRING_NUM:
+	case REQUEST_SET_VRING_ADDR:
+	case REQUEST_SET_VRING_BASE:
+	case REQUEST_SET_VRING_ENABLE:
+	case REQUEST_SET_STATUS:
+		m->flags &=
+			~NEED_REPLY; // an error is answered where it is asked for, else it ends all
+		return true;
+	default:
+		return false;
+	}
 }

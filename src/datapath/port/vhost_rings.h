@@ -15,6 +15,8 @@ bool vhost_rings_come(struct vhost_port *v, int vid, uint64_t features);
 bool vhost_rings_look(struct vhost_port *v, int vid, uint64_t features);
 // rte_vhost knows how far each ring is: it may go on by itself, or tell it.
 void vhost_rings_give_back(struct vhost_port *v, int vid);
+// What is broken is not any more.
+void vhost_rings_mend(struct vhost_port *v);
 // rte_vhost has no memory table of a new connection, nor after a message that should have set one
 // and failed, and crashes when it is asked for it then. To be told of each message before rte_vhost
 // handles it, and when that is done.
@@ -23,5 +25,7 @@ void vhost_rings_unmapped(struct vhost_port *v, int vid);
 // Is the message the one after a migration, which asks to tell the network where the guest is?
 // *mac: its address as the first 6 bytes.
 bool vhost_message_rarp(const void *msg, uint64_t *mac);
+// Makes an error in a message that sets a device up end its connection. False: it is another one.
+bool vhost_message_refuse(void *msg);
 
 #endif

@@ -41,6 +41,8 @@
 		"nothing carries the output vport's packets at the moment")                        \
 	X(LINK_DOWN, "link-down", "the output's link is down or its guest is not ready")           \
 	X(TX_FULL, "tx-full", "the device did not take it")                                        \
+	X(GUEST_RING, "guest-ring-broken",                                                         \
+		"the output's guest left in its ring what cannot be, and has not reset it since")  \
 	X(RING_FULL, "ring-full", "the target's ring of that class is full")                       \
 	X(HANDOVER_FULL, "handover-full", "the ring to the worker that owns the output is full")   \
 	X(NO_BUFFER, "no-buffer", "no packet buffer for a copy or a segment")                      \

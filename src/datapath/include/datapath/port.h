@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "base/err.h"
+#include "datapath/drop.h"
 #include "datapath/limits.h"
 #include "qos/sched.h"
 
@@ -30,6 +31,9 @@ struct dp_port_ops {
 	uint16_t (*rx)(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 	// Takes up to n in order and frees or owns what it took; the rest stays the caller's.
 	uint16_t (*tx)(struct dp_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+	// Why tx has just not taken all: LINK_DOWN, GUEST_RING (it takes nothing until the guest
+	// resets its device), or TX_FULL. NULL: always TX_FULL.
+	enum dp_drop (*refused)(struct dp_port *p, uint16_t queue);
 	bool (*link)(const struct dp_port *p); // any thread, cheap
 	// Has the device sent all that it took on a queue? NULL, or true: it cannot tell.
 	bool (*tx_idle)(const struct dp_port *p, uint16_t queue);
@@ -124,12 +128,13 @@ int dp_port_vhost(const struct dp_vhost_cfg *cfg, struct dp_port **out, struct s
 
 // How packets go through the rings of the guest at a vhost-user port.
 struct dp_vhost_rings {
-	bool guest;       // there is one
-	bool own;         // through rings of our own (port/vring.h), else by rte_vhost's bursts
-	uint16_t broken;  // rings in which was what cannot be: left alone until the guest's reset
-	uint16_t first;   // of these
-	const char *why;  // what was in it
-	uint64_t refused; // packets of the guest without a byte, or longer than any can be
+	bool guest;         // there is one
+	bool own;           // through rings of our own (port/vring.h), else by rte_vhost's bursts
+	uint16_t broken;    // rings in which was what cannot be: left alone until the guest's reset
+	uint16_t first;     // of these; even: to the guest, odd: from it
+	const char *why;    // what was in it
+	uint64_t refused;   // packets of the guest without a byte, or longer than any can be
+	uint64_t strangers; // times that a second guest at the socket was sent away
 };
 // False: p is another kind of port. Any thread.
 bool dp_port_vhost_rings(const struct dp_port *p, struct dp_vhost_rings *out);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,6 +9,7 @@
 
 #include "dp_support.h"
 #include "port/vhost.h"
+#include "vhost_front.h"
 
 // A vhost-user port and a real peer: dpdk-testpmd on a virtio-user device, which gives back what it
 // gets. It is killed and started again.
@@ -285,89 +284,48 @@ sockets(void **state)
 	rmdir(dir);
 }
 
-// What the other end of the socket says by itself ("Vhost-user Protocol", QEMU's documentation).
-enum {
-	GET_FEATURES = 1,
-	SET_FEATURES = 2,
-	SET_MEM_TABLE = 5,
-	SET_VRING_NUM = 8,
-	SET_VRING_ADDR = 9,
-	SET_VRING_BASE = 10,
-	SET_VRING_KICK = 12,
-	SET_VRING_CALL = 13,
-	SET_PROTOCOL_FEATURES = 16,
-	SET_VRING_ENABLE = 18
+struct front_rig {
+	struct bench b;
+	struct front f;
+	char dir[32], path[64];
 };
-#define USER_BASE 0x7000000000u
-#define USER_SIZE 0x100000u
-#define USER_RING 0x10000u // bytes for a ring; the last one ends with the memory
-#define NEED_REPLY 8u
 
-struct user_message {
-	uint32_t request, flags, size;
-	uint64_t word[5];
-} __attribute__((packed));
-
-// Returns what the other side answers.
-static uint64_t
-say(int s, uint32_t request, int fd, const uint64_t *word, unsigned n)
+static void
+front_rig_begin(struct front_rig *r)
 {
-	struct user_message m = {
-		request, 1 | (request == GET_FEATURES ? 0 : NEED_REPLY), n * 8, {0}};
-	struct iovec iov = {&m, 12 + n * 8};
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct guest none = {0};
 
-	memcpy(m.word, word, n * 8);
-	if (fd >= 0) {
-		h.msg_control = control;
-		h.msg_controllen = sizeof(control);
-		CMSG_FIRSTHDR(&h)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&h)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&h)->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&h)), &fd, sizeof(int));
-	}
-	assert_int_equal(sendmsg(s, &h, 0), iov.iov_len);
-	assert_int_equal(recv(s, &m, 20, MSG_WAITALL), 20);
-	assert_int_equal(m.request, request);
-	return m.word[0];
+	snprintf(r->dir, sizeof(r->dir), "/tmp/sluice-vhost-XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	snprintf(r->path, sizeof(r->path), "%s/s", r->dir);
+	begin(&r->b, r->path, false, 1, false);
+	front_make(&r->f);
+	front_connect(&r->f, r->path);
+	assert_true(front_start(&r->f, 2));
+	wait_link(&r->b, &none, true);
+	rings_are(&r->b, true, true);
 }
-#define SAY(s, request, fd, ...)                                                                   \
-	say(s, request, fd, (const uint64_t[]){__VA_ARGS__},                                       \
-		sizeof((const uint64_t[]){__VA_ARGS__}) / 8)
 
-// A guest whose two rings of 256 lie at the end of its memory.
-static int
-user_connects(const char *path, int mem)
+static void
+front_rig_end(struct front_rig *r)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int event = eventfd(0, EFD_CLOEXEC);
-	uint64_t ring;
+	struct guest none = {0};
 
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	assert_int_equal(connect(s, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	SAY(s, GET_FEATURES, -1, 0);
-	assert_int_equal(write(event, &(uint64_t){1}, 8), 8);
-	assert_int_equal(ftruncate(mem, USER_SIZE), 0);
-	// REPLY_ACK first: all that follows is answered.
-	struct user_message m = {SET_PROTOCOL_FEATURES, 1, 8, {1 << 3}};
-	assert_int_equal(send(s, &m, 20, 0), 20);
-	assert_int_equal(SAY(s, SET_FEATURES, -1, 1ULL << VIRTIO_F_VERSION_1 | 1ULL << 30), 0);
-	assert_int_equal(SAY(s, SET_MEM_TABLE, mem, 1, 0, USER_SIZE, USER_BASE, 0), 0);
-	for (ring = 0; ring < 2; ring++) {
-		uint64_t at = USER_BASE + USER_SIZE - (ring + 1) * USER_RING;
-		uint64_t used = at + USER_RING - 4096, avail = used - 4096;
+	front_free(&r->f);
+	wait_link(&r->b, &none, false);
+	bench_end(&r->b);
+	unlink(r->path);
+	rmdir(r->dir);
+}
 
-		assert_int_equal(SAY(s, SET_VRING_NUM, -1, ring | 256ULL << 32), 0);
-		assert_int_equal(SAY(s, SET_VRING_BASE, -1, ring), 0);
-		assert_int_equal(SAY(s, SET_VRING_ADDR, -1, ring, at, used, avail, 0), 0);
-		assert_int_equal(SAY(s, SET_VRING_CALL, event, ring), 0);
-		assert_int_equal(SAY(s, SET_VRING_KICK, event, ring), 0);
-		assert_int_equal(SAY(s, SET_VRING_ENABLE, -1, ring | 1ULL << 32), 0);
-	}
-	close(event);
-	return s;
+// A packet to the guest, by a software ring or not.
+static void
+feed(struct front_rig *r, bool ring)
+{
+	struct frame f = {.src = 1, .dst = 2, .ip_src = ring ? 7 : 1, .ip_dst = 2, .len = 100};
+
+	bench_feed(&r->b, 0, 0, frame_make(&r->b, &f));
+	bench_run(&r->b);
 }
 
 // What the other end says is no more to be trusted than what lies in the guest's memory: rings that
@@ -375,42 +333,111 @@ user_connects(const char *path, int mem)
 static void
 hostile_front_end(void **state)
 {
-	char dir[] = "/tmp/sluice-vhost-XXXXXX";
-	struct frame f = {.src = 1, .dst = 2};
-	struct guest none = {0};
-	int mem = memfd_create("guest", MFD_CLOEXEC), s;
-	const uint16_t head[] = {0, 1, 30000}; // flags, index
+	static struct front_rig r;
 	unsigned i;
-	char path[64];
-	struct bench b;
 
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/s", dir);
-	begin(&b, path, false, 1, false);
-	s = user_connects(path, mem);
-	wait_link(&b, &none, true);
-	rings_are(&b, true, true);
+	front_rig_begin(&r);
 	for (i = 0; i < 4; i++) {
 		if (i == 1) { // and a descriptor beyond the memory is available
-			assert_int_equal(pwrite(mem, head, sizeof(head), USER_SIZE - 8192), 6);
-			SAY(s, SET_VRING_NUM, -1, 0 | 32768ULL << 32);
+			r.f.ring[0].avail->ring[0] = 30000;
+			r.f.ring[0].avail->idx = 1;
+			FRONT_SAY(&r.f, FRONT_SET_VRING_NUM, -1, 0 | 32768ULL << 32);
 		}
 		if (i == 2) // beyond what the descriptor has
-			assert_int_not_equal(SAY(s, SET_MEM_TABLE, mem, 1, USER_SIZE, USER_SIZE,
-						     USER_BASE, 1ULL << 62),
+			assert_int_not_equal(
+				FRONT_SAY(&r.f, FRONT_SET_MEM_TABLE, r.f.mem, 1, FRONT_SIZE,
+					FRONT_SIZE, FRONT_BASE, 1ULL << 62),
 				0);
 		if (i == 3)
-			SAY(s, GET_FEATURES, -1, 0);
-		bench_feed(&b, 0, 0, frame_make(&b, &f));
-		bench_run(&b);
-		rings_are(&b, true, true);
+			FRONT_SAY(&r.f, FRONT_GET_FEATURES, -1, 0);
+		feed(&r, false);
+		rings_are(&r.b, true, true);
 	}
-	close(s);
-	wait_link(&b, &none, false);
-	bench_end(&b);
-	close(mem);
-	unlink(path);
-	rmdir(dir);
+	front_rig_end(&r);
+}
+
+// A ring in which was what cannot be rests until the device is set up again. What is for its guest
+// is dropped by that name meanwhile, and what waits for it waits no longer.
+static void
+broken_ring(void **state)
+{
+	static struct front_rig r;
+	struct dp_vhost_rings rings;
+	uint32_t len;
+
+	front_rig_begin(&r);
+	bench_rule(&r.b, 3, 2, "port=0 ip_src=10.0.0.7", "ring,class=1,output=1");
+	bench_publish(&r.b);
+	feed(&r, true); // there is no room for it yet: it is held
+	assert_int_equal(dp_held(r.b.dp), 1);
+	feed(&r, false);
+	assert_int_equal(bench_dropped(&r.b, 0, DP_DROP_TX_FULL), 1);
+	r.f.ring[0].avail->ring[0] = FRONT_DESC;
+	__atomic_store_n(&r.f.ring[0].avail->idx, 1, __ATOMIC_RELEASE);
+	feed(&r, false);
+	feed(&r, true);
+	assert_int_equal(bench_dropped(&r.b, 0, DP_DROP_GUEST_RING), 3);
+	assert_int_equal(dp_held(r.b.dp), 0);
+	assert_true(dp_port_vhost_rings(r.b.vport[1].port, &rings));
+	assert_int_equal(rings.broken, 1);
+	assert_int_equal(rings.first, 0);
+	assert_string_equal(rings.why, "a descriptor beyond the ring is available");
+	assert_true(r.b.vport[1].port->ops->link(r.b.vport[1].port));
+	// Nothing but a reset mends it: not its next message, nor a ring that could be again.
+	FRONT_SAY(&r.f, FRONT_GET_FEATURES, -1, 0);
+	r.f.ring[0].avail->idx = 0;
+	feed(&r, false);
+	assert_int_equal(bench_dropped(&r.b, 0, DP_DROP_GUEST_RING), 4);
+
+	front_stop(&r.f, 2);
+	rings_are(&r.b, false, false);
+	assert_true(front_start(&r.f, 2));
+	rings_are(&r.b, true, true);
+	front_room(&r.f, 0);
+	feed(&r, false);
+	feed(&r, true);
+	assert_non_null(front_take(&r.f, 0, &len));
+	assert_int_equal(len, 42 + 100);
+	assert_non_null(front_take(&r.f, 0, &len));
+	front_rig_end(&r);
+}
+
+// The first guest at a socket keeps it; the second one is sent away when it sets its device up, as
+// often as it tries, and comes when the place is free.
+static void
+second_guest(void **state)
+{
+	static struct front_rig r;
+	struct dp_vhost_rings rings;
+	struct front other;
+	uint32_t len;
+	unsigned i;
+
+	front_rig_begin(&r);
+	front_room(&r.f, 0);
+	front_make(&other);
+	for (i = 0; i < 3; i++) {
+		front_connect(&other, r.path);
+		if (i == 1) // it may ask
+			assert_true(FRONT_SAY(&other, FRONT_GET_FEATURES, -1, 0) != UINT64_MAX);
+		assert_false(front_start(&other, 2));
+		front_close(&other);
+		feed(&r, false);
+		assert_non_null(front_take(&r.f, 0, &len));
+		assert_true(dp_port_vhost_rings(r.b.vport[1].port, &rings));
+		assert_int_equal(rings.strangers, i + 1);
+	}
+	// A target of a migration is connected, and starts when the source has stopped.
+	front_connect(&other, r.path);
+	front_stop(&r.f, 2);
+	assert_true(front_start(&other, 2));
+	assert_false(front_start(&r.f, 2));
+	front_room(&other, 0);
+	feed(&r, false);
+	assert_non_null(front_take(&other, 0, &len));
+	assert_null(front_take(&r.f, 0, &len));
+	front_free(&other);
+	front_rig_end(&r);
 }
 
 static int
@@ -430,6 +457,8 @@ main(void)
 		cmocka_unit_test(in_order),
 		cmocka_unit_test(by_library),
 		cmocka_unit_test(hostile_front_end),
+		cmocka_unit_test(broken_ring),
+		cmocka_unit_test(second_guest),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

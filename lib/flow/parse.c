@@ -263,7 +263,7 @@ parse_rest(const struct parse_input *in, const struct parse_want *want, struct f
 {
 	flow_key_init(key, want->switch_id, want->vport);
 	memset(off, 0, sizeof(*off));
-	return parse_general(in, want->fields, key, off);
+	return parse_general(in, 0, want->fields, key, off);
 }
 
 static inline enum flow_fault

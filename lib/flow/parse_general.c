@@ -14,8 +14,7 @@
 #include <rte_mbuf.h>
 
 #define VLANS_MAX 2
-#define EXT_MAX 8     // IPv6 extension headers
-#define GATHER_MAX 40 // the longest piece that is asked for at once: an IPv6 header
+#define EXT_MAX 8 // IPv6 extension headers
 #define IP4_MIN 20
 #define IP6_LEN 40
 #define ARP_HEAD 8
@@ -25,15 +24,8 @@
 #define SCTP_LEN 12
 #define ICMP_LEN 8
 
-static inline uint16_t
-be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-// Copies n bytes at offset off out of the chain; false when it ends before.
-static bool
-gather(const struct rte_mbuf *m, uint32_t off, uint32_t n, uint8_t *out)
+bool
+parse_gather(const struct rte_mbuf *m, uint32_t off, uint32_t n, uint8_t *out)
 {
 	uint32_t part;
 
@@ -51,27 +43,15 @@ gather(const struct rte_mbuf *m, uint32_t off, uint32_t n, uint8_t *out)
 	return n == 0;
 }
 
-// n bytes at offset off, in place where they lie in the first segment, else in scratch. NULL when
-// the frame ends before.
-static inline const uint8_t *
-at(const struct parse_input *in, uint32_t off, uint32_t n, uint8_t scratch[GATHER_MAX])
-{
-	if (off + n <= in->head_len)
-		return in->head + off;
-	if (in->m == NULL || off + n > in->frame_len || !gather(in->m, off, n, scratch))
-		return NULL;
-	return scratch;
-}
-
 static enum flow_fault
 parse_tcp(const struct parse_input *in, uint32_t l4, uint32_t end, uint32_t fields,
 	struct flow_key *key, struct flow_offsets *off)
 {
-	uint8_t scratch[GATHER_MAX];
+	uint8_t scratch[PARSE_GATHER_MAX];
 	const uint8_t *p;
 	uint32_t len;
 
-	if (end - l4 < TCP_MIN || (p = at(in, l4, TCP_MIN, scratch)) == NULL)
+	if (end - l4 < TCP_MIN || (p = parse_at(in, l4, TCP_MIN, scratch)) == NULL)
 		return FLOW_FAULT_L4;
 	len = (p[12] >> 4) * 4u;
 	if (len < TCP_MIN || len > end - l4)
@@ -90,10 +70,10 @@ static enum flow_fault
 parse_ports(const struct parse_input *in, uint32_t l4, uint32_t end, uint32_t len,
 	struct flow_key *key, struct flow_offsets *off)
 {
-	uint8_t scratch[GATHER_MAX];
+	uint8_t scratch[PARSE_GATHER_MAX];
 	const uint8_t *p;
 
-	if (end - l4 < len || (p = at(in, l4, len, scratch)) == NULL)
+	if (end - l4 < len || (p = parse_at(in, l4, len, scratch)) == NULL)
 		return FLOW_FAULT_L4;
 	memcpy(&key->l4_src, p, 4);
 	off->l4 = (uint16_t)l4;
@@ -105,10 +85,10 @@ static enum flow_fault
 parse_icmp(const struct parse_input *in, uint32_t l4, uint32_t end, uint8_t request, uint8_t reply,
 	struct flow_key *key, struct flow_offsets *off)
 {
-	uint8_t scratch[GATHER_MAX];
+	uint8_t scratch[PARSE_GATHER_MAX];
 	const uint8_t *p;
 
-	if (end - l4 < ICMP_LEN || (p = at(in, l4, ICMP_LEN, scratch)) == NULL)
+	if (end - l4 < ICMP_LEN || (p = parse_at(in, l4, ICMP_LEN, scratch)) == NULL)
 		return FLOW_FAULT_L4;
 	memcpy(&key->l4_src, p, 2);
 	if (p[0] == request || p[0] == reply)
@@ -166,15 +146,15 @@ static enum flow_fault
 parse_ip4(const struct parse_input *in, uint32_t l3, uint32_t fields, struct flow_key *key,
 	struct flow_offsets *off)
 {
-	uint8_t scratch[GATHER_MAX];
-	const uint8_t *p = at(in, l3, IP4_MIN, scratch);
+	uint8_t scratch[PARSE_GATHER_MAX];
+	const uint8_t *p = parse_at(in, l3, IP4_MIN, scratch);
 	uint32_t header, total;
 	uint16_t frag;
 
 	if (p == NULL || p[0] >> 4 != 4)
 		return FLOW_FAULT_IPV4;
 	header = (p[0] & 0xf) * 4u;
-	total = be16(p + 2);
+	total = parse_be16(p + 2);
 	if (header < IP4_MIN || total < header || total > in->frame_len - l3)
 		return FLOW_FAULT_IPV4;
 	key->l3 = FLOW_L3_IPV4;
@@ -183,7 +163,7 @@ parse_ip4(const struct parse_input *in, uint32_t l3, uint32_t fields, struct flo
 	memcpy(key->dst, p + 16, 4);
 	off->l3 = (uint16_t)l3;
 	set_ip_fields(fields, p[1], p[8], key, off);
-	frag = be16(p + 6);
+	frag = parse_be16(p + 6);
 	if (frag & 0x1fff) {
 		set_frag(fields, FLOW_FRAG_LATER, key, off);
 		return FLOW_OK;
@@ -205,21 +185,22 @@ static enum flow_fault
 skip_ip6_ext(
 	const struct parse_input *in, uint32_t *pos, uint32_t end, uint8_t *next, uint8_t *frag)
 {
-	uint8_t scratch[GATHER_MAX];
+	uint8_t scratch[PARSE_GATHER_MAX];
 	const uint8_t *p;
 	unsigned count;
 	uint32_t len;
 	uint16_t where;
 
 	for (count = 0; *frag != FLOW_FRAG_LATER && is_ip6_ext(*next); count++) {
-		if (count == EXT_MAX || end - *pos < 8 || (p = at(in, *pos, 8, scratch)) == NULL)
+		if (count == EXT_MAX || end - *pos < 8 ||
+			(p = parse_at(in, *pos, 8, scratch)) == NULL)
 			return FLOW_FAULT_IPV6_EXT;
 		len = (p[1] + 1u) * 8;
 		if (*next == IPPROTO_AH)
 			len = (p[1] + 2u) * 4;
 		if (*next == IPPROTO_FRAGMENT) {
 			len = 8;
-			where = be16(p + 2);
+			where = parse_be16(p + 2);
 			if (where & 0xfff8)
 				*frag = FLOW_FRAG_LATER;
 			else if (where & 1)
@@ -237,22 +218,22 @@ static enum flow_fault
 parse_ip6(const struct parse_input *in, uint32_t l3, uint32_t fields, struct flow_key *key,
 	struct flow_offsets *off)
 {
-	uint8_t scratch[GATHER_MAX];
-	const uint8_t *p = at(in, l3, IP6_LEN, scratch);
+	uint8_t scratch[PARSE_GATHER_MAX];
+	const uint8_t *p = parse_at(in, l3, IP6_LEN, scratch);
 	uint32_t pos = l3 + IP6_LEN;
 	uint32_t end;
 	uint8_t next, frag = FLOW_FRAG_NO;
 	enum flow_fault fault;
 
-	if (p == NULL || p[0] >> 4 != 6 || be16(p + 4) > in->frame_len - pos)
+	if (p == NULL || p[0] >> 4 != 6 || parse_be16(p + 4) > in->frame_len - pos)
 		return FLOW_FAULT_IPV6;
-	end = pos + be16(p + 4);
+	end = pos + parse_be16(p + 4);
 	next = p[6];
 	key->l3 = FLOW_L3_IPV6;
 	memcpy(key->src, p + 8, 16);
 	memcpy(key->dst, p + 24, 16);
 	off->l3 = (uint16_t)l3;
-	set_ip_fields(fields, (uint8_t)(be16(p) >> 4), p[7], key, off);
+	set_ip_fields(fields, (uint8_t)(parse_be16(p) >> 4), p[7], key, off);
 	fault = skip_ip6_ext(in, &pos, end, &next, &frag);
 	set_frag(fields, frag, key, off);
 	if (fault != FLOW_OK)
@@ -267,14 +248,14 @@ static enum flow_fault
 parse_arp(const struct parse_input *in, uint32_t l3, struct flow_key *key, struct flow_offsets *off)
 {
 	static const uint8_t ip_over_ether[6] = {0, 1, 8, 0, 6, 4};
-	uint8_t scratch[GATHER_MAX];
-	const uint8_t *p = at(in, l3, ARP_HEAD, scratch);
+	uint8_t scratch[PARSE_GATHER_MAX];
+	const uint8_t *p = parse_at(in, l3, ARP_HEAD, scratch);
 
 	if (p == NULL)
 		return FLOW_FAULT_ARP;
 	if (memcmp(p, ip_over_ether, sizeof(ip_over_ether)) != 0)
 		return FLOW_OK;
-	p = at(in, l3, ARP_IP4_LEN, scratch);
+	p = parse_at(in, l3, ARP_IP4_LEN, scratch);
 	if (p == NULL)
 		return FLOW_FAULT_ARP;
 	key->l3 = FLOW_L3_ARP;
@@ -285,30 +266,32 @@ parse_arp(const struct parse_input *in, uint32_t l3, struct flow_key *key, struc
 	return FLOW_OK;
 }
 
-enum flow_fault
-parse_general(const struct parse_input *in, uint32_t fields, struct flow_key *key,
-	struct flow_offsets *off)
+bool
+parse_ip_payload(
+	const struct parse_input *in, uint32_t l3, uint8_t version, uint32_t *pos, uint32_t *end)
 {
-	uint8_t scratch[GATHER_MAX];
-	const uint8_t *p = at(in, 0, RTE_ETHER_HDR_LEN, scratch);
-	uint16_t pcp = fields & FLOW_FIELD_PCP ? 0xe000 : 0;
-	uint32_t pos = RTE_ETHER_HDR_LEN;
-	uint16_t type;
+	const uint32_t header = version == FLOW_L3_IPV6 ? IP6_LEN : IP4_MIN;
+	uint8_t scratch[PARSE_GATHER_MAX];
+	const uint8_t *p = parse_at(in, l3, header, scratch);
+	uint8_t next, frag = FLOW_FRAG_NO;
 
 	if (p == NULL)
-		return FLOW_FAULT_RUNT;
-	memcpy(key->eth_dst, p, 6);
-	memcpy(key->eth_src, p + 6, 6);
-	type = be16(p + 12);
-	while ((type == RTE_ETHER_TYPE_VLAN || type == RTE_ETHER_TYPE_QINQ) &&
-		off->vlans < VLANS_MAX) {
-		p = at(in, pos, 4, scratch);
-		if (p == NULL)
-			return FLOW_FAULT_VLAN;
-		key->vlan[off->vlans++] = (be16(p) & (pcp | 0x0fff)) | FLOW_VLAN_PRESENT;
-		type = be16(p + 2);
-		pos += 4;
+		return false;
+	if (version == FLOW_L3_IPV4) {
+		*pos = l3 + (p[0] & 0xf) * 4u;
+		*end = l3 + parse_be16(p + 2);
+		return *pos <= *end && *end <= in->frame_len;
 	}
+	*pos = l3 + IP6_LEN;
+	*end = *pos + parse_be16(p + 4);
+	next = p[6];
+	return *end <= in->frame_len && skip_ip6_ext(in, pos, *end, &next, &frag) == FLOW_OK;
+}
+
+enum flow_fault
+parse_type(const struct parse_input *in, uint32_t pos, uint16_t type, uint32_t fields,
+	struct flow_key *key, struct flow_offsets *off)
+{
 	if (type < 0x600)
 		return FLOW_OK;
 	key->eth_type = htons(type);
@@ -322,4 +305,31 @@ parse_general(const struct parse_input *in, uint32_t fields, struct flow_key *ke
 	default:
 		return FLOW_OK;
 	}
+}
+
+enum flow_fault
+parse_general(const struct parse_input *in, uint32_t pos, uint32_t fields, struct flow_key *key,
+	struct flow_offsets *off)
+{
+	uint8_t scratch[PARSE_GATHER_MAX];
+	const uint8_t *p = parse_at(in, pos, RTE_ETHER_HDR_LEN, scratch);
+	uint16_t pcp = fields & FLOW_FIELD_PCP ? 0xe000 : 0;
+	uint16_t type;
+
+	if (p == NULL)
+		return FLOW_FAULT_RUNT;
+	memcpy(key->eth_dst, p, 6);
+	memcpy(key->eth_src, p + 6, 6);
+	type = parse_be16(p + 12);
+	pos += RTE_ETHER_HDR_LEN;
+	while ((type == RTE_ETHER_TYPE_VLAN || type == RTE_ETHER_TYPE_QINQ) &&
+		off->vlans < VLANS_MAX) {
+		p = parse_at(in, pos, 4, scratch);
+		if (p == NULL)
+			return FLOW_FAULT_VLAN;
+		key->vlan[off->vlans++] = (parse_be16(p) & (pcp | 0x0fff)) | FLOW_VLAN_PRESENT;
+		type = parse_be16(p + 2);
+		pos += 4;
+	}
+	return parse_type(in, pos, type, fields, key, off);
 }

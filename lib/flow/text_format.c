@@ -352,38 +352,46 @@ mask_bytes(uint8_t *mask, const uint8_t *key, size_t n, bool always)
 }
 
 void
-flow_key_format(const struct flow_key *key, const struct flow_names *names, struct sl_strbuf *out)
+text_key_match(const struct flow_key *key, struct flow_match *out)
 {
 	bool is_ip = key->l3 == FLOW_L3_IPV4 || key->l3 == FLOW_L3_IPV6;
 	size_t addr_len = key->l3 == FLOW_L3_IPV6 ? 16 : 4;
-	struct flow_match m;
+	struct flow_key *mask = &out->mask;
 
-	flow_match_init(&m);
-	m.key = *key;
-	mask_bytes((uint8_t *)&m.mask.switch_id, (const uint8_t *)&key->switch_id, 2, false);
-	mask_bytes((uint8_t *)&m.mask.vport, (const uint8_t *)&key->vport, 2, true);
-	mask_bytes(m.mask.eth_src, key->eth_src, 6, false);
-	mask_bytes(m.mask.eth_dst, key->eth_dst, 6, false);
-	mask_bytes((uint8_t *)&m.mask.eth_type, (const uint8_t *)&key->eth_type, 2, true);
-	m.mask.vlan[0] =
+	flow_match_init(out);
+	out->key = *key;
+	mask_bytes((uint8_t *)&mask->switch_id, (const uint8_t *)&key->switch_id, 2, false);
+	mask_bytes((uint8_t *)&mask->vport, (const uint8_t *)&key->vport, 2, true);
+	mask_bytes(mask->eth_src, key->eth_src, 6, false);
+	mask_bytes(mask->eth_dst, key->eth_dst, 6, false);
+	mask_bytes((uint8_t *)&mask->eth_type, (const uint8_t *)&key->eth_type, 2, true);
+	mask->vlan[0] =
 		key->vlan[0] != 0 ? TEXT_VLAN_TAG | (key->vlan[0] & 0xe000 ? 0xe000 : 0) : 0;
-	m.mask.vlan[1] =
+	mask->vlan[1] =
 		key->vlan[1] != 0 ? TEXT_VLAN_TAG | (key->vlan[1] & 0xe000 ? 0xe000 : 0) : 0;
-	m.mask.dscp = key->dscp != 0 ? 0xff : 0;
-	m.mask.ttl = key->ttl != 0 ? 0xff : 0;
-	m.mask.frag = key->frag != 0 ? 0xff : 0;
-	m.mask.tcp_flags = key->tcp_flags;
+	mask->dscp = key->dscp != 0 ? 0xff : 0;
+	mask->ttl = key->ttl != 0 ? 0xff : 0;
+	mask->frag = key->frag != 0 ? 0xff : 0;
+	mask->tcp_flags = key->tcp_flags;
 	if (key->l3 != FLOW_L3_NONE) {
-		mask_bytes(m.mask.src, key->src, addr_len, true);
-		mask_bytes(m.mask.dst, key->dst, addr_len, true);
-		m.mask.proto = 0xff;
+		mask_bytes(mask->src, key->src, addr_len, true);
+		mask_bytes(mask->dst, key->dst, addr_len, true);
+		mask->proto = 0xff;
 	}
 	if (is_ip && (key->l4_src != 0 || key->l4_dst != 0)) {
-		m.mask.l4_src = UINT16_MAX;
+		mask->l4_src = UINT16_MAX;
 		if (key->l4_dst != 0 ||
 			(key->proto != IPPROTO_ICMP && key->proto != IPPROTO_ICMPV6))
-			m.mask.l4_dst = UINT16_MAX;
+			mask->l4_dst = UINT16_MAX;
 	}
-	flow_match_normalise(&m);
+	flow_match_normalise(out);
+}
+
+void
+flow_key_format(const struct flow_key *key, const struct flow_names *names, struct sl_strbuf *out)
+{
+	struct flow_match m;
+
+	text_key_match(key, &m);
 	flow_match_format(&m, names, out);
 }

@@ -65,6 +65,8 @@ struct text_match {
 	struct text_need icmp;  // ICMP or ICMPv6
 };
 
+// The match of exactly what a key holds, as flow_key_format says it.
+void text_key_match(const struct flow_key *key, struct flow_match *out);
 // Adds what one word says; 0 or -EINVAL.
 int text_match_word(struct text_match *p, const struct text_word *word);
 // Adds bits to the match; -EINVAL when an earlier word says otherwise.

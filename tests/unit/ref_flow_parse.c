@@ -194,41 +194,177 @@ ref_arp(struct cursor *c)
 	return FLOW_OK;
 }
 
+static enum flow_fault
+ref_type(struct cursor *c, unsigned type)
+{
+	if (type < 0x600)
+		return FLOW_OK;
+	((uint8_t *)&c->key->eth_type)[0] = (uint8_t)(type / 256);
+	((uint8_t *)&c->key->eth_type)[1] = (uint8_t)(type % 256);
+	if (type == 0x0800)
+		return ref_ip4(c);
+	if (type == 0x86dd)
+		return ref_ip6(c);
+	return type == 0x0806 ? ref_arp(c) : FLOW_OK;
+}
+
+static enum flow_fault
+ref_frame(struct cursor *c)
+{
+	unsigned type, tag, i;
+
+	if (!has(c, 14))
+		return FLOW_FAULT_RUNT;
+	copy(c, c->key->eth_dst, 0, 6);
+	copy(c, c->key->eth_src, 6, 6);
+	type = u16(c, 12);
+	c->pos += 14;
+	for (i = 0; i < 2 && (type == 0x8100 || type == 0x88a8); i++) {
+		if (!has(c, 4))
+			return FLOW_FAULT_VLAN;
+		tag = u16(c, 0) % 4096 + FLOW_VLAN_PRESENT;
+		if (c->fields & FLOW_FIELD_PCP)
+			tag += u16(c, 0) / 8192 * 8192;
+		c->key->vlan[i] = (uint16_t)tag;
+		c->off->vlans++;
+		type = u16(c, 2);
+		c->pos += 4;
+	}
+	return ref_type(c, type);
+}
+
 enum flow_fault
 ref_flow_parse(const uint8_t *data, uint32_t len, uint16_t switch_id, uint16_t vport,
 	uint32_t fields, struct flow_key *key, struct flow_offsets *off)
 {
 	struct cursor c = {.data = data, .len = len, .fields = fields, .key = key, .off = off};
-	unsigned type, tag, i;
 
 	memset(off, 0, sizeof(*off));
 	flow_key_init(key, switch_id, vport);
-	if (!has(&c, 14))
-		return FLOW_FAULT_RUNT;
-	copy(&c, key->eth_dst, 0, 6);
-	copy(&c, key->eth_src, 6, 6);
-	type = u16(&c, 12);
-	c.pos = 14;
-	for (i = 0; i < 2 && (type == 0x8100 || type == 0x88a8); i++) {
-		if (!has(&c, 4))
-			return FLOW_FAULT_VLAN;
-		tag = u16(&c, 0) % 4096 + FLOW_VLAN_PRESENT;
-		if (fields & FLOW_FIELD_PCP)
-			tag += u16(&c, 0) / 8192 * 8192;
-		key->vlan[i] = (uint16_t)tag;
-		off->vlans++;
-		type = u16(&c, 2);
-		c.pos += 4;
+	return ref_frame(&c);
+}
+
+// The outer IP packet's payload, by its headers alone.
+static void
+ref_ip_payload(struct cursor *c, unsigned *proto)
+{
+	uint32_t length;
+
+	if (u8(c, 0) / 16 == 4) {
+		*proto = u8(c, 9);
+		c->len = c->pos + u16(c, 2);
+		c->pos += u8(c, 0) % 16 * 4;
+		return;
 	}
-	if (type < 0x600)
-		return FLOW_OK;
-	((uint8_t *)&key->eth_type)[0] = (uint8_t)(type / 256);
-	((uint8_t *)&key->eth_type)[1] = (uint8_t)(type % 256);
-	if (type == 0x0800)
-		return ref_ip4(&c);
-	if (type == 0x86dd)
-		return ref_ip6(&c);
-	return type == 0x0806 ? ref_arp(&c) : FLOW_OK;
+	*proto = u8(c, 6);
+	c->len = c->pos + 40 + u16(c, 4);
+	c->pos += 40;
+	while (*proto == 0 || *proto == 43 || *proto == 44 || *proto == 51 || *proto == 60) {
+		length = *proto == 51 ? 8 + u8(c, 1) * 4u : *proto == 44 ? 8 : 8 + u8(c, 1) * 8u;
+		*proto = u8(c, 0);
+		c->pos += length;
+	}
+}
+
+// VXLAN and GENEVE. Returns the ethertype of what is inside; -1: it is neither.
+static int
+ref_udp_tunnel(struct cursor *c, struct flow_inner *out)
+{
+	unsigned port, length, options;
+
+	port = u16(c, 2);
+	length = u16(c, 4);
+	if (length < 8 || !has(c, length) || (port != 4789 && port != 6081))
+		return -1;
+	c->len = c->pos + length;
+	c->pos += 8;
+	out->header = (uint16_t)c->pos;
+	if (!has(c, 8))
+		return -1;
+	out->has_id = true;
+	out->id = u8(c, 4) * 65536u + u16(c, 5);
+	if (port == 4789) {
+		out->tunnel = FLOW_TUNNEL_VXLAN;
+		if (u8(c, 0) / 8 % 2 == 0)
+			return -1;
+		c->pos += 8;
+		return 0x6558;
+	}
+	out->tunnel = FLOW_TUNNEL_GENEVE;
+	options = u8(c, 0) % 64 * 4;
+	if (u8(c, 0) / 64 != 0 || !has(c, 8 + options))
+		return -1;
+	port = u16(c, 2);
+	c->pos += 8 + options;
+	return (int)port;
+}
+
+static int
+ref_gre(struct cursor *c, struct flow_inner *out)
+{
+	unsigned bits, type, length = 4;
+
+	out->header = (uint16_t)c->pos;
+	if (!has(c, 4))
+		return -1;
+	bits = u16(c, 0);
+	type = u16(c, 2);
+	// Version 0, and of the first six flags checksum, key and sequence number alone.
+	if (bits % 8 != 0 || bits / 0x4000 % 2 != 0 || bits / 0x0400 % 4 != 0)
+		return -1;
+	if (bits / 0x8000 % 2 == 1)
+		length += 4;
+	if (bits / 0x2000 % 2 == 1) {
+		if (!has(c, length + 4))
+			return -1;
+		out->has_id = true;
+		out->id = u16(c, length) * 65536u + u16(c, length + 2);
+		length += 4;
+	}
+	if (bits / 0x1000 % 2 == 1)
+		length += 4;
+	if (!has(c, length))
+		return -1;
+	out->tunnel =
+		out->has_id && length == 8 && type == 0x6558 ? FLOW_TUNNEL_NVGRE : FLOW_TUNNEL_GRE;
+	c->pos += length;
+	return (int)type;
+}
+
+bool
+ref_flow_inner(const uint8_t *data, uint32_t len, uint32_t fields, struct flow_inner *out)
+{
+	struct cursor c = {
+		.data = data, .len = len, .fields = fields, .key = &out->key, .off = &out->off};
+	struct flow_offsets off;
+	struct flow_key outer;
+	unsigned proto;
+	int type = -1;
+
+	memset(out, 0, sizeof(*out));
+	if (ref_flow_parse(data, len, SWITCH, VPORT, 0, &outer, &off) != FLOW_OK ||
+		(outer.l3 != FLOW_L3_IPV4 && outer.l3 != FLOW_L3_IPV6) || off.frag != 0)
+		return false;
+	c.pos = off.l3;
+	ref_ip_payload(&c, &proto);
+	if (proto == 17) {
+		type = ref_udp_tunnel(&c, out);
+	} else if (proto == 47) {
+		type = ref_gre(&c, out);
+	} else if (proto == 4 || proto == 41) {
+		out->tunnel = FLOW_TUNNEL_IPIP;
+		out->header = (uint16_t)c.pos;
+		type = proto == 4 ? 0x0800 : 0x86dd;
+	}
+	if (type < 0) {
+		memset(out, 0, sizeof(*out));
+		return false;
+	}
+	flow_key_init(&out->key, SWITCH, VPORT);
+	if (type == 0x6558)
+		out->l2 = (uint16_t)c.pos;
+	out->fault = (uint8_t)(type == 0x6558 ? ref_frame(&c) : ref_type(&c, (unsigned)type));
+	return true;
 }
 
 // A chain whose segments are memory of their own, of exactly the right length (0 included).
@@ -309,6 +445,35 @@ compare(const char *what, const char *way, const struct outcome *want, const str
 	}
 }
 
+// What is inside, and that what the key says beforehand is not less.
+static void
+check_inner(const char *what, const struct rte_mbuf *m, const struct outcome *outer,
+	const struct flow_inner *want, bool is_tunnel, uint32_t fields)
+{
+	struct flow_inner got;
+	bool found;
+
+	memset(&got, 0xa5, sizeof(got));
+	found = flow_parse_inner(m, &outer->key, &outer->off, fields, &got);
+	if (found != is_tunnel || got.tunnel != want->tunnel || got.fault != want->fault)
+		fail_msg("%s: inside %s, %s, the reference says %s, %s", what,
+			flow_tunnel_name(got.tunnel), flow_fault_name(got.fault),
+			flow_tunnel_name(want->tunnel), flow_fault_name(want->fault));
+	if (got.has_id != want->has_id || got.id != want->id || got.header != want->header ||
+		got.l2 != want->l2 || memcmp(&got.off, &want->off, sizeof(got.off)) != 0)
+		fail_msg("%s: inside %s: id %u at %u, Ethernet %u, L3 %u, L4 %u, payload %u, the "
+			 "reference says %u %u %u %u %u %u",
+			what, flow_tunnel_name(got.tunnel), got.id, got.header, got.l2, got.off.l3,
+			got.off.l4, got.off.payload, want->id, want->header, want->l2, want->off.l3,
+			want->off.l4, want->off.payload);
+	if (memcmp(&got.key, &want->key, sizeof(got.key)) != 0) {
+		print_error("%s: another inner key than the reference's\n", what);
+		assert_memory_equal(&want->key, &got.key, sizeof(want->key));
+	}
+	if (found)
+		assert_int_not_equal(flow_key_tunnel(&outer->key), FLOW_TUNNEL_NONE);
+}
+
 static void
 check_burst(const char *what, const struct outcome *want, struct rte_mbuf *const *pkts, uint16_t n,
 	uint32_t fields)
@@ -346,7 +511,9 @@ ref_flow_check(
 	struct outcome want, got;
 	struct chain one, cut;
 	struct rte_mbuf *pkts[64];
+	struct flow_inner inner;
 	uint16_t n, i;
+	bool tunnel;
 
 	want.fault = ref_flow_parse(data, len, SWITCH, VPORT, fields, &want.key, &want.off);
 	chain_build(&one, data, len, 1, rng);
@@ -362,6 +529,11 @@ ref_flow_check(
 	got.fault = flow_parse(&cut.mbuf[0], SWITCH, VPORT, fields, &got.key, &got.off);
 	compare(what, "chain", &want, &got);
 
+	if (want.fault == FLOW_OK) {
+		tunnel = ref_flow_inner(data, len, fields, &inner);
+		check_inner(what, &one.mbuf[0], &want, &inner, tunnel, fields);
+		check_inner(what, &cut.mbuf[0], &want, &inner, tunnel, fields);
+	}
 	n = (uint16_t)sl_rng_below(rng, sl_rng_below(rng, 16) == 0 ? 65 : 8);
 	for (i = 0; i < n; i++)
 		pkts[i] = sl_rng_below(rng, 2) ? &one.mbuf[0] : &cut.mbuf[0];

@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 #include "flow/text.h"
+#include "flow_maker.h"
 #include "ref_flow_parse.h"
 
 #define ALL_FIELDS                                                                                 \
 	(FLOW_FIELD_DSCP | FLOW_FIELD_TTL | FLOW_FIELD_TCP_FLAGS | FLOW_FIELD_FRAG | FLOW_FIELD_PCP)
-#define PACKET_MAX 4096
 
 // Packets made by hand: hex in, the key as text and the offsets out.
 struct hand_made {
@@ -155,28 +155,11 @@ static const struct hand_made packets[] = {
 		TEXT_MACS "ip6 proto=59 " TEXT_IP6, {14, 0, 0, 0}},
 };
 
-static uint32_t
-from_hex(const char *hex, uint8_t *out)
-{
-	uint32_t n = 0;
-	char pair[3] = "";
-
-	for (; *hex != '\0'; hex++) {
-		if (*hex == ' ')
-			continue;
-		pair[0] = hex[0];
-		pair[1] = hex[1];
-		out[n++] = (uint8_t)strtoul(pair, NULL, 16);
-		hex++;
-	}
-	return n;
-}
-
 static void
 test_hand_made(void **state)
 {
 	struct sl_rng rng = {.state = 1};
-	uint8_t data[PACKET_MAX];
+	uint8_t data[MAKER_MAX];
 	struct flow_offsets off;
 	struct sl_strbuf text;
 	struct flow_key key;
@@ -208,7 +191,7 @@ static void
 test_ip6_chain(void **state)
 {
 	struct sl_rng rng = {.state = 2};
-	uint8_t data[PACKET_MAX];
+	uint8_t data[MAKER_MAX];
 	unsigned n, i;
 	uint32_t len;
 
@@ -223,161 +206,6 @@ test_ip6_chain(void **state)
 		assert_int_equal(ref_flow_check("ip6 chain", data, len, 0, &rng),
 			n <= 8 ? FLOW_OK : FLOW_FAULT_IPV6_EXT);
 	}
-}
-
-// Random packets that are right, of every kind that the parser knows.
-struct maker {
-	uint8_t data[PACKET_MAX];
-	uint32_t len;
-	struct sl_rng *rng;
-};
-
-static uint32_t
-rnd(struct maker *mk, uint32_t below)
-{
-	return sl_rng_below(mk->rng, below);
-}
-
-static void
-put(struct maker *mk, unsigned v)
-{
-	mk->data[mk->len++] = (uint8_t)v;
-}
-
-static void
-put16(struct maker *mk, unsigned v)
-{
-	put(mk, v >> 8);
-	put(mk, v);
-}
-
-static void
-put_random(struct maker *mk, uint32_t n)
-{
-	while (n-- > 0)
-		put(mk, rnd(mk, 256));
-}
-
-static void
-set16(struct maker *mk, uint32_t at, unsigned v)
-{
-	mk->data[at] = (uint8_t)(v >> 8);
-	mk->data[at + 1] = (uint8_t)v;
-}
-
-static void
-make_l4(struct maker *mk, unsigned proto)
-{
-	uint32_t at = mk->len, words;
-
-	switch (proto) {
-	case 6:
-		words = 5 + rnd(mk, 3);
-		put_random(mk, words * 4);
-		mk->data[at + 12] = (uint8_t)(words << 4);
-		break;
-	case 1:
-		put(mk, rnd(mk, 2) * 8);
-		put_random(mk, 7);
-		break;
-	case 58:
-		put(mk, 126 + rnd(mk, 4));
-		put_random(mk, 7);
-		break;
-	default:
-		put_random(mk, 12);
-	}
-	put_random(mk, rnd(mk, 40));
-}
-
-static unsigned
-make_proto(struct maker *mk)
-{
-	static const uint8_t protos[] = {6, 6, 17, 17, 132, 1, 58, 47, 50, 59};
-
-	return protos[rnd(mk, sizeof(protos))];
-}
-
-static void
-make_ip4(struct maker *mk)
-{
-	unsigned words = rnd(mk, 4) == 0 ? 5 + rnd(mk, 11) : 5;
-	uint32_t at = mk->len;
-	unsigned proto = make_proto(mk);
-	static const uint16_t frags[] = {0, 0x4000, 0, 0x4000, 0x2000, 0x2001, 0x0100, 0x1fff};
-
-	put(mk, 0x40 | words);
-	put(mk, rnd(mk, 256));
-	put_random(mk, 4);
-	put16(mk, frags[rnd(mk, 8)]);
-	put(mk, rnd(mk, 256));
-	put(mk, proto);
-	put_random(mk, 10 + (words - 5) * 4);
-	make_l4(mk, proto);
-	set16(mk, at + 2, mk->len - at);
-}
-
-static void
-make_ip6(struct maker *mk)
-{
-	static const uint8_t exts[] = {0, 43, 44, 51, 60};
-	static const uint16_t frags[] = {0, 1, 8, 0xfff9};
-	uint32_t at = mk->len, next_at = at + 6, start;
-	unsigned proto = make_proto(mk);
-	unsigned n = rnd(mk, 3) == 0 ? rnd(mk, 9) : 0;
-	unsigned ext, units;
-
-	put(mk, 0x60 | rnd(mk, 16));
-	put_random(mk, 39);
-	while (n-- > 0) {
-		ext = exts[rnd(mk, sizeof(exts))];
-		mk->data[next_at] = (uint8_t)ext;
-		next_at = start = mk->len;
-		units = ext == 51 ? 1 + rnd(mk, 4) : rnd(mk, 3);
-		put(mk, 0);
-		put(mk, ext == 44 ? rnd(mk, 256) : units);
-		put16(mk, frags[rnd(mk, 4)]);
-		put_random(mk, 4);
-		if (ext != 44)
-			put_random(mk, units * (ext == 51 ? 4 : 8));
-		assert_true(mk->len > start);
-	}
-	mk->data[next_at] = (uint8_t)proto;
-	make_l4(mk, proto);
-	set16(mk, at + 4, mk->len - at - 40);
-}
-
-static void
-make_packet(struct maker *mk)
-{
-	static const uint8_t arp[6] = {0, 1, 8, 0, 6, 4};
-	unsigned tags = rnd(mk, 2) * rnd(mk, 4);
-	unsigned kind = rnd(mk, 16);
-
-	mk->len = 0;
-	put_random(mk, 12);
-	while (tags-- > 0) {
-		put16(mk, rnd(mk, 4) == 0 ? 0x88a8 : 0x8100);
-		put16(mk, rnd(mk, 65536));
-	}
-	if (kind < 7) {
-		put16(mk, 0x0800);
-		make_ip4(mk);
-	} else if (kind < 13) {
-		put16(mk, 0x86dd);
-		make_ip6(mk);
-	} else if (kind < 15) {
-		put16(mk, 0x0806);
-		memcpy(mk->data + mk->len, arp, sizeof(arp));
-		mk->len += sizeof(arp);
-		put16(mk, rnd(mk, 20) == 0 ? 300 : rnd(mk, 4));
-		put_random(mk, 20);
-	} else {
-		put16(mk, rnd(mk, 2) ? 0x88cc : rnd(mk, 0x600));
-		put_random(mk, 30);
-	}
-	if (rnd(mk, 3) == 0)
-		put_random(mk, rnd(mk, 30)); // padding
 }
 
 static uint64_t
@@ -408,38 +236,13 @@ test_every_length(void **state)
 }
 
 static void
-mutate(struct maker *mk)
-{
-	static const uint8_t nice[] = {0, 1, 4, 5, 6, 17, 40, 44, 58, 60, 0x45, 0x60, 0x81, 0xff};
-	unsigned n = rnd(mk, 4);
-	uint32_t at;
-
-	while (n-- > 0) {
-		at = rnd(mk, rnd(mk, 3) == 0 || mk->len < 80 ? mk->len : 80);
-		switch (rnd(mk, 4)) {
-		case 0:
-			mk->data[at] ^= (uint8_t)(1u << rnd(mk, 8));
-			break;
-		case 1:
-			mk->data[at] = nice[rnd(mk, sizeof(nice))];
-			break;
-		case 2:
-			mk->data[at] = (uint8_t)(mk->data[at] + rnd(mk, 3) - 1);
-			break;
-		default:
-			mk->data[at] = (uint8_t)rnd(mk, 256);
-		}
-	}
-	if (rnd(mk, 6) == 0)
-		mk->len = rnd(mk, mk->len + 1);
-}
-
-static void
 test_random(void **state)
 {
 	struct sl_rng rng = {.state = seed()};
 	struct maker mk = {.rng = &rng};
 	unsigned seen[FLOW_FAULTS] = {0};
+	unsigned tunnels[FLOW_TUNNELS] = {0};
+	struct flow_inner inner;
 	char what[96];
 	unsigned i;
 
@@ -449,12 +252,19 @@ test_random(void **state)
 		snprintf(what, sizeof(what), "seed %llu, mutation %u", (unsigned long long)seed(),
 			i);
 		seen[ref_flow_check(what, mk.data, mk.len, rnd(&mk, ALL_FIELDS + 1), &rng)]++;
+		if (ref_flow_inner(mk.data, mk.len, 0, &inner))
+			tunnels[inner.tunnel] += inner.fault == FLOW_OK;
 	}
 	// The run means little unless it meets every fault often.
 	for (i = 0; i < FLOW_FAULTS; i++) {
 		if (seen[i] < 100)
 			fail_msg("seed %llu: only %u packets were %s", (unsigned long long)seed(),
 				seen[i], flow_fault_name((enum flow_fault)i));
+	}
+	for (i = FLOW_TUNNEL_NONE + 1; i < FLOW_TUNNELS; i++) {
+		if (tunnels[i] < 100)
+			fail_msg("seed %llu: only %u packets were %s", (unsigned long long)seed(),
+				tunnels[i], flow_tunnel_name((enum flow_tunnel)i));
 	}
 }
 

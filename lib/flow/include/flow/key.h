@@ -34,6 +34,8 @@
 #define FLOW_FIELD_FRAG (1u << 3)
 #define FLOW_FIELD_PCP (1u << 4)
 #define FLOW_FIELD_ALL 0x1fu
+// In no key: what is inside a tunnel, of decisions that depend on it (flow/tunnel.h).
+#define FLOW_FIELD_INNER (1u << 5)
 
 struct flow_key {
 	uint8_t src[16]; // IPv4 and ARP: first 4 bytes, the rest 0

@@ -17,6 +17,7 @@
 // below 0x600) have eth_type 0. A frame may be longer than its IP packet says (padding), not
 // shorter; L4 headers have to lie within the IP packet. An IPv6 fragment that is the whole packet
 // (RFC 6946) is none. Jumbograms (RFC 2675) are refused as a fault.
+// What is inside a tunnel is for those who ask (flow/tunnel.h).
 // Cost: one pass, a fast path for [one VLAN tag and] plain IPv4 or IPv6 with TCP or UDP in the
 // first segment, which stores the key as eight words; where the CPU has AVX-512 VBMI and the
 // offsets are not wanted, for plain IPv4 two loads, two byte permutations and two stores (about 40

@@ -8,6 +8,7 @@
 #include "base/strbuf.h"
 #include "flow/action.h"
 #include "flow/match.h"
+#include "flow/tunnel.h"
 
 // The one text syntax of a match and of an action list: in the config, sluicectl, logs and tests.
 //
@@ -30,6 +31,11 @@
 //   raw_FIELD=VALUE[/MASK] says any bits of a key field and sets nothing else: switch port eth_type
 //   vlan vlan2 l3 proto dscp ttl tcp_flags frag l4_src l4_dst; src and dst as an IPv6 address;
 //   raw_sport=LO-HI, raw_dport=LO-HI. The formatter uses it for what no other word can say.
+//
+//   what is inside a tunnel (flow/tunnel.h), in rules only: beside the words of the outer headers
+//     tunnel=vxlan | geneve | gre | nvgre | ipip | any      vni=N      inner_WORD
+//   A WORD is any of the above but switch and port: inner_ip_dst=10.0.0.1 inner_tcp inner_dport=80.
+//   vni and inner_WORD alone mean any tunnel; with tunnel=gre, vni is the 32-bit key.
 //
 //   actions: words with blanks or commas between; "drop" is the empty list said aloud: "" is read
 //   as one drop action, and drop stands alone; goto comes last
@@ -64,6 +70,13 @@ void flow_match_format(
 	const struct flow_match *m, const struct flow_names *names, struct sl_strbuf *out);
 void flow_actions_format(
 	const struct flow_actions *a, const struct flow_names *names, struct sl_strbuf *out);
+// Takes the words on tunnels out of text, blanks in their place: what is left is for
+// flow_match_parse. Where there are none out->asked is false. Errors as above.
+int flow_inner_take(char *text, struct flow_inner_match *out, struct sl_err *err);
+// Nothing where m->asked is false.
+void flow_inner_match_format(const struct flow_inner_match *m, struct sl_strbuf *out);
+// What a packet has inside, in the words of a match.
+void flow_inner_format(const struct flow_inner *in, struct sl_strbuf *out);
 // A flow's key in the same words (exact values, only those fields that hold something).
 void flow_key_format(
 	const struct flow_key *key, const struct flow_names *names, struct sl_strbuf *out);

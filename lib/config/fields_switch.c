@@ -135,7 +135,7 @@ static const struct field rule_fields[] = {
 		.help = "the highest wins; of equal ones the first"},
 	{"match", FIELD_CODEC, .codec = CODEC_MATCH, .dflt = "\"any\"",
 		.help = "which packets: `vm=vm1 ip_dst=10.0.0.0/8 tcp dport=80`, "
-			"`eth_dst=learned`, `extension=NAME`"},
+			"`eth_dst=learned`, `extension=NAME`, `vni=5 inner_tcp inner_dport=22`"},
 	{"actions", FIELD_CODEC, .codec = CODEC_ACTIONS, .required = true,
 		.help = "what happens to them: `output=uplink`, `class=bulk normal`, `drop`"},
 	{.key = NULL},

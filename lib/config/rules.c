@@ -108,7 +108,8 @@ config_rule_parse(const struct config *cfg, uint16_t sw, const char *match, cons
 	out->learned = 0;
 	memset(out->extension, 0, sizeof(out->extension));
 	ret = take_words(cfg, text, out, &why);
-	if (ret == 0 && flow_match_parse(text, &names, &out->match, &why) != 0)
+	if (ret == 0 && (flow_inner_take(text, &out->inner, &why) != 0 ||
+				flow_match_parse(text, &names, &out->match, &why) != 0))
 		ret = sl_err_set(err, why.code, "match", "%s", why.text);
 	free(text);
 	if (ret == 0 && flow_actions_parse(actions, &names, &out->actions, &why) != 0)
@@ -142,6 +143,11 @@ config_rule_match_format(
 			continue;
 		sl_strbuf_addf(
 			out, "%seth_%s=learned", blank, bit == CONFIG_LEARNED_SRC ? "src" : "dst");
+		blank = " ";
+	}
+	if (rule->inner.asked) {
+		sl_strbuf_add(out, blank);
+		flow_inner_match_format(&rule->inner, out);
 		blank = " ";
 	}
 	if (blank[0] != '\0' && flow_match_equal(&rule->match, &any))

@@ -10,7 +10,8 @@
 static void
 explain_depends(uint32_t fields, char *buf, unsigned long len)
 {
-	static const char *const names[] = {"dscp", "ttl", "tcp-flags", "frag", "pcp"};
+	static const char *const names[] = {
+		"dscp", "ttl", "tcp-flags", "frag", "pcp", "what is inside the tunnel"};
 	unsigned i;
 
 	strlcpy(buf, "depends on", len);

@@ -7,6 +7,7 @@
 
 #include "datapath/tag.h"
 #include "place/misses.h"
+#include "switch/asked.h"
 #include "switch/extensions.h"
 #include "switch/macs.h"
 #include "switch/meters.h"
@@ -112,6 +113,7 @@ fill_tags(struct control *c, struct published *p)
 static int
 fill_switch(struct control *c, struct published *p, uint16_t sw)
 {
+	const struct asked_list *asked = rule_book_asked(c->book[sw]);
 	struct dp_switch *d = &p->s.sw[sw];
 	uint16_t v;
 
@@ -135,8 +137,10 @@ fill_switch(struct control *c, struct published *p, uint16_t sw)
 	d->max_rules = rule_book_max(c->book[sw]);
 	d->vports = p->members[sw];
 	d->asks = rules_set_asks(c->set[sw]);
-	for (v = 0; v < RULES_ASK_EXTENSIONS; v++)
-		d->matchers[v] = extensions_matcher(c, sw, rule_book_asks(c->book[sw], v));
+	for (v = 0; v < RULES_ASK_EXTENSIONS; v++) {
+		d->matchers[v] = extensions_matcher(c, sw, asked_extension(asked, v));
+		d->inner[v] = *asked_inner(asked, v);
+	}
 	if (extensions_chain(c, sw, &p->chains[sw]))
 		d->ext = &p->chains[sw];
 	for (v = 0; v < DP_VPORTS_MAX; v++) {

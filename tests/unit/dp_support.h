@@ -186,8 +186,9 @@ struct bench {
 	const struct dp_lane *_Atomic lanes[DP_LANES_MAX];
 	const struct ext_chain *ext;                // of the switch
 	struct ext *matchers[RULES_ASK_EXTENSIONS]; // likewise
-	struct dp_takeover *takeover;               // of the next snapshot
-	uint16_t assigned_from; // receive queues from this one on are assigned to lanes
+	struct flow_inner_match inner[RULES_ASK_EXTENSIONS];
+	struct dp_takeover *takeover; // of the next snapshot
+	uint16_t assigned_from;       // receive queues from this one on are assigned to lanes
 	struct dp_snapshot *snap;
 	struct dp_snapshot old[2]; // published in turn
 	unsigned turn;
@@ -250,6 +251,7 @@ bench_publish(struct bench *b)
 	s->sw[0].ext = b->ext;
 	s->sw[0].asks = rules_set_asks(set);
 	memcpy(s->sw[0].matchers, b->matchers, sizeof(b->matchers));
+	memcpy(s->sw[0].inner, b->inner, sizeof(b->inner));
 	for (i = 0; i < BENCH_VPORTS; i++) {
 		const struct dp_port *p = b->vport[i].id != DP_NONE ? b->vport[i].port : NULL;
 

@@ -173,6 +173,7 @@ test_rule_text(void **state)
 {
 	struct config *cfg = parse(ruled, NULL);
 	struct config_rule rule;
+	struct sl_strbuf text;
 	struct sl_err err;
 
 	memset(&rule, 0, sizeof(rule));
@@ -190,6 +191,21 @@ test_rule_text(void **state)
 	sl_err_init(&err);
 	assert_int_equal(config_rule_parse(cfg, 0, "any", "output=b", &rule, &err), -EINVAL);
 	assert_string_equal(err.path, "actions"); // b is on the other switch
+	sl_err_init(&err);
+	assert_int_equal(
+		config_rule_parse(cfg, 0, "udp inner_tcp,vm=v vni=5", "drop", &rule, &err), 0);
+	assert_true(rule.inner.asked && rule.inner.has_vni);
+	assert_int_equal(rule.inner.vni, 5);
+	sl_strbuf_init(&text, 0);
+	config_rule_match_format(cfg, &rule, &text);
+	assert_string_equal(sl_strbuf_str(&text), "vm=v tunnel=any vni=5 inner_tcp udp");
+	sl_strbuf_fini(&text);
+	assert_int_equal(config_rule_parse(cfg, 0, "inner_dport=5", "drop", &rule, &err), -EINVAL);
+	assert_string_equal(err.path, "match");
+	assert_non_null(strstr(err.text, "\"dport=5\" (column 7)"));
+	sl_err_init(&err);
+	assert_int_equal(config_rule_parse(cfg, 0, "any", "drop", &rule, &err), 0);
+	assert_false(rule.inner.asked);
 	config_free(cfg);
 }
 

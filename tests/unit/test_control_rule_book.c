@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "control_support.h"
+#include "switch/asked.h"
 
 static const char json[] = "{\"switches\":[{\"name\":\"s\",\"id\":5,\"max_rules\":7,\"ports\":["
 			   "{\"name\":\"a\",\"vm\":\"v1\"},{\"name\":\"b\",\"vm\":\"v1\"},"
@@ -263,6 +264,56 @@ test_check(void **state)
 	rig_free(c);
 }
 
+// Each extension and each inside that rules ask has a bit, shared by those that ask the same, and
+// free again when the last of them is gone; there are fourteen.
+static void
+test_asked(void **state)
+{
+	struct config_rule rule[RULES_ASK_EXTENSIONS + 2];
+	struct asked_list l;
+	struct sl_err err;
+	uint16_t bits = 0;
+	unsigned i;
+
+	memset(&l, 0, sizeof(l));
+	memset(rule, 0, sizeof(rule));
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++) {
+		if (i < 2)
+			snprintf(rule[i].extension, sizeof(rule[i].extension), "x%u", i);
+		else
+			rule[i].inner =
+				(struct flow_inner_match){.asked = true, .has_vni = true, .vni = i};
+		sl_err_init(&err);
+		assert_int_equal(asked_add(&l, &rule[i], &err), 0);
+		assert_int_equal(asked_add(&l, &rule[i], &err), 0);
+		assert_int_equal(__builtin_popcount(asked_bits(&l, &rule[i])), 1);
+		bits |= asked_bits(&l, &rule[i]);
+	}
+	assert_int_equal(bits, (uint16_t)~RULES_ASK_LEARNED);
+	rule[i].inner = (struct flow_inner_match){.asked = true, .has_vni = true, .vni = 99};
+	snprintf(rule[i].extension, sizeof(rule[i].extension), "x0");
+	assert_int_equal(asked_add(&l, &rule[i], &err), -ENOSPC);
+	assert_string_equal(err.path, "match");
+	rule[i + 1].learned = CONFIG_LEARNED_DST; // both at once, of those that are there
+	rule[i + 1].inner = rule[5].inner;
+	snprintf(rule[i + 1].extension, sizeof(rule[i + 1].extension), "x1");
+	assert_int_equal(asked_add(&l, &rule[i + 1], &err), 0);
+	assert_int_equal(asked_bits(&l, &rule[i + 1]),
+		asked_bits(&l, &rule[1]) | asked_bits(&l, &rule[5]) | RULES_ASK_DST);
+	asked_drop(&l, &rule[0]);
+	asked_drop(&l, &rule[0]); // and what was refused has left nothing behind
+	asked_drop(&l, &rule[5]);
+	asked_drop(&l, &rule[5]);
+	assert_int_equal(asked_inner(&l, 5)->vni, 5);
+	asked_drop(&l, &rule[i + 1]);
+	assert_false(asked_inner(&l, 5)->asked);
+	assert_null(asked_extension(&l, 0));
+	assert_string_equal(asked_extension(&l, 1), "x1");
+	assert_null(asked_extension(&l, 2));
+	assert_int_equal(asked_add(&l, &rule[i], &err), 0);
+	assert_int_equal(__builtin_popcount(asked_bits(&l, &rule[i])), 2);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -273,6 +324,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_exhaustion),
 		cmocka_unit_test(test_a_full_table_is_replaced),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_asked),
 	};
 
 	return control_eal(argv[0], "0") != 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

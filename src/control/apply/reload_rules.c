@@ -15,7 +15,8 @@ same_rule(const struct config_rule *a, const struct config_rule *b)
 {
 	return a->table == b->table && a->priority == b->priority && a->vm == b->vm &&
 	       a->learned == b->learned && strcmp(a->extension, b->extension) == 0 &&
-	       strcmp(a->name, b->name) == 0 && flow_match_equal(&a->match, &b->match) &&
+	       strcmp(a->name, b->name) == 0 && flow_inner_match_equal(&a->inner, &b->inner) &&
+	       flow_match_equal(&a->match, &b->match) &&
 	       memcmp(&a->actions, &b->actions, sizeof(a->actions)) == 0;
 }
 

@@ -51,6 +51,26 @@ step_text(const struct steps *s, const char *name, const char *result, json_t *t
 
 // ---- what comes before the rules
 
+// A tunnel packet's inner headers, in the words of a rule.
+static void
+say_inner(const struct steps *s, const struct flow_inner *in)
+{
+	struct sl_strbuf words;
+
+	if (in->tunnel == FLOW_TUNNEL_NONE)
+		return;
+	sl_strbuf_init(&words, 0);
+	flow_inner_format(in, &words);
+	step(s, "  tunnel", flow_tunnel_name((enum flow_tunnel)in->tunnel),
+		"its header at %u, inner Ethernet at %u, IP or ARP at %u, L4 at %u, payload at %u, "
+		"%u VLAN tags%s",
+		in->header, in->l2, in->off.l3, in->off.l4, in->off.payload, in->off.vlans,
+		in->off.frag != FLOW_FRAG_NO ? ", a fragment" : "");
+	step(s, "  inside", flow_fault_name((enum flow_fault)in->fault), "%s",
+		sl_strbuf_str(&words));
+	sl_strbuf_fini(&words);
+}
+
 static void
 say_packet(const struct steps *s)
 {
@@ -66,6 +86,7 @@ say_packet(const struct steps *s)
 	step(s, "parse", "ok", "IP or ARP at %u, L4 at %u, payload at %u, %u VLAN tags%s",
 		r->off.l3, r->off.l4, r->off.payload, r->off.vlans,
 		r->off.frag != FLOW_FRAG_NO ? ", a fragment" : "");
+	say_inner(s, &r->inner);
 	step_text(s, "key", s->c->cfg->switches[s->sw].name, json_key(s->c, &r->key));
 }
 
@@ -208,7 +229,8 @@ say_rule(const struct steps *s, const struct config_rule *rule)
 	snprintf(name, sizeof(name), "rule %u", rule->id);
 	step(s, table_name(s, rule->table, table, sizeof(table)),
 		rule->name[0] != '\0' ? rule->name : name, "priority %u, %s: %s -> %s",
-		rule->priority, rules_function_name(rules_function_of(&e)),
+		rule->priority,
+		rule->inner.asked ? "inside" : rules_function_name(rules_function_of(&e)),
 		json_string_value(match), json_string_value(actions));
 	json_decref(match);
 	json_decref(actions);

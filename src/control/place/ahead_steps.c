@@ -40,7 +40,9 @@ ahead_why_text(enum ahead_why why)
 		[AHEAD_WHY_TAGS] = "frames with tags, of which it does not name one VID",
 		[AHEAD_WHY_SPOOF] = "sources that its port's anti-spoof list does not name",
 		[AHEAD_WHY_STORM] = "multicast is counted for the port's storm limit",
-		[AHEAD_WHY_ASKS] = "it matches by what the switch has learned, or by an extension",
+		[AHEAD_WHY_ASKS] =
+			("it matches by what the switch has learned, by an extension, or by what "
+			 "is inside a tunnel"),
 		[AHEAD_WHY_EXTENSION] = "an extension of the switch looks at its packets",
 		[AHEAD_WHY_POLICY] = "a policy rule keeps such flows out of embedded switches",
 		[AHEAD_WHY_PAYS] =

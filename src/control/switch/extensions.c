@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/asked.h"
 #include "switch/rule_book.h"
 
 #define AGAIN_NS (10 * SL_NS_PER_MS)
@@ -241,7 +242,7 @@ extensions_remove(struct control *c, uint16_t sw, const char *name, struct sl_er
 	if (l == NULL || at == l->n)
 		return missing(c, sw, "name", name, err);
 	for (i = 0; l->x[at]->cfg.at == CONFIG_EXT_MATCH && i < RULES_ASK_EXTENSIONS; i++) {
-		const char *asked = rule_book_asks(c->book[sw], i);
+		const char *asked = asked_extension(rule_book_asked(c->book[sw]), i);
 
 		if (asked != NULL && strcmp(asked, name) == 0)
 			return sl_err_set(err, EBUSY, "name",

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "switch/rule_book.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rte_cycles.h>
+
+#include "switch/asked.h"
 
 #define NO_ENTRY UINT32_MAX
 #define NO_VPORT UINT16_MAX
@@ -48,15 +49,8 @@ struct rule_book {
 	uint32_t n_dying;
 	uint32_t count;
 	uint32_t leaving_rules, leaving; // of those, that a reload will delete; and their entries
-	// Extensions that rules match by, at the place that is theirs in RULES_ASK_EXTENSION.
-	struct asked {
-		char name[CONFIG_NAME_MAX];
-		uint32_t rules; // 0: free
-	} asked[RULES_ASK_EXTENSIONS];
+	struct asked_list asked;
 };
-
-static_assert(CONFIG_LEARNED_SRC == RULES_ASK_SRC && CONFIG_LEARNED_DST == RULES_ASK_DST,
-	"a rule's learned addresses are questions of its entries");
 
 int
 rule_book_new(struct control *c, uint16_t sw, struct rule_book **out, struct sl_err *err)
@@ -138,49 +132,10 @@ set_meter(struct rule_book *b, uint32_t entry, const struct flow_actions *action
 	}
 }
 
-// ---- extensions that rules match by
-
-static unsigned
-find_asked(const struct rule_book *b, const char *name)
+const struct asked_list *
+rule_book_asked(const struct rule_book *b)
 {
-	unsigned i = 0;
-
-	while (i < RULES_ASK_EXTENSIONS &&
-		(b->asked[i].rules == 0 || strcmp(b->asked[i].name, name) != 0))
-		i++;
-	return i;
-}
-
-static int
-ask(struct rule_book *b, const struct config_rule *rule, struct sl_err *err)
-{
-	unsigned i;
-
-	if (rule->extension[0] == '\0')
-		return 0;
-	i = find_asked(b, rule->extension);
-	for (unsigned k = 0; i == RULES_ASK_EXTENSIONS && k < RULES_ASK_EXTENSIONS; k++)
-		i = b->asked[k].rules == 0 ? k : i;
-	if (i == RULES_ASK_EXTENSIONS)
-		return sl_err_set(err, ENOSPC, "match",
-			"the rules of a switch can match by %d extensions, and do",
-			RULES_ASK_EXTENSIONS);
-	memcpy(b->asked[i].name, rule->extension, sizeof(b->asked[i].name));
-	b->asked[i].rules++;
-	return 0;
-}
-
-static void
-ask_no_more(struct rule_book *b, const struct config_rule *rule)
-{
-	if (rule->extension[0] != '\0')
-		b->asked[find_asked(b, rule->extension)].rules--;
-}
-
-const char *
-rule_book_asks(const struct rule_book *b, unsigned i)
-{
-	return b->asked[i].rules > 0 ? b->asked[i].name : NULL;
+	return &b->asked;
 }
 
 // ---- entries
@@ -217,15 +172,12 @@ add_entry(
 		.priority = r->rule.priority,
 		.match = r->rule.match,
 		.actions = r->rule.actions,
-		.asks = r->rule.learned,
+		.asks = asked_bits(&b->asked, &r->rule),
 	};
 	struct sl_id id;
 	int rc;
 
 	without_switch(b, &e.match);
-	if (r->rule.extension[0] != '\0')
-		e.asks |= RULES_ASK_EXTENSION(find_asked(b, r->rule.extension));
-
 	if (vport != NO_VPORT) {
 		e.match.key.vport = vport;
 		e.match.mask.vport = UINT16_MAX;
@@ -332,7 +284,7 @@ drop_rule(struct rule_book *b, uint32_t id)
 
 	while (r->first != NO_ENTRY)
 		del_entry(b, r, r->first);
-	ask_no_more(b, &r->rule);
+	asked_drop(&b->asked, &r->rule);
 	b->leaving_rules -= r->leaves;
 	r->used = r->leaves = false;
 	sl_idpool_put(b->rule_ids, (struct sl_id){.index = id, .gen = r->gen});
@@ -360,11 +312,11 @@ add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, 
 	struct sl_id rid;
 	int rc;
 
-	rc = ask(b, rule, err);
+	rc = asked_add(&b->asked, rule, err);
 	if (rc != 0)
 		return rc;
 	if (b->count - b->leaving_rules >= b->max || sl_idpool_take(b->rule_ids, &rid) != 0) {
-		ask_no_more(b, rule);
+		asked_drop(&b->asked, rule);
 		return sl_err_set(err, ENOSPC, NULL,
 			"the switch has its %u rules (/switches/%u/max_rules)", b->max, b->sw);
 	}

@@ -9,6 +9,7 @@
 // are in force once published. Thread safety: owner thread only (control).
 
 struct rule_book;
+struct asked_list;
 
 struct rule_info {
 	const struct config_rule *rule;
@@ -60,8 +61,8 @@ void rule_book_entries(const struct rule_book *b, rule_book_entry_fn fn, void *c
 
 // Makes the VM entries follow the vports of the config (a vport came or went).
 int rule_book_refresh(struct rule_book *b, struct sl_err *err);
-// The extension that RULES_ASK_EXTENSION(i) asks; NULL: none.
-const char *rule_book_asks(const struct rule_book *b, unsigned i);
+// What they ask besides a packet's key (switch/asked.h).
+const struct asked_list *rule_book_asked(const struct rule_book *b);
 // Would rule_book_refresh have room when the vports are those of next? -ENOSPC.
 int rule_book_check(const struct rule_book *b, const struct config *next, struct sl_err *err);
 // The edits before the last commit are in force everywhere: entries that were deleted have their

@@ -18,11 +18,11 @@ bool
 decide(struct dp_worker *w, const struct flow_key *key, const struct rules_result *rules,
 	const struct rte_mbuf *m, struct dp_program *prog, struct flow_actions *direct)
 {
-	const struct dp_shown pkt = {.m = m, .worker = w->id};
+	const struct dp_shown pkt = {.m = m, .worker = w->id, .dry = is_dry(w)};
 	struct dp_verdict verdict;
 	int number;
 
-	dp_compile_by(w->snap, key, rules, m == NULL || is_dry(w) ? NULL : &pkt, prog, &verdict);
+	dp_compile_by(w->snap, key, rules, m == NULL ? NULL : &pkt, prog, &verdict);
 	if ((prog->flags & DP_PROG_MAC_DEP) && !is_dry(w)) {
 		if (verdict.learn)
 			report_mac(w, key, verdict.learn_vlan);

@@ -236,6 +236,39 @@ count_rules(struct compile *c, const struct rules_result *r)
 			c->prog->rule[c->prog->n_rules++] = (uint16_t)r->rule[i];
 }
 
+// Do two look-ups of a key meet the same rules?
+static bool
+same_rules(const struct rules_result *a, const struct rules_result *b)
+{
+	return a->n == b->n && a->no_rule == b->no_rule && a->too_long == b->too_long &&
+	       memcmp(a->rule, b->rule, sizeof(a->rule[0]) * a->n) == 0;
+}
+
+// The rules ask for what is inside a tunnel that the packet may be (answers.h).
+static void
+ask_inside(struct compile *c, const struct answers *a, const struct dp_shown *pkt,
+	struct flow_key *key, struct rules_result *out)
+{
+	struct rules_result all;
+	uint16_t yes;
+
+	key->switch_id = a->yes | a->inside;
+	rules_lookup(c->sw->rules, key, &all);
+	key->switch_id = a->yes;
+	rules_lookup(c->sw->rules, key, out);
+	out->fields |= all.fields;
+	if (same_rules(out, &all))
+		return;
+	c->verdict->of_packet = true;
+	c->verdict->inside = true;
+	yes = answers_inside(c->sw, c->key, a->inside, pkt);
+	if (yes == 0)
+		return;
+	key->switch_id |= yes;
+	rules_lookup(c->sw->rules, key, out);
+	out->fields |= all.fields;
+}
+
 // What the rules ask besides the key is answered in the key that they are given.
 static void
 ask_rules(struct compile *c, const struct dp_shown *pkt, struct rules_result *out)
@@ -247,7 +280,10 @@ ask_rules(struct compile *c, const struct dp_shown *pkt, struct rules_result *ou
 		c->prog->flags |= DP_PROG_MAC_DEP;
 	answers_get(c->sw, c->key, vlan_outer(&c->inside), pkt, &a);
 	key.switch_id = a.yes;
-	rules_lookup(c->sw->rules, &key, out);
+	if (a.inside != 0)
+		ask_inside(c, &a, pkt, &key, out);
+	else
+		rules_lookup(c->sw->rules, &key, out);
 	if (a.by_packet == NULL)
 		return;
 	c->verdict->of_packet = true;
@@ -268,7 +304,7 @@ decide(struct compile *c, const struct rules_result *r, const struct dp_shown *p
 			ask_rules(c, pkt, &own);
 		r = &own;
 	}
-	c->verdict->depends = r->fields;
+	c->verdict->depends = r->fields | (c->verdict->inside ? FLOW_FIELD_INNER : 0);
 	c->prog->fields = r->fields & FLOW_FIELD_ALL;
 	count_rules(c, r);
 	if (r->too_long) {

@@ -140,6 +140,7 @@ look(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, struct dp_trace_r
 	r->fault = (uint8_t)flow_parse(m, sw->id, origin, sw->fields, &r->key, &r->off);
 	if (r->fault != FLOW_OK)
 		return;
+	flow_parse_inner(m, &r->key, &r->off, FLOW_FIELD_ALL, &r->inner);
 	if (sw->fields != 0)
 		meet_by_fields(w, met, &r->key);
 	else

@@ -138,6 +138,7 @@ struct config_rule {
 	int16_t vm;       // match on VM: index in vms (one entry for each of its ports), -1: none
 	uint16_t learned; // CONFIG_LEARNED_*: the address has to be a learned one
 	char extension[CONFIG_NAME_MAX]; // that has to match, "": none
+	struct flow_inner_match inner;   // of what is inside a tunnel
 	struct flow_match match;
 	struct flow_actions actions;
 };

@@ -65,7 +65,7 @@ struct dp_verdict {
 	struct flow_actions actions; // resolved: NORMAL became OUTPUT or FLOOD, VLAN modes and
 				     // VLAN actions became what is to be done to the frame
 				     // before each OUTPUT; for GENERAL the list to carry out
-	uint32_t depends;         // FLOW_FIELD_*
+	uint32_t depends;         // FLOW_FIELD_*, FLOW_FIELD_INNER
 	uint16_t pinned_queue;    // action queue=N, DP_NONE: none
 	bool single_output;       // one OUTPUT and nothing that needs the host
 	bool rated;               // a rule of it has a rate
@@ -74,14 +74,17 @@ struct dp_verdict {
 	uint16_t learn_vlan;      // the VLAN that it is seen in, 0: none
 	uint8_t seen;             // enum ext_seen: what extensions have to be shown of it
 	const struct ext *viewer; // the one that asks for that, of the snapshot
-	bool of_packet;           // good for this packet only: a rule's extension reads packets
+	bool inside;              // depends on what is inside a tunnel
+	bool of_packet;           // good for this packet only: a rule's extension reads packets, or
+				  // a rule what is inside a tunnel
 };
 
-// A packet for the extensions that rules match by (ext/abi.h, MATCH).
+// A packet for the extensions that rules match by (ext/abi.h, MATCH), and for what it has inside.
 struct rte_mbuf;
 struct dp_shown {
 	const struct rte_mbuf *m;
 	uint16_t worker; // the caller's
+	bool dry;        // it is not to be shown to extensions
 };
 
 // Port policy (VLAN, anti-spoof), rules, MAC table -> program. key as it came in (before any VLAN
@@ -101,7 +104,8 @@ void dp_compile(const struct dp_snapshot *s, const struct flow_key *key, struct 
 	struct dp_verdict *verdict);
 
 // The same where the rules were asked already: rules is what dp_rules_of says of the key, NULL: not
-// asked yet; and for a packet (NULL: for the flow; extensions that read packets do not match).
+// asked yet; and for a packet (NULL: for the flow; extensions that read packets do not match, nor
+// what is inside a tunnel).
 void dp_compile_by(const struct dp_snapshot *s, const struct flow_key *key,
 	const struct rules_result *rules, const struct dp_shown *pkt, struct dp_program *prog,
 	struct dp_verdict *verdict);

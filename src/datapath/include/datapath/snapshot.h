@@ -10,6 +10,7 @@
 #include "datapath/port.h"
 #include "datapath/program.h"
 #include "flow/key.h"
+#include "flow/tunnel.h"
 #include "rules/rules.h"
 
 // The one immutable thing that control publishes and workers read: who polls what, what belongs to
@@ -69,8 +70,10 @@ struct dp_switch {
 	const uint16_t *vports;      // members, for floods
 	const struct ext_chain *ext; // NULL: there is no extension
 	uint16_t asks;               // RULES_ASK_* that any rule asks
-	// By RULES_ASK_EXTENSION; NULL: not bound, and matches nothing.
+	// By RULES_ASK_EXTENSION; NULL: not bound, and matches nothing. Where inner.asked it is no
+	// extension that is asked, but the inside of tunnels.
 	struct ext *matchers[RULES_ASK_EXTENSIONS];
+	struct flow_inner_match inner[RULES_ASK_EXTENSIONS];
 };
 
 // What a MARK stands for. Immutable; control replaces the pointer of a slot (release) and frees the

@@ -11,6 +11,7 @@
 #include "datapath/program.h"
 #include "flow/match.h"
 #include "flow/parse.h"
+#include "flow/tunnel.h"
 
 // What the packet path did with one packet, step by step.
 //
@@ -65,6 +66,7 @@ struct dp_trace_record {
 	uint64_t entry_packets, entry_bytes; // HIT, STALE: of the flow so far
 	struct flow_key key;
 	struct flow_offsets off;
+	struct flow_inner inner;
 	bool decided; // program holds
 	uint8_t path; // enum dp_path
 	struct dp_program program;

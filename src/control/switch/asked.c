@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "switch/asked.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static_assert(CONFIG_LEARNED_SRC == RULES_ASK_SRC && CONFIG_LEARNED_DST == RULES_ASK_DST,
+	"a rule's learned addresses are questions of its entries");
+
+static const struct flow_inner_match nothing;
+
+// One of the two is asked: name, or inner. Where it is not yet: a free place, or none.
+static unsigned
+find(const struct asked_list *l, const char *name, const struct flow_inner_match *inner)
+{
+	unsigned i, place = RULES_ASK_EXTENSIONS;
+
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++) {
+		const struct asked *a = &l->list[i];
+
+		if (a->rules == 0)
+			place = place == RULES_ASK_EXTENSIONS ? i : place;
+		else if (strcmp(a->name, name) == 0 && flow_inner_match_equal(&a->inner, inner))
+			return i;
+	}
+	return place;
+}
+
+static int
+add(struct asked_list *l, const char *name, const struct flow_inner_match *inner,
+	struct sl_err *err)
+{
+	const unsigned i = find(l, name, inner);
+
+	if (i == RULES_ASK_EXTENSIONS)
+		return sl_err_set(err, ENOSPC, "match",
+			"the rules of a switch can match by %d extensions and insides of tunnels "
+			"that differ, and do",
+			RULES_ASK_EXTENSIONS);
+	snprintf(l->list[i].name, sizeof(l->list[i].name), "%s", name);
+	l->list[i].inner = *inner;
+	l->list[i].rules++;
+	return 0;
+}
+
+int
+asked_add(struct asked_list *l, const struct config_rule *rule, struct sl_err *err)
+{
+	int rc = 0;
+
+	if (rule->extension[0] != '\0')
+		rc = add(l, rule->extension, &nothing, err);
+	if (rc != 0 || !rule->inner.asked)
+		return rc;
+	rc = add(l, "", &rule->inner, err);
+	if (rc != 0 && rule->extension[0] != '\0')
+		l->list[find(l, rule->extension, &nothing)].rules--;
+	return rc;
+}
+
+void
+asked_drop(struct asked_list *l, const struct config_rule *rule)
+{
+	if (rule->extension[0] != '\0')
+		l->list[find(l, rule->extension, &nothing)].rules--;
+	if (rule->inner.asked)
+		l->list[find(l, "", &rule->inner)].rules--;
+}
+
+uint16_t
+asked_bits(const struct asked_list *l, const struct config_rule *rule)
+{
+	uint16_t bits = rule->learned;
+
+	if (rule->extension[0] != '\0')
+		bits |= RULES_ASK_EXTENSION(find(l, rule->extension, &nothing));
+	if (rule->inner.asked)
+		bits |= RULES_ASK_EXTENSION(find(l, "", &rule->inner));
+	return bits;
+}
+
+const char *
+asked_extension(const struct asked_list *l, unsigned i)
+{
+	const struct asked *a = &l->list[i];
+
+	return a->rules > 0 && !a->inner.asked ? a->name : NULL;
+}
+
+const struct flow_inner_match *
+asked_inner(const struct asked_list *l, unsigned i)
+{
+	return l->list[i].rules > 0 ? &l->list[i].inner : &nothing;
+}

@@ -84,6 +84,7 @@ def test_live(sluiced):
         return len(frames.got('a'))
     assert passes(udp(53), udp(54)) == 2
     answer = switch.ctl_json('extension', 'add', 'one', PORTS, '--args', 'drop=udp/53,udp/55')
+    assert answer.pop('software_us') >= 0
     assert answer == {'switch': 'sw0', 'name': 'one', 'at': 'ingress', 'order': 1,
                       'software': 'in-force', 'hardware': 'in-force'}
     assert passes(udp(53), udp(54)) == 1

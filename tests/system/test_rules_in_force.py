@@ -58,8 +58,9 @@ def received(s):
     return s.call('stats')['nics'][0]['received_wire']
 
 
-def rounds(s, match, out, ready, wait):
-    """Denies and allows. out() counts what comes out there; returns the answers."""
+def rounds(s, match, out, ready, wait, took=None):
+    """Denies and allows. out() counts what comes out there; returns the answers. took: gets the
+    microseconds that each took to be in force."""
     answers = []
     for n in range(ROUNDS):
         wait_for(ready, 20, f'round {n}: the flows are where they belong')
@@ -70,6 +71,8 @@ def rounds(s, match, out, ready, wait):
         wire = received(s)
         assert answer['software'] == 'in-force', answer
         answers.append(answer['hardware'])
+        if took is not None:
+            took.append(answer['software_us'])
         wait_for(lambda w=wire: received(s) > w + 400, 20, f'round {n}: traffic goes on')
         assert out() == came, f'round {n}: packets came out after the reply'
         allowed = s.call('rule del', rule='deny', wait=wait)
@@ -85,6 +88,32 @@ def test_software(switch):
     rounds(switch, 'ip_dst=0.0.0.3/0.0.0.3', lambda: switch.port('soft')['tx_packets'], soft, False)
     switch.swap('sink')
     switch.settled()
+
+
+def test_among_ten_thousand_rules(sluiced):
+    """The same with 10,000 rules before the one that the packets meet, in the host; the answer
+    tells how long it took to be in force."""
+    others = [{'match': f'ip_src=10.{i // 250}.{i % 250}.0/24 udp dport={1 + i % 997}', 'priority': 5,
+               'actions': 'drop'} for i in range(10000)]
+    s = sluiced({
+        'drivers': ['librte_net_emunic.so'], 'offload': {'rules_ahead': 0},
+        'nics': [{'name': 'nic0', 'queues': 2, 'default_queues': 1,
+                  'dev': 'net_emunic0,queues=2,vfs=0,wire=[sink]'}],
+        'switches': [{
+            'name': 'sw0',
+            'ports': [{'name': 'uplink', 'attach': {'kind': 'nic', 'nic': 'nic0'}},
+                      {'name': 'soft', 'attach': {'kind': 'ethdev', 'dev': 'net_null0,no-rx=1'}}],
+            'rules': [*others, {'match': 'port=uplink frag=no', 'actions': 'output=soft'}]}]},
+        telemetry=True)
+    s.wait_up()
+    assert len(s.call('rule list', limit=0)['items']) == 10001
+    s.swap('generator,flows=60,seed=7,pps=10000,size=300,skew=0,v6=0')
+    took = []
+    rounds(s, 'port=uplink', lambda: s.port('soft')['tx_packets'], lambda: True, False, took)
+    s.swap('sink')
+    s.settled()
+    assert len(took) == ROUNDS and all(us > 0 for us in took)
+    print(f'in force after {sorted(took)} us')
 
 
 def test_lanes(switch):

@@ -3,8 +3,9 @@
 import copy
 
 import pytest
+from scapy.all import IP, UDP, Ether
 
-from sluice_harness import RpcError, wait_for
+from sluice_harness import Frames, RpcError, wait_for
 
 CONFIG = {
     'drivers': ['librte_net_emunic.so'],
@@ -42,3 +43,42 @@ def test_load_and_stages(sluiced, pps):
     assert listed['worker'] == 0 and listed['packets'] >= shown['packets']
     with pytest.raises(RpcError, match='there are 1 workers, 0 to 0'):
         s.rpc.call('worker show', worker=1)
+
+
+def test_an_idle_worker_naps_and_wakes(sluiced):
+    """Without traffic a worker sleeps, and says so; a packet that comes then is served, each time,
+    and counted in the stages. With sleep_after 0 it never sleeps."""
+    config = {'datapath': {'mbufs': 8192}, 'switches': [{
+        'name': 'sw0', 'ports': [{'name': 'src'}, {'name': 'a'}],
+        'rules': [{'match': 'port=src', 'actions': 'output=a'}]}]}
+    s = sluiced(config)
+    frames = Frames(s)
+
+    def naps():
+        return s.call('worker show')['naps']
+
+    def asleep():
+        before = naps()
+        wait_for(lambda: naps() > before + 10, 20, 'the worker naps')
+    frames.target('a')
+    for n in range(1, 6):
+        asleep()
+        # One frame by the command that takes no more of the worker than the packet.
+        answer = s.call('trace packet', port='src', flow='udp', send=True)
+        assert answer['items'][-1]['result'] == 'sent', answer
+        assert s.settled()['packets']['sent'] == n
+    asleep()
+    assert len(frames.got('a')) == 5
+    # Those of a device: it naps between polls, and takes all that is there.
+    frames.target('a')
+    asleep()
+    frames.play('src', [bytes(Ether(src='02:00:00:00:00:01', dst='02:00:00:00:00:02') / IP() / UDP())] * 9)
+    asleep()
+    assert len(frames.got('a')) == 9
+    s.stop()
+    config['datapath']['sleep_after'] = 0
+    s = sluiced(config)
+    before = s.call('worker show')
+    after = wait_for(lambda: (lambda x: x if x['busy_pct'] == 0 else None)(s.call('worker show')),
+                     20, 'it was idle')
+    assert before['naps'] == after['naps'] == 0

@@ -45,6 +45,7 @@ int
 in_force(struct control *c, struct ctl_call *call, bool wait, json_t *answer, json_t **result,
 	struct sl_err *err)
 {
+	const uint64_t begun = sl_now(&c->clock);
 	struct waiting *w;
 	uint32_t n;
 	char text[32];
@@ -57,6 +58,8 @@ in_force(struct control *c, struct ctl_call *call, bool wait, json_t *answer, js
 	n = pending(c);
 	snprintf(text, sizeof(text), "pending %u", n);
 	json_object_set_new(answer, "software", json_string("in-force"));
+	json_object_set_new(answer, "software_us",
+		json_integer((json_int_t)((sl_now(&c->clock) - begun) / SL_NS_PER_US)));
 	json_object_set_new(answer, "hardware", json_string(n == 0 ? "in-force" : text));
 	if (wait && n > 0) {
 		w = calloc(1, sizeof(*w));

@@ -314,6 +314,48 @@ test_asked(void **state)
 	assert_int_equal(__builtin_popcount(asked_bits(&l, &rule[i])), 2);
 }
 
+// An entry is as narrow as the tunnel that it asks for, and never loses a packet by that.
+static void
+test_narrow(void **state)
+{
+	static const struct {
+		const char *tunnel, *match, *entry;
+	} cases[] = {
+		{"tunnel=vxlan", "any", "udp dport=4789"},
+		{"tunnel=geneve vni=5", "ip_dst=10.0.0.1", "ip udp ip_dst=10.0.0.1 dport=6081"},
+		{"tunnel=gre", "port=1", "port=1 proto=47"},
+		{"tunnel=nvgre", "ip6", "ip6 proto=47"},
+		{"tunnel=vxlan", "udp dport=4000-5000", "udp dport=4789"},
+		{"tunnel=vxlan", "tcp", "tcp"}, // of no packet
+		{"tunnel=vxlan", "arp", "arp"}, // likewise
+		{"tunnel=ipip", "any", "any"},
+		{"vni=5", "any", "any"},
+	};
+	struct flow_inner_match inner;
+	struct flow_match m, want;
+	struct sl_err err;
+	char text[64];
+	unsigned i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		sl_err_init(&err);
+		snprintf(text, sizeof(text), "%s", cases[i].tunnel);
+		assert_int_equal(flow_inner_take(text, &inner, &err), 0);
+		assert_int_equal(flow_match_parse(cases[i].match, NULL, &m, &err), 0);
+		asked_narrow(&inner, &m);
+		flow_match_normalise(&m);
+		if (flow_match_parse(cases[i].entry, NULL, &want, &err) != 0)
+			fail_msg("%s: %s", cases[i].entry, err.text);
+		if (!flow_match_equal(&m, &want)) {
+			struct sl_strbuf got;
+
+			sl_strbuf_init(&got, 0);
+			flow_match_format(&m, NULL, &got);
+			fail_msg("%s %s: %s", cases[i].tunnel, cases[i].match, sl_strbuf_str(&got));
+		}
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -325,6 +367,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_a_full_table_is_replaced),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_asked),
+		cmocka_unit_test(test_narrow),
 	};
 
 	return control_eal(argv[0], "0") != 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <arpa/inet.h>
+
+#include <rte_ether.h>
+
 static_assert(CONFIG_LEARNED_SRC == RULES_ASK_SRC && CONFIG_LEARNED_DST == RULES_ASK_DST,
 	"a rule's learned addresses are questions of its entries");
+
+static_assert((FLOW_L3_IPV4 & FLOW_L3_IPV6) != 0 && !(FLOW_L3_ARP & FLOW_L3_IPV4 & FLOW_L3_IPV6),
+	"a bit that IPv4 and IPv6 share");
 
 static const struct flow_inner_match nothing;
 
@@ -93,4 +100,46 @@ const struct flow_inner_match *
 asked_inner(const struct asked_list *l, unsigned i)
 {
 	return l->list[i].rules > 0 ? &l->list[i].inner : &nothing;
+}
+
+void
+asked_narrow(const struct flow_inner_match *inner, struct flow_match *m)
+{
+	const uint8_t is_ip = FLOW_L3_IPV4 & FLOW_L3_IPV6; // and not ARP
+	struct flow_key *key = &m->key, *mask = &m->mask;
+	uint16_t port = 0;
+	uint8_t proto;
+	bool named;
+
+	switch (inner->tunnel) {
+	case FLOW_TUNNEL_VXLAN:
+	case FLOW_TUNNEL_GENEVE:
+		proto = IPPROTO_UDP;
+		port = htons(
+			inner->tunnel == FLOW_TUNNEL_VXLAN ? FLOW_PORT_VXLAN : FLOW_PORT_GENEVE);
+		break;
+	case FLOW_TUNNEL_GRE:
+	case FLOW_TUNNEL_NVGRE:
+		proto = IPPROTO_GRE;
+		break;
+	default: // several kinds, or both protocols of IP in IP
+		return;
+	}
+	named = mask->eth_type == UINT16_MAX;
+	// What contradicts matches nothing anyway.
+	if ((named && key->eth_type != htons(RTE_ETHER_TYPE_IPV4) &&
+		    key->eth_type != htons(RTE_ETHER_TYPE_IPV6)) ||
+		((key->proto ^ proto) & mask->proto) || ((key->l3 ^ is_ip) & mask->l3 & is_ip) ||
+		(port != 0 && ((key->l4_dst ^ port) & mask->l4_dst)))
+		return;
+	key->proto = proto;
+	mask->proto = UINT8_MAX;
+	if (!named) {
+		key->l3 |= is_ip;
+		mask->l3 |= is_ip;
+	}
+	if (port == 0)
+		return;
+	key->l4_dst = port;
+	mask->l4_dst = UINT16_MAX;
 }

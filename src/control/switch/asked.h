@@ -25,6 +25,10 @@ void asked_drop(struct asked_list *l, const struct config_rule *rule);
 // RULES_ASK_* of a rule that came.
 uint16_t asked_bits(const struct asked_list *l, const struct config_rule *rule);
 
+// A match on what is inside needs a tunnel outside: adds to the match that one mask can say of it,
+// so that other packets do not meet the rule, in the host or in a NIC.
+void asked_narrow(const struct flow_inner_match *inner, struct flow_match *m);
+
 // The extension that RULES_ASK_EXTENSION(i) asks; NULL: none.
 const char *asked_extension(const struct asked_list *l, unsigned i);
 // What it asks of the inside of tunnels; .asked is false: nothing.

@@ -178,6 +178,8 @@ add_entry(
 	int rc;
 
 	without_switch(b, &e.match);
+	if (r->rule.inner.asked)
+		asked_narrow(&r->rule.inner, &e.match);
 	if (vport != NO_VPORT) {
 		e.match.key.vport = vport;
 		e.match.mask.vport = UINT16_MAX;

@@ -101,7 +101,11 @@ static const struct field policy_fields[] = {
 	{"places", FIELD_TEXTS, AT(config_policy, place_text[0]), .min = 1, .max = CONFIG_PLACES,
 		.count = offsetof(struct config_policy, n_places),
 		.help = "places that they may have: `eswitch`, `exclusive-queue`, `shared-queue`, "
-			"`ring`, `software`; a queue before `eswitch` is tried first; left out: all"},
+			"`ring`, `software`, the best first: a queue before `eswitch` is taken by who "
+			"is worth one (min_bps; alone: heavy_bps) and the eswitch by all others, and "
+			"while none is free; of the two queues the flow's weight decides, but where "
+			"`shared-queue` comes first one alone is for when none can be shared; left "
+			"out: all"},
 	{"share", FIELD_ENUM, AT(config_policy, share), .words = share_words, .dflt = "\"vm\"",
 		.help = "what flows of one shared queue have in common: their VM, a rate limit "
 			"within share_ratio_pct, the level of their class, their class; none: they "

@@ -79,10 +79,10 @@ read_places(struct walk *w, struct config_policy *p)
 				p->place_text[i]);
 		else if ((seen & 1u << k) != 0)
 			walk_fault(w, "/places", "\"%s\" is there twice", place_words[k]);
-		else if ((seen & 1u) != 0)
+		else if ((seen & 1u) != 0 || ((seen & 2u) != 0 && k > 0))
 			walk_fault(w, "/places",
-				"\"%s\" is never reached: software, before it, always has room",
-				place_words[k]);
+				"\"%s\" is never reached: %s, before it, always has room",
+				place_words[k], place_words[(seen & 1u) == 0]);
 		else
 			seen |= 1u << k;
 		p->places[i] = (uint8_t)k;

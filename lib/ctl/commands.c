@@ -133,7 +133,7 @@ static const struct ctl_command commands[] = {
 
 	{.name = "flow list",
 		.help = "the flows: where each is handled, in which state, and why",
-		.fields = "id port vm match place queue state reason packets bytes rate_bps age_s",
+		.fields = "id port vm match place queue carried_at carried_by state reason packets bytes rate_bps age_s",
 		.args = {{"port", CTL_STR, .complete = "port",
 				.help = "only flows that came from this vport"},
 			{"vm", CTL_STR, .complete = "vm", .help = "only flows from or to this VM"},

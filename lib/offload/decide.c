@@ -18,6 +18,7 @@ enum level { LIGHT, NORMAL, HEAVY };
 struct view {
 	bool stays;            // on one NIC, and no rule asks for a queue
 	bool through;          // and its embedded switch can carry it
+	bool queue_first;      // it could, and the policy has a queue before it
 	uint8_t why;           // why it cannot
 	enum level level, raw; // raw: without the hint
 	uint64_t rate;         // on the scale on which it is busier
@@ -73,9 +74,7 @@ eswitch_reason(struct offload *o, const struct of_flow *f)
 	shape = offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_ESWITCH);
 	if (shape)
 		return shape->dead ? OFFLOAD_R_DEAD : OFFLOAD_R_UNSUPPORTED;
-	if (!offload_policy_allows(p, OFFLOAD_ESWITCH) ||
-		(offload_policy_prefers_queue(p) && n->mark && f->d.lane_ok && !f->d.drop &&
-			f->d.out.vport != OFFLOAD_NONE))
+	if (!offload_policy_allows(p, OFFLOAD_ESWITCH))
 		return OFFLOAD_R_POLICY;
 	return f->hint < 0 ? OFFLOAD_R_HINT : OFFLOAD_R_NONE;
 }
@@ -86,21 +85,79 @@ pinned(const struct of_flow *f)
 	return f->d.pinned_queue != OFFLOAD_NONE && !f->d.drop;
 }
 
+static uint8_t
+queue_reason(struct offload *o, const struct of_flow *f)
+{
+	const struct of_nic *n = offload_nic(o, f->d.in.nic);
+	const struct of_shape *shape;
+
+	if (offload_on_hold(o, f))
+		return OFFLOAD_R_WORKER;
+	if (f->d.through_vm)
+		return OFFLOAD_R_THROUGH_VM;
+	if (!n->mark)
+		return OFFLOAD_R_NO_MARK;
+	if (!f->d.lane_ok || f->d.out.vport == OFFLOAD_NONE)
+		return OFFLOAD_R_ACTIONS;
+	shape = offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_SHARED_QUEUE);
+	if (shape)
+		return shape->dead ? OFFLOAD_R_DEAD : OFFLOAD_R_UNSUPPORTED;
+	if (!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_SHARED_QUEUE) &&
+		!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_EXCLUSIVE_QUEUE))
+		return OFFLOAD_R_POLICY;
+	return OFFLOAD_R_NONE;
+}
+
+// A queue alone for who is heavy, else one with others, or the one of the two that the policy
+// allows. OFFLOAD_SOFTWARE: it is not heavy and may not share.
+static uint8_t
+queue_path(const struct offload *o, const struct of_flow *f, enum level level)
+{
+	const struct offload_policy *p = offload_policy_known(o, f);
+
+	if (!offload_policy_allows(p, OFFLOAD_EXCLUSIVE_QUEUE))
+		return OFFLOAD_SHARED_QUEUE;
+	if (level == HEAVY && !offload_policy_prefers_shared(p))
+		return OFFLOAD_EXCLUSIVE_QUEUE;
+	return offload_policy_allows(p, OFFLOAD_SHARED_QUEUE) ? OFFLOAD_SHARED_QUEUE
+							      : OFFLOAD_SOFTWARE;
+}
+
+// The policy has a queue before the embedded switch, and one is for such a flow. Who is on one by
+// now stays until it is idle, as others do.
+static bool
+queue_first(struct offload *o, struct of_flow *f, struct view *v)
+{
+	const uint8_t path = f->side[OFFLOAD_IN].path;
+
+	if (f->d.drop || !offload_policy_prefers_queue(offload_policy_known(o, f)) ||
+		queue_reason(o, f) != OFFLOAD_R_NONE)
+		return false;
+	set_level(o, f, v);
+	if (v->level == LIGHT && path != OFFLOAD_SHARED_QUEUE && path != OFFLOAD_EXCLUSIVE_QUEUE)
+		return false;
+	return queue_path(o, f, v->level) != OFFLOAD_SOFTWARE;
+}
+
 static struct view
-view_of(struct offload *o, const struct of_flow *f)
+view_of(struct offload *o, struct of_flow *f)
 {
 	struct view v = {.stays = stays_on_nic(f) && !pinned(f)};
 
 	v.why = v.stays ? eswitch_reason(o, f) : OFFLOAD_R_NONE;
 	v.through = v.stays && v.why == OFFLOAD_R_NONE;
+	v.queue_first = v.through && queue_first(o, f, &v);
+	v.through &= !v.queue_first;
 	return v;
 }
 
 static bool
 has_out_side(const struct of_flow *f, const struct view *view)
 {
+	const bool carried = view->queue_first && f->side[OFFLOAD_IN].path == OFFLOAD_ESWITCH;
+
 	return f->d.out.nic != OFFLOAD_NONE && f->d.out.vport != OFFLOAD_NONE && !f->d.drop &&
-	       !view->through;
+	       !view->through && !carried;
 }
 
 // No packet for idle_ms; or its worker forgot it, and no rule carries it.
@@ -164,42 +221,6 @@ in_reason(struct offload *o, const struct of_flow *f, const struct view *view)
 	return OFFLOAD_R_NONE;
 }
 
-static uint8_t
-queue_reason(struct offload *o, const struct of_flow *f)
-{
-	const struct of_nic *n = offload_nic(o, f->d.in.nic);
-	const struct of_shape *shape;
-
-	if (f->d.through_vm)
-		return OFFLOAD_R_THROUGH_VM;
-	if (!n->mark)
-		return OFFLOAD_R_NO_MARK;
-	if (!f->d.lane_ok || f->d.out.vport == OFFLOAD_NONE)
-		return OFFLOAD_R_ACTIONS;
-	shape = offload_shape_refused(o, f->d.in.nic, f, OFFLOAD_SHARED_QUEUE);
-	if (shape)
-		return shape->dead ? OFFLOAD_R_DEAD : OFFLOAD_R_UNSUPPORTED;
-	if (!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_SHARED_QUEUE) &&
-		!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_EXCLUSIVE_QUEUE))
-		return OFFLOAD_R_POLICY;
-	return OFFLOAD_R_NONE;
-}
-
-// A queue alone for who is heavy, else one with others, or the one of the two that the policy
-// allows. OFFLOAD_SOFTWARE: it is not heavy and may not share.
-static uint8_t
-queue_path(const struct offload *o, const struct of_flow *f, enum level level)
-{
-	const struct offload_policy *p = offload_policy_known(o, f);
-
-	if (!offload_policy_allows(p, OFFLOAD_EXCLUSIVE_QUEUE))
-		return OFFLOAD_SHARED_QUEUE;
-	if (level == HEAVY)
-		return OFFLOAD_EXCLUSIVE_QUEUE;
-	return offload_policy_allows(p, OFFLOAD_SHARED_QUEUE) ? OFFLOAD_SHARED_QUEUE
-							      : OFFLOAD_SOFTWARE;
-}
-
 // The ring unless the policy takes it away; what a rule asks for is not taken away.
 static uint8_t
 ring_host(const struct offload *o, const struct of_flow *f)
@@ -238,7 +259,7 @@ decide_in(struct offload *o, struct of_flow *f, struct view *view)
 		return on_host(OFFLOAD_SOFTWARE, view->why);
 	if (d->served == OFFLOAD_SERVED_QUEUES && !pinned(f))
 		return on_host(v.host, OFFLOAD_R_SERVED);
-	reason = offload_on_hold(o, f) ? OFFLOAD_R_WORKER : queue_reason(o, f);
+	reason = queue_reason(o, f);
 	if (reason != OFFLOAD_R_NONE)
 		return on_host(v.host, reason);
 	v.path = pinned(f) ? OFFLOAD_SHARED_QUEUE : queue_path(o, f, view->level);
@@ -246,6 +267,7 @@ decide_in(struct offload *o, struct of_flow *f, struct view *view)
 		return on_host(v.host, OFFLOAD_R_POLICY);
 	if (ring && !d->share && v.host == OFFLOAD_SOFTWARE)
 		v.host = ring_host(o, f);
+	v.then_eswitch = view->queue_first;
 	v.reason = view->why != OFFLOAD_R_NONE                  ? view->why
 		   : view->raw == HEAVY && view->level != HEAVY ? OFFLOAD_R_HINT
 								: OFFLOAD_R_NONE;

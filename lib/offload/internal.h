@@ -398,6 +398,7 @@ struct of_account *offload_account(const struct offload *o, struct offload_queue
 // *reason is also set where *got is less than want. only_better: a shared queue is not enough.
 struct of_account *offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s,
 	uint8_t want, bool only_better, uint8_t *got, uint8_t *reason);
+bool offload_took_alone(const struct offload *o, const struct of_flow *f);
 void offload_queue_hold(struct offload *o, struct of_side *s, enum of_holds which,
 	struct of_account *a, uint8_t path);
 void offload_queue_release(struct offload *o, struct of_side *s, enum of_holds which);
@@ -465,6 +466,7 @@ const struct offload_policy *offload_policy_of(struct offload *o, struct of_flow
 const struct offload_policy *offload_policy_known(const struct offload *o, const struct of_flow *f);
 bool offload_policy_allows(const struct offload_policy *p, uint8_t path);
 bool offload_policy_prefers_queue(const struct offload_policy *p);
+bool offload_policy_prefers_shared(const struct offload_policy *p);
 bool offload_policy_queue(const struct offload *o, const struct of_flow *f, uint16_t index);
 uint32_t offload_share_group(const struct offload *o, const struct of_flow *f, uint16_t vm);
 uint32_t offload_rate_limit(const struct of_flow *f); // kbit/s of its rule, 0: none
@@ -536,6 +538,8 @@ struct of_verdict {
 	uint8_t path;   // the best that policy and NIC allow
 	uint8_t host;   // where it is handled until then: OFFLOAD_SOFTWARE or OFFLOAD_RING
 	uint8_t reason; // why path is not higher
+	// path is a queue, and while none is to be had the policy takes the embedded switch.
+	bool then_eswitch;
 };
 struct of_verdict offload_decide(struct offload *o, struct of_flow *f, enum offload_side side);
 // What a rule of that path depends on: a rule whose signature is not this one is contradicted.

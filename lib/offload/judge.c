@@ -47,7 +47,7 @@ step_down(struct offload *o, struct of_flow *f, struct of_side *s, const struct 
 	if (!resident_long(o, s))
 		return true;
 	a = offload_queue_pick(o, f, s, OFFLOAD_SHARED_QUEUE, false, &got, &reason);
-	if (!a && o->nic[end->nic].port[end->port].wait[kind].n == 0)
+	if (!a && (o->nic[end->nic].port[end->port].wait[kind].n == 0 || offload_took_alone(o, f)))
 		return true;
 	if (s->idx == OFFLOAD_IN)
 		return a ? offload_order_move(o, f, s, got, a, v->reason)
@@ -109,6 +109,8 @@ judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const stru
 		return settled(o, f, s, v->path, v->reason);
 	if (v->path == OFFLOAD_ESWITCH)
 		return offload_order_move(o, f, s, OFFLOAD_ESWITCH, NULL, v->reason);
+	if (s->path == OFFLOAD_ESWITCH && v->then_eswitch)
+		return aspire(o, f, s, v->path);
 	if (s->path == OFFLOAD_ESWITCH)
 		return offload_order_remove(o, f, s, v->reason);
 	if (v->path == OFFLOAD_EXCLUSIVE_QUEUE)

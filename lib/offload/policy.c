@@ -183,6 +183,25 @@ offload_policy_prefers_queue(const struct offload_policy *p)
 	return false;
 }
 
+// A queue with others comes before one alone in its list.
+bool
+offload_policy_prefers_shared(const struct offload_policy *p)
+{
+	uint8_t i, k;
+
+	for (i = 0; p && i < p->n_places; i++) {
+		if (p->places[i] == OFFLOAD_EXCLUSIVE_QUEUE)
+			return false;
+		if (p->places[i] != OFFLOAD_SHARED_QUEUE || p->share == OFFLOAD_SHARE_NONE)
+			continue;
+		for (k = i; k < p->n_places; k++)
+			if (p->places[k] == OFFLOAD_EXCLUSIVE_QUEUE)
+				return true;
+		return false;
+	}
+	return false;
+}
+
 const struct offload_policy *
 offload_policy_known(const struct offload *o, const struct of_flow *f)
 {

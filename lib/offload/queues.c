@@ -179,6 +179,13 @@ pick_pinned(const struct offload *o, const struct of_flow *f, const struct searc
 	return a->q.state == OFFLOAD_Q_SHARED && a->q.worker == f->worker ? a : NULL;
 }
 
+// It is heavy, and its policy has a queue alone for when there is none to share.
+bool
+offload_took_alone(const struct offload *o, const struct of_flow *f)
+{
+	return f->heavy && offload_policy_prefers_shared(offload_policy_known(o, f));
+}
+
 struct of_account *
 offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s, uint8_t want,
 	bool only_better, uint8_t *got, uint8_t *reason)
@@ -187,6 +194,7 @@ offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s, uint
 	struct search look_for = {.kind = s->idx == OFFLOAD_IN ? OFFLOAD_RX : OFFLOAD_TX,
 		.worker = f->worker,
 		.share = f->d.share};
+	struct of_account *a;
 
 	look_for.p = &o->nic[end->nic].port[end->port];
 	look_for.vm = s->idx == OFFLOAD_OUT ? offload_vm_sends(&f->d) : offload_vm(&f->d);
@@ -213,7 +221,14 @@ offload_queue_pick(struct offload *o, struct of_flow *f, struct of_side *s, uint
 	}
 	if (!offload_policy_allows(offload_policy_known(o, f), OFFLOAD_SHARED_QUEUE))
 		return NULL;
-	return pick_shared(&look_for);
+	a = pick_shared(&look_for);
+	// Who has a queue alone for that reason needs no other one.
+	if (!a && !s->hold[OF_HOLD_PLACE].account && offload_took_alone(o, f) &&
+		offload_vm_queue_reason(o, f, s) == OFFLOAD_R_NONE && alone_allowed(o, &look_for)) {
+		*got = OFFLOAD_EXCLUSIVE_QUEUE;
+		return look_for.unused;
+	}
+	return a;
 }
 
 void

@@ -207,6 +207,16 @@ serve_out(struct offload *o, struct of_flow *f, struct of_side *s, const struct 
 	return DONE;
 }
 
+// No queue is to be had, and its policy takes the embedded switch then: an entry that is free.
+static bool
+takes_entry(const struct offload *o, const struct of_nic *n, const struct of_flow *f,
+	const struct of_verdict *v)
+{
+	return v->then_eswitch && offload_vm_entry_reason(o, f) == OFFLOAD_R_NONE &&
+	       offload_entry_free(n, f, OFFLOAD_ESWITCH) &&
+	       offload_capacity_takes(n, offload_worth(o, f, o->now));
+}
+
 static enum outcome
 serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side *s,
 	const struct of_verdict *v)
@@ -221,7 +231,9 @@ serve_in(struct offload *o, struct of_nic *n, struct of_flow *f, struct of_side 
 		a = offload_queue_pick(o, f, s, v->path, placed, &got, &reason);
 		if (!a && f->d.pinned_queue != OFFLOAD_NONE)
 			return want_pinned(o, f, s);
-		if (!a)
+		if (!a && !placed && takes_entry(o, n, f, v))
+			got = OFFLOAD_ESWITCH;
+		else if (!a)
 			return want_queue(o, f, s, reason);
 	}
 	if (!offload_capacity_room(o, n))

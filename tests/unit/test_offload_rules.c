@@ -8,6 +8,7 @@
 
 #define NORMAL (5 * MBIT)
 #define HEAVY (80 * MBIT)
+#define QUEUES 6 // of a port, beside the default one
 
 static int
 setup(void **state)
@@ -16,7 +17,7 @@ setup(void **state)
 
 	assert_non_null(w);
 	w_init(w, NULL);
-	w_nic(w, 0, "nic0", 6, 0);
+	w_nic(w, 0, "nic0", QUEUES, 0);
 	*state = w;
 	return 0;
 }
@@ -107,6 +108,103 @@ test_places(void **state)
 	put(w, NULL, 0);
 	w_run(w, 1500);
 	w_expect(w, b, OFFLOAD_IN, OFFLOAD_ESWITCH, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+}
+
+static unsigned
+count_at(struct world *w, enum offload_path path)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < w->n_flows; i++)
+		n += w_get(w, &w->flow[i]).side[OFFLOAD_IN].actual.path == path;
+	return n;
+}
+
+// A queue before the embedded switch: who is not worth one, or finds none, gets an entry, and a
+// queue when one is free. Nobody is on the host, and who has an entry sends by no queue.
+static void
+test_a_queue_and_then_the_eswitch(void **state)
+{
+	struct world *w = *state;
+	struct offload_policy p = rule("queue-first");
+	struct w_flow *a, *light = w_add(w, 9, 1, NORMAL);
+	unsigned i;
+
+	p.n_places = 2;
+	p.places[0] = OFFLOAD_EXCLUSIVE_QUEUE;
+	p.places[1] = OFFLOAD_ESWITCH;
+	put(w, &p, 1);
+	for (i = 0; i < QUEUES + 2; i++)
+		w_add(w, 9, 1, HEAVY + i * MBIT);
+	w_run(w, 1500);
+	w_expect(w, light, OFFLOAD_IN, OFFLOAD_ESWITCH, OFFLOAD_ST_PLACED, OFFLOAD_R_NONE);
+	assert_int_equal(count_at(w, OFFLOAD_EXCLUSIVE_QUEUE), QUEUES);
+	assert_int_equal(count_at(w, OFFLOAD_ESWITCH), 3);
+	for (i = 1; i < w->n_flows; i++) {
+		const struct offload_flow_info info = w_get(w, &w->flow[i]);
+
+		if (info.side[OFFLOAD_IN].actual.path != OFFLOAD_ESWITCH)
+			continue;
+		w_expect(w, &w->flow[i], OFFLOAD_IN, OFFLOAD_ESWITCH, OFFLOAD_ST_PLACED,
+			OFFLOAD_R_NO_FREE_QUEUE);
+		assert_int_equal(info.side[OFFLOAD_IN].wanted.path, OFFLOAD_EXCLUSIVE_QUEUE);
+		assert_int_equal(info.side[OFFLOAD_OUT].actual.path, OFFLOAD_SOFTWARE);
+	}
+	// Nobody moves for nothing.
+	i = w->installs + w->removes;
+	w_run(w, 2000);
+	assert_int_equal(w->installs + w->removes, i);
+	// Two go: who was in the eswitch gets their queues.
+	for (i = 1, a = NULL; i < w->n_flows && w->flow[i].bps > 0; i++) {
+		if (w->flow[i].rule.path != OFFLOAD_EXCLUSIVE_QUEUE)
+			continue;
+		w->flow[i].bps = 0;
+		if (a)
+			break;
+		a = &w->flow[i];
+	}
+	w_run(w, 6000);
+	assert_int_equal(count_at(w, OFFLOAD_EXCLUSIVE_QUEUE), QUEUES);
+	assert_int_equal(count_at(w, OFFLOAD_ESWITCH), 1);
+	// The eswitch first again: all are there.
+	p.places[0] = OFFLOAD_ESWITCH;
+	p.places[1] = OFFLOAD_EXCLUSIVE_QUEUE;
+	put(w, &p, 1);
+	w_run(w, 1000);
+	assert_int_equal(count_at(w, OFFLOAD_ESWITCH), QUEUES + 1);
+}
+
+// A queue with others before one alone: heavy flows share while they can.
+static void
+test_shared_and_then_alone(void **state)
+{
+	struct world *w = *state;
+	struct offload_policy p = rule("shared-first");
+	unsigned i, most = QUEUES / 2 * 4; // half of the queues, and four flows on each
+
+	p.n_places = 2;
+	p.places[0] = OFFLOAD_SHARED_QUEUE;
+	p.places[1] = OFFLOAD_EXCLUSIVE_QUEUE;
+	put(w, &p, 1);
+	for (i = 0; i < most + 1; i++)
+		w_add(w, 9, 3, HEAVY + i * MBIT);
+	w_run(w, 2000);
+	assert_int_equal(count_at(w, OFFLOAD_SHARED_QUEUE), most);
+	assert_int_equal(count_at(w, OFFLOAD_EXCLUSIVE_QUEUE), 1);
+	w_add(w, 9, 3, NORMAL);
+	w_run(w, 1000);
+	i = w->installs + w->removes;
+	w_run(w, 2000);
+	assert_int_equal(count_at(w, OFFLOAD_EXCLUSIVE_QUEUE), 1);
+	assert_int_equal(w->installs + w->removes, i);
+	// One that shares goes: who is alone joins.
+	for (i = 0; w->flow[i].rule.path != OFFLOAD_SHARED_QUEUE; i++)
+		;
+	w->flow[i].bps = 0;
+	w->flow[w->n_flows - 1].bps = 0;
+	w_run(w, 6000);
+	assert_int_equal(count_at(w, OFFLOAD_SHARED_QUEUE), most);
+	assert_int_equal(count_at(w, OFFLOAD_EXCLUSIVE_QUEUE), 0);
 }
 
 // A policy that comes to forbid the kind of queue that a flow is on moves it at once, though the
@@ -355,6 +453,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_first_match_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_queue_and_then_the_eswitch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_and_then_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_queue_is_forbidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dscp, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_age_and_scale, setup, teardown),

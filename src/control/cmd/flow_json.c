@@ -9,6 +9,7 @@
 #include "cmd/answer.h"
 #include "datapath/program.h"
 #include "failover/failover.h"
+#include "place/ahead.h"
 #include "place/class_engine.h"
 #include "offload/explain.h"
 #include "offload/policy.h"
@@ -40,16 +41,30 @@ flow_sum(const uint64_t *list)
 	return total;
 }
 
+// A flow without a rule of its own that one for all of its kind has in the NIC.
+static json_t *
+with_carrier(json_t *o, enum offload_served served, const char *by)
+{
+	json_object_set_new(o, "carried_at",
+		json_string(served == OFFLOAD_SERVED_ESWITCH  ? "eswitch"
+			    : served == OFFLOAD_SERVED_QUEUES ? "queue-group"
+							      : "-"));
+	json_object_set_new(o, "carried_by", json_string(served == OFFLOAD_SERVED_NO ? "-" : by));
+	return o;
+}
+
 json_t *
 flow_json(struct control *c, const struct offload_flow_info *fi)
 {
 	const enum offload_side side = shown_side(fi);
-	const struct offload_side_info *s = &fi->side[side];
+	const struct offload_side_info *s = &fi->side[side], *in = &fi->side[OFFLOAD_IN];
+	const bool own = in->state == OFFLOAD_ST_PLACED || in->state == OFFLOAD_ST_REMOVING;
 	char id[16], reason[200];
+	json_t *o;
 
 	snprintf(id, sizeof(id), "f%u", fi->id);
 	offload_explain(c->offload, fi->id, side, reason, sizeof(reason));
-	return json_pack("{ss ss ss ss ss so ss so ss ss sI sI sI sI sf}", "id", id, "port",
+	o = json_pack("{ss ss ss ss ss so ss so ss ss sI sI sI sI sf}", "id", id, "port",
 		port_name(c, fi->key.vport), "to", port_name(c, fi->decision.out.vport), "vm",
 		vm_name(c, fi->decision.out.vm != OFFLOAD_NONE  ? fi->decision.out.vm
 			   : fi->decision.in.vm != OFFLOAD_NONE ? fi->decision.in.vm
@@ -61,6 +76,8 @@ flow_json(struct control *c, const struct offload_flow_info *fi)
 		"rate_bps", (json_int_t)fi->rate_fast_bps, "rate_slow_bps",
 		(json_int_t)fi->rate_slow_bps, "age_s",
 		(double)(sl_now(&c->clock) - fi->first_ns) / (double)SL_NS_PER_S);
+	return with_carrier(
+		o, own ? OFFLOAD_SERVED_NO : fi->decision.served, fi->decision.served_by);
 }
 
 json_t *
@@ -69,8 +86,15 @@ flow_json_cached(struct control *c, const struct cache_flow *e)
 	struct dp_program prog;
 	const bool drop = (memcpy(&prog, e->value, sizeof(prog)), prog.kind == DP_PROG_DROP);
 	const bool ring = (prog.flags & (DP_PROG_RING | DP_PROG_HOST_RING)) != 0;
+	enum offload_served served = OFFLOAD_SERVED_NO;
+	char by[sizeof(((struct offload_decision *)0)->served_by)] = "";
+	json_t *o;
 
-	return json_pack("{sn ss ss ss ss so ss sn ss ss sI sI}", "id", "port",
+	if (ahead_serves(c, &e->key, by, sizeof(by)))
+		served = OFFLOAD_SERVED_ESWITCH;
+	else if (ahead_class_serves(c, &e->key, OFFLOAD_NO_DSCP, by, sizeof(by)))
+		served = OFFLOAD_SERVED_QUEUES;
+	o = json_pack("{sn ss ss ss ss so ss sn ss ss sI sI}", "id", "port",
 		port_name(c, e->key.vport), "to",
 		drop || prog.kind == DP_PROG_GENERAL ? "-" : port_name(c, prog.out), "vm",
 		drop || prog.out >= DP_VPORTS_MAX ? "-" : vm_name(c, c->vports[prog.out].cfg.vm),
@@ -79,6 +103,7 @@ flow_json_cached(struct control *c, const struct cache_flow *e)
 		"software", "reason",
 		drop ? dp_drop_text(prog.drop) : "light: not reported by its worker", "packets",
 		(json_int_t)e->packets, "bytes", (json_int_t)e->bytes);
+	return with_carrier(o, served, by);
 }
 
 static json_t *

@@ -57,8 +57,13 @@ struct offload_policy {
 	uint64_t dscp; // bit n: code point n, as the host saw it last; 0: any, also when unknown
 	uint32_t min_kbps, max_kbps; // the limit of its rule; 0: any
 	// What holds for them.
-	uint8_t n_places;              // 0: all, as usual
-	uint8_t places[OFFLOAD_PATHS]; // enum offload_path, the best first; software always last
+	uint8_t n_places; // 0: all, as usual
+	// enum offload_path, the best first; software is always last. A queue before the eswitch is
+	// for flows that are worth one (normal; alone: heavy): the others, and those that find
+	// none, get an entry of the eswitch, and these a queue when one is free. Where the list has
+	// the shared queue before the one alone, a heavy flow gets one alone when it can share
+	// none.
+	uint8_t places[OFFLOAD_PATHS];
 	uint8_t share;                 // enum offload_share
 	uint64_t heavy_bps, light_bps; // 0: as for all
 	uint64_t least_bps;            // to be worth a place; 0: as for all

@@ -36,7 +36,7 @@ install_failed(struct offload *o, struct of_flow *f, struct of_side *s,
 
 	remember_words(s, errno_, text);
 	if (outcome == OFFLOAD_UNSUPPORTED)
-		offload_shape_refuse(o, n, f, s->path, errno_, text, false);
+		offload_shape_refuse(o, n, sh, errno_, text, false);
 	offload_queue_release(o, s, OF_HOLD_PLACE);
 	offload_entry_release(o, s);
 	s->path = OFFLOAD_SOFTWARE;

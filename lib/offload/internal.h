@@ -450,8 +450,9 @@ void offload_shape_proved(struct offload *o, struct of_side *s);
 // NULL: it may be tried.
 const struct of_shape *offload_shape_refused(
 	const struct offload *o, uint16_t nic, const struct of_flow *f, uint8_t path);
-void offload_shape_refuse(struct offload *o, struct of_nic *n, const struct of_flow *f,
-	uint8_t path, int errno_, const char *text, bool dead);
+// sh: that of the rule that was refused. What its flow's would be by now may be another one.
+void offload_shape_refuse(struct offload *o, struct of_nic *n, struct of_shape *sh, int errno_,
+	const char *text, bool dead);
 void offload_shapes_forgive(struct of_nic *n);
 uint32_t offload_shapes_count(const struct of_nic *n); // refused ones
 

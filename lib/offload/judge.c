@@ -72,12 +72,22 @@ queue_leaving(const struct of_side *s, enum of_holds which)
 
 // The policy gives the queue to others, or keeps the flow to other ones, by now.
 static bool
-not_its_queue(const struct offload *o, const struct of_flow *f, const struct of_side *s)
+not_its_queue(const struct offload *o, const struct of_flow *f, const struct of_side *s,
+	enum of_holds which)
 {
-	const struct of_account *a = s->hold[OF_HOLD_PLACE].account;
+	const struct of_account *a = s->hold[which].account;
 	bool asked_for = s->idx == OFFLOAD_IN && f->d.pinned_queue != OFFLOAD_NONE;
 
 	return a && !asked_for && !offload_policy_queue(o, f, a->q.id.index);
+}
+
+// The place that is kept for a flow that moves is still the one that it should get.
+static bool
+next_holds(const struct offload *o, const struct of_flow *f, const struct of_side *s,
+	const struct of_verdict *v)
+{
+	return v->path == s->want && !queue_leaving(s, OF_HOLD_NEXT) &&
+	       !not_its_queue(o, f, s, OF_HOLD_NEXT);
 }
 
 // The policy rule that it has by now does not allow where it is: it leaves at once. A rule of the
@@ -103,7 +113,7 @@ judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const stru
 		return offload_order_remove(o, f, s, v->reason);
 	if (outdated || queue_leaving(s, OF_HOLD_PLACE))
 		return offload_order_remove(o, f, s, OFFLOAD_R_STALE);
-	if (not_its_queue(o, f, s) || forbidden(o, f, s, s->path))
+	if (not_its_queue(o, f, s, OF_HOLD_PLACE) || forbidden(o, f, s, s->path))
 		return offload_order_remove(o, f, s, OFFLOAD_R_POLICY);
 	if (v->path == s->path)
 		return settled(o, f, s, v->path, v->reason);
@@ -121,7 +131,7 @@ judge_placed(struct offload *o, struct of_flow *f, struct of_side *s, const stru
 static bool
 judge_removing(struct offload *o, struct of_flow *f, struct of_side *s, const struct of_verdict *v)
 {
-	if (s->moving && (v->path != s->want || queue_leaving(s, OF_HOLD_NEXT)))
+	if (s->moving && !next_holds(o, f, s, v))
 		offload_move_cancel(o, s);
 	if (!s->resend || o->now < s->retry_ns)
 		return true;
@@ -154,7 +164,7 @@ static bool
 judge_host(struct offload *o, struct of_flow *f, struct of_side *s, const struct of_verdict *v)
 {
 	if (s->moving) {
-		if (v->path == s->want && !queue_leaving(s, OF_HOLD_NEXT))
+		if (next_holds(o, f, s, v))
 			return offload_order_install(o, f, s);
 		offload_move_cancel(o, s);
 	}
@@ -219,7 +229,8 @@ judge_out(struct offload *o, struct of_flow *f)
 		return judge_host(o, f, s, &v);
 	if (!offload_in_hardware(v.path) || queue_leaving(s, OF_HOLD_PLACE) ||
 		a->q.id.nic != f->d.out.nic || a->q.id.port != f->d.out.port ||
-		a->q.worker != f->worker || not_its_queue(o, f, s) || forbidden(o, f, s, s->host)) {
+		a->q.worker != f->worker || not_its_queue(o, f, s, OF_HOLD_PLACE) ||
+		forbidden(o, f, s, s->host)) {
 		offload_wait_leave(s);
 		if (!offload_order_host(o, f, s, v.host, NULL)) {
 			offload_set_reason(o, f, s, OFFLOAD_R_STALE);

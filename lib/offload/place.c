@@ -203,7 +203,8 @@ offload_move_cancel(struct offload *o, struct of_side *s)
 	if (!s->moving)
 		return;
 	s->moving = false;
-	if (s->state == OFFLOAD_ST_REMOVING && !s->hold[OF_HOLD_PLACE].account)
+	if (s->state == OFFLOAD_ST_REMOVING && s->path != OFFLOAD_ESWITCH &&
+		!s->hold[OF_HOLD_PLACE].account)
 		offload_queue_settle(s); // the next queue is the one that the rule still steers to
 	else
 		offload_queue_release(o, s, OF_HOLD_NEXT);

@@ -74,7 +74,7 @@ offload_proof_remove(struct offload *o, struct of_flow *f, struct of_side *s)
 		return false;
 	snprintf(words, sizeof(words), "taken, and %u packets came to the host in %llu ms",
 		s->stray, (unsigned long long)((o->now - s->stray_ns) / SL_NS_PER_MS));
-	offload_shape_refuse(o, n, f, s->path, 0, words, true);
+	offload_shape_refuse(o, n, offload_shape_of(n, s), 0, words, true);
 	n->stats.dead++;
 	s->trial = false;
 	s->stray = 0;

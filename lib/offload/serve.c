@@ -271,12 +271,13 @@ static enum outcome
 serve_side(struct offload *o, struct of_nic *n, struct of_side *s)
 {
 	struct of_flow *f = offload_flow_of(s);
+	const uint16_t rule = f->policy;
 	struct of_verdict v = offload_decide(o, f, s->idx);
 
 	// What has changed since it joined is a matter for judge.c.
 	if (f->dirty != OF_CLEAN && s->state == OFFLOAD_ST_PLACED)
 		return BLOCKED;
-	if (v.path != s->want) {
+	if (v.path != s->want || f->policy != rule) {
 		offload_todo(o, f, OF_DIRTY);
 		return DONE;
 	}

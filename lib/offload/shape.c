@@ -359,10 +359,9 @@ offload_shape_refused(const struct offload *o, uint16_t nic, const struct of_flo
 }
 
 void
-offload_shape_refuse(struct offload *o, struct of_nic *n, const struct of_flow *f, uint8_t path,
-	int errno_, const char *text, bool dead)
+offload_shape_refuse(struct offload *o, struct of_nic *n, struct of_shape *sh, int errno_,
+	const char *text, bool dead)
 {
-	struct of_shape *sh = make(n, f, path);
 	uint64_t ms = o->cfg.retry_ms ? o->cfg.retry_ms : RETRY_MS;
 
 	if (!sh)

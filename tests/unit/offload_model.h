@@ -18,7 +18,7 @@
 #define KEYS 200
 #define NICS 2
 #define VMS 20 // numbers below
-#define POLICIES 3
+#define POLICIES 5
 
 struct rule { // of one flow id at its side IN
 	bool have, open;
@@ -26,6 +26,17 @@ struct rule { // of one flow id at its side IN
 	uint16_t nic;
 	struct offload_place place;
 	struct flow_key key;
+	uint64_t since_ns; // it was taken
+	unsigned shape;
+	bool leaves; // it was to be removed before, and that failed
+	bool trial;  // of a shape that was refused
+};
+
+struct refused {     // a shape, by a NIC
+	bool unsure; // rules of it may have been found to do nothing, too
+	bool refused;
+	unsigned fails;
+	uint64_t until;
 };
 
 struct model {
@@ -49,6 +60,7 @@ struct model {
 	uint32_t vm_entries[VMS], vm_queues[VMS]; // after the step before
 	struct offload_policy policy[POLICIES];
 	uint32_t n_policies;
+	struct refused refused[NICS][12];
 };
 
 static inline uint32_t
@@ -262,6 +274,7 @@ op_stray(struct model *m)
 
 	if (!m->rule[id].have || !offload_flow_get(m->o, id, &info))
 		return;
+	m->refused[m->rule[id].nic][m->rule[id].shape].unsure = true;
 	for (i = 0; i < 12; i++) {
 		m->clock.manual_ns += 150 * SL_NS_PER_MS;
 		offload_flow_still(m->o, id);
@@ -293,6 +306,20 @@ forget_nic(struct model *m, uint16_t nic)
 	}
 }
 
+// A NIC comes back with other queues.
+static inline void
+random_ports(struct model *m, struct offload_nic_cfg *c)
+{
+	unsigned p;
+
+	c->ports = 3;
+	for (p = 0; p < 3; p++)
+		c->port[p] = (struct offload_nic_port_cfg){.rx_queues = (uint16_t)(1 + below(m, 8)),
+			.rx_default = 1,
+			.tx_queues = (uint16_t)(2 + below(m, 7)),
+			.tx_default = 2};
+}
+
 static inline void
 op_nic(struct model *m)
 {
@@ -300,6 +327,8 @@ op_nic(struct model *m)
 	uint32_t id = below(m, IDS);
 
 	if (!m->present[nic]) {
+		random_ports(m, &m->nic[nic]);
+		memset(m->refused[nic], 0, sizeof(m->refused[nic]));
 		assert_int_equal(offload_nic_add(m->o, nic, &m->nic[nic]), 0);
 		m->present[nic] = true;
 		m->gone[nic] = m->drained[nic] = false;
@@ -307,7 +336,7 @@ op_nic(struct model *m)
 		offload_done(m->o, id, OFFLOAD_OUT, OFFLOAD_OK, 0, NULL, 0, 0);
 		offload_nic_del(m->o, nic);
 		m->present[nic] = false;
-	} else if (below(m, 10) == 0) {
+	} else if (below(m, 4) == 0) {
 		offload_nic_gone(m->o, nic);
 		forget_nic(m, nic);
 	}
@@ -391,7 +420,7 @@ op_reserve(struct model *m)
 	(void)offload_queue_reserve(m->o, q, states[below(m, 5)]);
 }
 
-// Up to three rules that say anything.
+// Some rules that say anything.
 static inline void
 op_policy(struct model *m)
 {
@@ -406,6 +435,8 @@ op_policy(struct model *m)
 		p->vport = below(m, 4) ? OFFLOAD_NONE : 9;
 		p->hint = (int8_t)(below(m, 3) - 1);
 		p->min_bps = below(m, 2) ? below(m, 10) * MBIT : 0;
+		p->heavy_bps = below(m, 3) ? 0 : (2 + below(m, 60)) * MBIT;
+		p->light_bps = p->heavy_bps / 2;
 		p->n_places = (uint8_t)below(m, OFFLOAD_PATHS + 1);
 		for (k = 0; k < p->n_places; k++)
 			p->places[k] = (uint8_t)below(m, OFFLOAD_PATHS);
@@ -439,7 +470,11 @@ op_reconfigure(struct model *m)
 	m->cfg.shared_flows = (uint16_t)(1 + below(m, 5));
 	m->cfg.orders_per_tick = 1 + below(m, 30);
 	m->cfg.residency_ms = below(m, 500);
+	m->cfg.min_bps = below(m, 3) * MBIT;
+	m->cfg.heavy_bps = (4 + below(m, 60)) * MBIT;
+	m->cfg.light_bps = m->cfg.heavy_bps / (1 + below(m, 3));
 	offload_reconfigure(m->o, &m->cfg);
+	memset(m->refused, 0, sizeof(m->refused));
 	op_policy(m);
 }
 

@@ -72,7 +72,18 @@ test_flood_raises_the_bar(void **state)
 		offload_tick(w->o, out, W_ORDERS);
 		most = offload_bar(w->o, 0);
 	}
-	assert_true(most > 60);
+	assert_true(most > 30000); // doubled each time
+	for (k = 0; k < 60; k++) {
+		for (i = 0; i < 900; i++) {
+			struct flow_key key = w_key(1, n++);
+
+			offload_flow_report(w->o, &key, 0, &d, 1, 60, OFFLOAD_SOFTWARE);
+		}
+		w->clock.manual_ns += SL_NS_PER_MS;
+		offload_tick(w->o, out, W_ORDERS);
+	}
+	most = offload_bar(w->o, 0);
+	assert_in_range(most, 10000000, 30000000); // and has an end
 	for (k = 0; k < 1000; k++) {
 		w->clock.manual_ns += SL_NS_PER_MS;
 		offload_tick(w->o, out, W_ORDERS);
@@ -143,6 +154,87 @@ test_who_stays(void **state)
 		assert_int_equal(heavy[i]->rule.path, OFFLOAD_ESWITCH);
 }
 
+// A NIC that is told of, op by op: each takes ms, one after the other or all at once.
+struct slow_nic {
+	struct offload_order queue[W_ORDERS];
+	uint64_t ready[W_ORDERS];
+	uint32_t n, most;
+};
+
+static void
+slow_round(struct world *w, struct slow_nic *nic, uint64_t op_ns, bool serial)
+{
+	struct offload_order out[W_ORDERS];
+	uint64_t last = w->clock.manual_ns;
+	uint32_t n, i, k = 0;
+
+	w->clock.manual_ns += SL_NS_PER_MS;
+	for (i = 0; i < nic->n; i++) {
+		if (nic->ready[i] > w->clock.manual_ns) {
+			nic->queue[k] = nic->queue[i];
+			nic->ready[k++] = last = nic->ready[i];
+			continue;
+		}
+		offload_done(w->o, nic->queue[i].flow, OFFLOAD_IN, OFFLOAD_OK, 0, NULL, 0, 0);
+	}
+	nic->n = k;
+	n = offload_tick(w->o, out, W_ORDERS);
+	for (i = 0; i < n; i++) {
+		if (out[i].type == OFFLOAD_SET_HOST)
+			continue;
+		assert_true(nic->n < W_ORDERS);
+		last = serial && last > w->clock.manual_ns ? last : w->clock.manual_ns;
+		last += op_ns;
+		nic->queue[nic->n] = out[i];
+		nic->ready[nic->n++] = serial ? last : w->clock.manual_ns + op_ns;
+	}
+	if (nic->n > nic->most)
+		nic->most = nic->n;
+}
+
+static uint32_t
+window_of(const struct world *w)
+{
+	struct offload_nic_stats ns;
+
+	assert_true(offload_nic_stats_get(w->o, 0, &ns));
+	return ns.window;
+}
+
+// Orders under way: as many as a NIC takes at once, few where each waits for the one before.
+static void
+test_window(void **state)
+{
+	struct slow_nic nic = {0};
+	struct world w;
+	uint32_t i, k, few;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {
+		struct offload_cfg cfg = w_cfg();
+		bool serial = k == 0;
+
+		cfg.orders_per_tick = 32;
+		w_init(&w, &cfg);
+		w_nic(&w, 0, "nic0", 4, 0);
+		for (i = 0; i < W_FLOWS; i++)
+			w_report(&w, w_add(&w, 1, 2, 50 * MBIT));
+		nic = (struct slow_nic){0};
+		for (i = 0; i < 300; i++) {
+			slow_round(&w, &nic, 2 * SL_NS_PER_MS, serial);
+			assert_true(nic.n <= window_of(&w) + 16); // it may shrink meanwhile
+		}
+		assert_in_range(nic.most, 1, 2 * 32 + 1);
+		if (serial)
+			few = window_of(&w);
+		else
+			assert_true(nic.most > 32);
+		assert_true(window_of(&w) >= 4);
+		w_fini(&w);
+	}
+	assert_in_range(few, 4, 8);
+}
+
 int
 main(void)
 {
@@ -151,6 +243,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_flood_raises_the_bar, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_stays, setup, teardown),
+		cmocka_unit_test(test_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 //
 //   random operation -> placement manager -> orders -> open[] -> random answer -> rule[]
 //                              ^--------------------------------------/
-#include "offload_model.h"
+#include "offload_model_orders.h"
 
 static void
 answer_one(struct model *m, uint32_t id)
@@ -21,8 +21,14 @@ answer_one(struct model *m, uint32_t id)
 		m->in_nic[r->nic] + m->ahead[r->nic] >= m->capacity[r->nic])
 		outcome = OFFLOAD_FULL;
 	r->open = false;
+	if (outcome == OFFLOAD_UNSUPPORTED && install)
+		shape_refused(m, r->nic, r->shape);
+	if (outcome == OFFLOAD_OK && install && r->trial)
+		m->refused[r->nic][r->shape] =
+			(struct refused){.unsure = m->refused[r->nic][r->shape].unsure};
 	if (outcome == OFFLOAD_OK) {
 		r->have = install;
+		r->since_ns = m->clock.manual_ns;
 		m->in_nic[r->nic] += install ? 1 : -1;
 	}
 	if (outcome == OFFLOAD_GONE)
@@ -52,6 +58,7 @@ take_order(struct model *m, const struct offload_order *order)
 		wrong(m, "an order for f%u, which is not known", order->flow);
 	if (order->worker != info.worker)
 		wrong(m, "an order of f%u for another worker", order->flow);
+	check_order(m, order, &info);
 	if (order->type == OFFLOAD_SET_HOST) {
 		if (order->side == OFFLOAD_OUT)
 			m->tx[order->flow] = order->place;
@@ -70,6 +77,9 @@ take_order(struct model *m, const struct offload_order *order)
 		r->place = order->place;
 		r->worker = order->worker;
 		r->key = info.key;
+		r->leaves = false;
+		r->shape = shape_of(&info.decision, order->place.path);
+		r->trial = m->refused[r->nic][r->shape].refused;
 		if (r->nic >= NICS || !m->present[r->nic] || m->gone[r->nic])
 			wrong(m, "f%u is installed in a NIC that is gone", order->flow);
 		if (m->drained[r->nic])
@@ -77,6 +87,7 @@ take_order(struct model *m, const struct offload_order *order)
 	}
 	r->open = true;
 	r->open_type = order->type;
+	r->leaves |= order->type == OFFLOAD_REMOVE;
 }
 
 static void
@@ -295,12 +306,13 @@ check_books(struct model *m)
 static void
 model_init(struct model *m, uint64_t seed)
 {
-	unsigned i, p;
+	unsigned i;
 
 	*m = (struct model){.seed = seed, .rng = {.state = seed}, .cfg = w_cfg()};
 	m->clock = sl_clock_manual(seed * SL_NS_PER_S);
 	m->cfg.flows_max = 64 + below(m, IDS - 64);
 	m->cfg.orders_per_tick = 1 + below(m, 40);
+	m->cfg.retry_ms = 100 + below(m, 2000);
 	assert_int_equal(offload_new(&m->cfg, &m->clock, &m->o), 0);
 	for (i = 0; i < NICS; i++) {
 		struct offload_nic_cfg *c = &m->nic[i];
@@ -309,14 +321,8 @@ model_init(struct model *m, uint64_t seed)
 		c->eswitch = below(m, 8) > 0;
 		c->mark = below(m, 8) > 0;
 		c->rule_limit = below(m, 2) ? 0 : 1 + below(m, 30);
-		c->ports = 3;
+		random_ports(m, c);
 		m->capacity[i] = 1 + below(m, 40);
-		for (p = 0; p < 3; p++)
-			c->port[p] = (struct offload_nic_port_cfg){
-				.rx_queues = (uint16_t)(1 + below(m, 8)),
-				.rx_default = 1,
-				.tx_queues = (uint16_t)(2 + below(m, 7)),
-				.tx_default = 2};
 		assert_int_equal(offload_nic_add(m->o, (uint16_t)i, c), 0);
 		m->present[i] = true;
 		m->carrier[i] = (uint16_t)i;
@@ -330,41 +336,44 @@ random_step(struct model *m)
 {
 	unsigned op = below(m, 1000);
 
-	m->moved = op < 550 || (op >= 870 && op < 900) || op == 935;
+	// Flows may have got another VM, or another policy rule.
+	m->moved = op < 520 || (op >= 835 && op < 870) || (op >= 926 && op < 928);
 
-	if (op < 550)
+	if (op < 520)
 		op_report(m);
-	else if (op < 700)
+	else if (op < 670)
 		op_tick(m);
-	else if (op < 850)
+	else if (op < 820)
 		op_answers(m);
-	else if (op < 870)
+	else if (op < 835)
 		op_gone(m);
-	else if (op < 900)
+	else if (op < 870)
 		op_redecide(m);
-	else if (op < 915)
+	else if (op < 885)
 		op_hint(m);
-	else if (op < 920)
+	else if (op < 892)
 		op_nic(m);
-	else if (op < 930)
+	else if (op < 905)
 		op_reserve(m);
-	else if (op < 932)
+	else if (op < 908)
 		op_reconfigure(m);
-	else if (op < 935)
+	else if (op < 918)
+		op_policy(m);
+	else if (op < 926)
 		op_limits(m);
-	else if (op < 936)
+	else if (op < 928)
 		op_vm_goes(m);
-	else if (op < 938)
+	else if (op < 930)
 		op_stray(m);
-	else if (op < 942)
+	else if (op < 935)
 		op_dscp(m);
-	else if (op < 944)
+	else if (op < 938)
 		op_move(m);
-	else if (op < 945)
+	else if (op < 940)
 		op_standby(m);
-	else if (op < 947)
+	else if (op < 943)
 		op_drain(m);
-	else if (op < 950)
+	else if (op < 948)
 		op_ahead(m);
 	else
 		m->clock.manual_ns += (op == 999 ? 5000 : below(m, 60)) * SL_NS_PER_MS;
@@ -479,6 +488,7 @@ check_quiet(struct model *m)
 	}
 	check_parts(m);
 	offload_flow_each(m->o, check_shadow, m);
+	offload_flow_each(m->o, check_settled, m);
 	for (i = 0; i < NICS; i++) {
 		if (m->drained[i] && m->present[i] && !m->gone[i] &&
 			(m->in_nic[i] > 0 || !offload_nic_empty(m->o, (uint16_t)i)))

@@ -135,6 +135,23 @@ rte_pmd_emunic_vf_reta_get(uint16_t port_id, uint16_t vf, uint16_t *queues)
 }
 
 EXPORT int
+rte_pmd_emunic_vf_queues(
+	uint16_t port_id, uint16_t vf, struct rte_pmd_emunic_vf_queue *out, uint16_t n)
+{
+	struct emu_nic *nic;
+	int ret = find_nic(port_id, &nic);
+
+	if (ret != 0)
+		return ret;
+	if (vf >= nic->args.vfs)
+		return -EINVAL;
+	emu_gate_enter(&nic->gate);
+	ret = emu_vf_queues(&nic->sides[1 + vf], out, n);
+	emu_gate_leave(&nic->gate);
+	return ret;
+}
+
+EXPORT int
 rte_pmd_emunic_vf_rss_set(uint16_t port_id, uint16_t vf, uint64_t types, const uint8_t *key)
 {
 	struct emu_nic *nic;

@@ -40,6 +40,40 @@ offload_port_init(struct offload *o, struct of_port *p, uint16_t nic, uint16_t p
 	return 0;
 }
 
+int
+offload_vf_queues(struct offload *o, uint16_t nic, uint16_t port, const bool *spread, uint16_t n)
+{
+	struct of_port *p;
+	struct of_account *list;
+	uint16_t i;
+
+	if (nic >= OFFLOAD_NICS_MAX || !o->nic[nic].present || port == 0 ||
+		port >= o->nic[nic].ports || n > OFFLOAD_QUEUES_MAX)
+		return -EINVAL;
+	p = &o->nic[nic].port[port];
+	if (n != p->n[OFFLOAD_VF]) {
+		list = calloc(n ? n : 1, sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		free(p->account[OFFLOAD_VF]);
+		p->account[OFFLOAD_VF] = list;
+		p->n[OFFLOAD_VF] = p->n_default[OFFLOAD_VF] = n;
+	}
+	for (i = 0; i < n; i++) { // no flow is ever on one of these
+		struct of_account *a = &p->account[OFFLOAD_VF][i];
+
+		a->q.id = (struct offload_queue_id){
+			.nic = nic, .port = port, .kind = OFFLOAD_VF, .index = i};
+		a->q.state = o->nic[nic].gone ? OFFLOAD_Q_STOPPED
+			     : spread[i]      ? OFFLOAD_Q_DEFAULT
+					      : OFFLOAD_Q_FREE;
+		a->q.vm = OFFLOAD_NONE;
+		a->leaving = OFFLOAD_Q_STATES;
+		TAILQ_INIT(&a->holds);
+	}
+	return 0;
+}
+
 void
 offload_port_fini(struct of_port *p)
 {

@@ -242,6 +242,8 @@ def test_a_class_rule_serves_new_flows(switch):
     wait_for(lambda: len(served()) > 5, 10, 'flows are known to be served')
     one = s.call('flow explain', flow=served()[0]['id'])
     assert 'nic' in str(one), one
+    assert {(f['carried_at'], f['carried_by']) for f in served()} == \
+        {('queue-group', 'class rule web')}, served()
     s.swap('sink')
     stats = s.settled()
     queues = {q['queue']: q['packets'] for q in s.call('queue list', kind='rx')['items']
@@ -428,6 +430,13 @@ def test_flows_that_a_rule_serves_give_their_entries_back(switch):
     in_place(s, 'to-v0', 'to-v1')
     wait_for(lambda: not s.call('flow list', limit=0, place='eswitch')['items'], 10,
              'no flow has an entry of its own')
+    # The list tells who carries them, by place and rule; the others are carried by nobody.
+    by = {'v0': ('eswitch', 'rule to-v0'), 'v1': ('eswitch', 'rule to-v1'), 'w': ('-', '-')}
+    seen = s.call('flow list', limit=0)['items']
+    assert {f['to'] for f in seen} == set(by), seen
+    assert all((f['carried_at'], f['carried_by']) == by[f['to']] for f in seen), seen
+    head, *rows = s.ctl('flow', 'list', '--limit', 0).splitlines()
+    assert 'CARRIED' in head and any('rule to-v0' in r for r in rows), head
     s.swap('sink')
     s.settled()
 

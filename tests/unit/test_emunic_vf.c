@@ -279,6 +279,7 @@ result(unsigned int n, uint8_t type, const void *data, uint16_t len)
 static void
 test_own_rss(void **state)
 {
+	struct rte_pmd_emunic_vf_queue queues[8];
 	struct {
 		uint64_t types;
 		uint8_t key[RTE_PMD_EMUNIC_RSS_KEY];
@@ -332,6 +333,11 @@ test_own_rss(void **state)
 		assert_int_equal(queue_of(i, false), 2);
 	assert_int_equal(rte_pmd_emunic_vf_reta_get(0, 0, table), 3);
 	assert_int_equal(table[2], 2);
+	assert_int_equal(rte_pmd_emunic_vf_queues(0, 0, queues, 2), 4);
+	assert_int_equal(rte_pmd_emunic_vf_queues(0, 0, queues, RTE_DIM(queues)), 4);
+	assert_true(queues[2].rss == 1 && queues[2].packets >= 64);
+	assert_int_equal(queues[0].rss + queues[1].rss + queues[3].rss, 0);
+	assert_int_equal(rte_pmd_emunic_vf_queues(0, 1, queues, 1), -EINVAL);
 	f = ask_nic(++n, RTE_PMD_EMUNIC_MBOX_RETA_GET, "", 0);
 	assert_int_equal(rte_be_to_cpu_16(f->result), 0);
 	assert_int_equal(rte_be_to_cpu_16(f->len), sizeof(two));

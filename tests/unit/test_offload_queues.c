@@ -53,6 +53,35 @@ test_all_are_known(void **state)
 	assert_int_equal(w_queue(w, 0, 0, OFFLOAD_TX, 1).worker, 1);
 }
 
+// A VF's guest enables queues, and takes them back.
+static void
+test_queues_of_a_vf(void **state)
+{
+	static const bool spread[3] = {true, false, true};
+	struct world *w = *state;
+	struct tally t = {0};
+
+	assert_int_equal(offload_vf_queues(w->o, 0, 2, spread, 3), 0);
+	offload_queue_each(w->o, count_queue, &t);
+	assert_int_equal(t.by_kind[OFFLOAD_VF], 2 + 3);
+	assert_int_equal(w_queue(w, 0, 2, OFFLOAD_VF, 0).state, OFFLOAD_Q_DEFAULT);
+	assert_int_equal(w_queue(w, 0, 2, OFFLOAD_VF, 1).state, OFFLOAD_Q_FREE);
+	assert_int_equal(offload_vf_queues(w->o, 0, 2, &spread[1], 1), 0);
+	assert_int_equal(w_queue(w, 0, 2, OFFLOAD_VF, 0).state, OFFLOAD_Q_FREE);
+	assert_int_equal(offload_vf_queues(w->o, 0, 2, NULL, 0), 0);
+	t = (struct tally){0};
+	offload_queue_each(w->o, count_queue, &t);
+	assert_int_equal(t.by_kind[OFFLOAD_VF], 2);
+	// Not the PF's, no other NIC's, and not too many.
+	assert_int_equal(offload_vf_queues(w->o, 0, 0, spread, 1), -EINVAL);
+	assert_int_equal(offload_vf_queues(w->o, 0, 3, spread, 1), -EINVAL);
+	assert_int_equal(offload_vf_queues(w->o, 1, 1, spread, 1), -EINVAL);
+	assert_int_equal(offload_vf_queues(w->o, 0, 1, spread, OFFLOAD_QUEUES_MAX + 1), -EINVAL);
+	offload_nic_gone(w->o, 0);
+	assert_int_equal(offload_vf_queues(w->o, 0, 1, spread, 1), 0);
+	assert_int_equal(w_queue(w, 0, 1, OFFLOAD_VF, 0).state, OFFLOAD_Q_STOPPED);
+}
+
 static void
 expect_name(struct world *w, struct offload_queue_id id, const char *want)
 {
@@ -214,6 +243,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_are_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queues_of_a_vf, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reserve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reserve_refuses, setup, teardown),

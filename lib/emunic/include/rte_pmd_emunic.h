@@ -55,6 +55,16 @@ int rte_pmd_emunic_vf_reta_set(uint16_t port_id, uint16_t vf, const uint16_t *qu
 #define RTE_PMD_EMUNIC_RETA 128
 int rte_pmd_emunic_vf_reta_get(uint16_t port_id, uint16_t vf, uint16_t *queues);
 
+// The receive queues of a VF: as many as its guest has enabled by now, or one where what is plugged
+// in knows none; at most n of them are put into out. Returns how many it has, 0: nothing is plugged
+// in. -EINVAL: no such VF.
+struct rte_pmd_emunic_vf_queue {
+	uint64_t packets; // that went to it
+	uint8_t rss;      // 1: RSS spreads packets over it
+};
+int rte_pmd_emunic_vf_queues(
+	uint16_t port_id, uint16_t vf, struct rte_pmd_emunic_vf_queue *out, uint16_t n);
+
 // RSS of a VF: its types (RTE_ETH_RSS_* of the PF's flow_type_rss_offloads; 0: none, all packets go
 // to queue 0), and its key of RTE_PMD_EMUNIC_RSS_KEY bytes, or NULL: that stays. The VF's own
 // driver may do the same (RTE_PMD_EMUNIC_MBOX_RSS_SET). -EINVAL: no such VF, or a type that is not

@@ -3,11 +3,18 @@
 
 #include <rte_mbuf.h>
 
+static uint16_t
+count_queues(const struct emu_side *side)
+{
+	const struct emu_backend_ops *ops = side->backend != NULL ? side->backend->ops : NULL;
+
+	return ops != NULL && ops->rx_queues != NULL ? ops->rx_queues(side->backend) : 1;
+}
+
 void
 emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p)
 {
-	const struct emu_backend_ops *ops = side->backend != NULL ? side->backend->ops : NULL;
-	uint16_t n = ops != NULL && ops->rx_queues != NULL ? ops->rx_queues(side->backend) : 1;
+	uint16_t n = count_queues(side);
 	uint16_t queue = p->vf_queue;
 	uint32_t hash;
 
@@ -25,6 +32,21 @@ emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *
 		}
 	}
 	p->vf_queue = queue;
+}
+
+uint16_t
+emu_vf_queues(const struct emu_side *side, struct rte_pmd_emunic_vf_queue *out, uint16_t n)
+{
+	uint16_t has = side->backend != NULL ? RTE_MIN(count_queues(side), EMU_MAX_VF_QUEUES) : 0;
+
+	for (uint16_t q = 0; q < has && q < n; q++) {
+		out[q] = (struct rte_pmd_emunic_vf_queue){
+			.packets = side->queue_packets[q], .rss = side->n_reta == 0};
+		// A queue of the table that is not there stands for all.
+		for (unsigned int i = 0; side->n_reta > 0 && i < EMU_VF_RETA && !out[q].rss; i++)
+			out[q].rss = side->reta[i] == q || side->reta[i] >= has;
+	}
+	return has;
 }
 
 void

@@ -2,6 +2,8 @@
 #ifndef EMUNIC_VF_H
 #define EMUNIC_VF_H
 
+#include <rte_pmd_emunic.h>
+
 #include "emunic.h"
 
 // The receive queues of a VF: as many as its guest has enabled (a vhost-user backend's queue
@@ -14,6 +16,10 @@
 
 // Puts the queue into p->vf_queue, which has what a rule chose.
 void emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *p);
+
+// Its receive queues, as rte_pmd_emunic_vf_queues has them.
+uint16_t emu_vf_queues(
+	const struct emu_side *side, struct rte_pmd_emunic_vf_queue *out, uint16_t n);
 
 // Whether that receive queue stands still (stall=); ask where side->stalls.
 bool emu_vf_stalled(const struct emu_nic *nic, const struct emu_side *side, uint16_t queue);

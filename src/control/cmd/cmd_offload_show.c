@@ -7,6 +7,7 @@
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "cmd/known.h"
+#include "cmd/vf_queues.h"
 #include "nic/errors.h"
 #include "offload/shape.h"
 #include "place/class_engine.h"
@@ -90,6 +91,7 @@ queues_json(struct control *c, const struct nic *nic)
 	json_t *list = json_array();
 	uint16_t port, kind, state;
 
+	vf_queues_refresh(c);
 	offload_queue_each(c->offload, count_queue, &q);
 	for (port = 0; port < nic->n_ports && port < OFFLOAD_NIC_PORTS_MAX; port++) {
 		for (kind = 0; kind < 3; kind++) {

@@ -6,6 +6,7 @@
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "cmd/known.h"
+#include "cmd/vf_queues.h"
 #include "device/queue_stats.h"
 #include "place/class_engine.h"
 
@@ -18,6 +19,9 @@ struct queue_ctx {
 	uint16_t ethdev;
 	bool known;
 	struct queue_stats stats;
+	// Of the VF asked last.
+	uint16_t vf_nic, vf_port;
+	uint64_t vf_packets[OFFLOAD_QUEUES_MAX];
 };
 
 static const char *const kinds[] = {"rx", "tx", "vf"};
@@ -42,6 +46,16 @@ stats_of(struct queue_ctx *l, uint16_t ethdev)
 	return &l->stats;
 }
 
+static uint64_t
+vf_packets(struct queue_ctx *l, const struct offload_queue_id *id)
+{
+	if (l->vf_nic != id->nic || l->vf_port != id->port)
+		vf_queues_packets(l->c, id->nic, id->port, l->vf_packets, OFFLOAD_QUEUES_MAX);
+	l->vf_nic = id->nic;
+	l->vf_port = id->port;
+	return l->vf_packets[id->index];
+}
+
 static void
 list_queue(void *ctx, const struct offload_queue *q)
 {
@@ -63,12 +77,15 @@ list_queue(void *ctx, const struct offload_queue *q)
 
 		n = q->id.kind == OFFLOAD_TX ? st->tx[q->id.index] : st->rx[q->id.index];
 	}
+	if (q->id.kind == OFFLOAD_VF)
+		n.packets = vf_packets(l, &q->id);
 	port_label(q->id.port, port, sizeof(port));
-	o = json_pack("{ss ss ss si ss ss si sI sI sI si}", "nic", nic->name, "port", port, "kind",
+	o = json_pack("{ss ss ss si ss ss si sI sI sI so}", "nic", nic->name, "port", port, "kind",
 		kinds[q->id.kind], "queue", (int)q->id.index, "use", use, "owner",
 		q->vm == OFFLOAD_NONE ? "-" : vm_name(l->c, q->vm), "flows", (int)q->flows,
 		"packets", (json_int_t)n.packets, "bytes", (json_int_t)n.bytes, "dropped",
-		(json_int_t)n.errors, "worker", (int)q->worker);
+		(json_int_t)n.errors, "worker",
+		q->id.kind == OFFLOAD_VF ? json_null() : json_integer(q->worker));
 	if (q->state == OFFLOAD_Q_GROUP && class_group_queue(l->c, &q->id, &e)) {
 		json_object_set_new(o, "engine", json_string(class_group_use(e.use)));
 		json_object_set_new(o, "flows", json_integer(e.flows));
@@ -88,6 +105,7 @@ COMMAND(cmd_queue_list)
 		if (l.nic < 0)
 			return no_nic(c, nic, err);
 	}
+	vf_queues_refresh(c);
 	l.items = json_array();
 	offload_queue_each(c->offload, list_queue, &l);
 	*result = json_items(l.items, 0);

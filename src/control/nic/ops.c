@@ -113,6 +113,7 @@ static const struct nic_ops emunic_ops = {
 	.flush = nic_flow_flush,
 	.ledger = emunic_ledger,
 	.miss = nic_emunic_miss,
+	.vf_queues = nic_emunic_vf_queues,
 };
 
 const struct nic_ops *

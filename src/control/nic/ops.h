@@ -42,6 +42,8 @@ struct nic_ops {
 	// NULL: what meets no rule goes to a host port, always. 0 or -errno with a sentence in why.
 	int (*miss)(
 		uint16_t pf, uint16_t vf, const struct nic_miss *miss, char *why, size_t why_len);
+	// NULL: the driver tells nothing of a VF's own queues. As nic_emunic_vf_queues.
+	int (*vf_queues)(uint16_t pf, uint16_t vf, struct nic_vf_queue *out, uint16_t max);
 };
 
 // The table for a driver (rte_eth_dev_info.driver_name).

@@ -11,6 +11,9 @@
 typedef int (*miss_fn)(uint16_t port, uint16_t vf, const struct rte_pmd_emunic_vf_miss *conf,
 	char *why, size_t why_len);
 
+typedef int (*queues_fn)(
+	uint16_t port, uint16_t vf, struct rte_pmd_emunic_vf_queue *out, uint16_t n);
+
 // EAL has loaded the driver, privately: it is found by its name. The handle is not kept, EAL's is.
 void
 nic_pmd_find(const char *symbol, void *out)
@@ -41,4 +44,22 @@ nic_emunic_miss(uint16_t pf, uint16_t vf, const struct nic_miss *miss, char *why
 		return -ENOTSUP;
 	}
 	return set(pf, vf, &conf, why, why_len);
+}
+
+int
+nic_emunic_vf_queues(uint16_t pf, uint16_t vf, struct nic_vf_queue *out, uint16_t max)
+{
+	struct rte_pmd_emunic_vf_queue q[RTE_PMD_EMUNIC_RETA];
+	queues_fn queues;
+	int n, i;
+
+	nic_pmd_find("rte_pmd_emunic_vf_queues", &queues);
+	if (queues == NULL)
+		return -ENOTSUP;
+	n = queues(pf, vf, q, RTE_PMD_EMUNIC_RETA);
+	if (n > max)
+		n = max;
+	for (i = 0; i < n; i++)
+		out[i] = (struct nic_vf_queue){.packets = q[i].packets, .rss = q[i].rss != 0};
+	return n;
 }

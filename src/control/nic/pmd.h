@@ -23,4 +23,12 @@ struct nic_miss {
 int nic_emunic_miss(
 	uint16_t pf, uint16_t vf, const struct nic_miss *miss, char *why, size_t why_len);
 
+// The receive queues that a VF has by now, at most max of them in out. Returns how many; -ENOTSUP:
+// the driver cannot tell.
+struct nic_vf_queue {
+	uint64_t packets; // that went to it
+	bool rss;         // RSS spreads packets over it
+};
+int nic_emunic_vf_queues(uint16_t pf, uint16_t vf, struct nic_vf_queue *out, uint16_t max);
+
 #endif

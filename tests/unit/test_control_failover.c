@@ -278,6 +278,30 @@ test_stop_waits_for_rules(void **state)
 	pair_free(c);
 }
 
+// A flow that its worker has forgotten, because a rule had all its packets, goes along all the
+// same.
+static void
+test_forgotten_flows_go_along(void **state)
+{
+	struct control *c = pair_new(JSON("0", ",\"rules_ahead\":0"));
+	uint32_t id[FLOWS];
+	uint16_t i;
+
+	place_flows(c, id, FLOWS);
+	for (i = 0; i < FLOWS; i++) {
+		const struct flow_key key = udp_key(c, "vm1", 1 + i);
+
+		offload_flow_gone(c->offload, &key, 0, 0);
+	}
+	played.link[0] = false;
+	pass(c, 1000);
+	assert_int_equal(failover_carrier(c, 0), 1);
+	assert_int_equal(atomic_load(&driver.live), FLOWS);
+	for (i = 0; i < FLOWS; i++)
+		assert_int_equal(placement_find(c, id[i], OFFLOAD_IN)->nic, 1);
+	pair_free(c);
+}
+
 // What is not destroyed at first is tried again, and its last counters are counted once.
 static void
 test_destroy_is_tried_again(void **state)
@@ -555,6 +579,7 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_forgotten_flows_go_along),
 		cmocka_unit_test(test_stop_waits_for_rules),
 		cmocka_unit_test(test_destroy_is_tried_again),
 		cmocka_unit_test(test_flush_at_last),

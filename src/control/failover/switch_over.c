@@ -81,6 +81,7 @@ open_ports(struct way *w, struct sl_err *err)
 		if (v->leaving != NULL && v->leaving->nic == w->to->index) {
 			w->fresh[i] = v->leaving;
 			w->taken[i] = true;
+			dp_port_poll_link(v->leaving); // else it stands as when it was lost
 			continue;
 		}
 		rc = ports_open_nic(w->c, v, &w->fresh[i], err);

@@ -70,8 +70,7 @@ tell_guest(struct control *c, struct control_vport *v)
 	if (rings.strangers > v->strangers && !v->told_stranger) {
 		v->told_stranger = true;
 		sl_log(c->log, SL_LOG_WARN,
-			"port %s: another guest at its socket is sent away as long as this one is "
-			"there",
+			"port %s: another guest at its socket waits until this one has left",
 			v->cfg.name);
 	}
 	v->told_stranger = v->told_stranger && rings.guest;

@@ -402,41 +402,56 @@ broken_ring(void **state)
 	front_rig_end(&r);
 }
 
-// The first guest at a socket keeps it; the second one is sent away when it sets its device up, as
-// often as it tries, and comes when the place is free.
+// rte_vhost's thread has done what it was told before, on other connections too: it looks at all of
+// them in turn.
+static void
+settle(struct front *f)
+{
+	FRONT_SAY(f, FRONT_GET_FEATURES, -1, 0);
+	FRONT_SAY(f, FRONT_GET_FEATURES, -1, 0);
+}
+
+// The first guest at a socket keeps it; others wait with their devices set up, and come when the
+// place is free.
 static void
 second_guest(void **state)
 {
 	static struct front_rig r;
 	struct dp_vhost_rings rings;
-	struct front other;
+	struct front other[2];
 	uint32_t len;
 	unsigned i;
 
 	front_rig_begin(&r);
 	front_room(&r.f, 0);
-	front_make(&other);
-	for (i = 0; i < 3; i++) {
-		front_connect(&other, r.path);
-		if (i == 1) // it may ask
-			assert_true(FRONT_SAY(&other, FRONT_GET_FEATURES, -1, 0) != UINT64_MAX);
-		assert_false(front_start(&other, 2));
-		front_close(&other);
+	for (i = 0; i < 2; i++) {
+		front_make(&other[i]);
+		front_connect(&other[i], r.path);
+		assert_true(front_start(&other[i], 2));
+		settle(&other[i]);
+		front_room(&other[i], 0);
 		feed(&r, false);
 		assert_non_null(front_take(&r.f, 0, &len));
 		assert_true(dp_port_vhost_rings(r.b.vport[1].port, &rings));
 		assert_int_equal(rings.strangers, i + 1);
 	}
-	// A target of a migration is connected, and starts when the source has stopped.
-	front_connect(&other, r.path);
+	front_close(&other[0]); // it gives up; so the next one's turn comes
+	settle(&other[1]);
 	front_stop(&r.f, 2);
-	assert_true(front_start(&other, 2));
-	assert_false(front_start(&r.f, 2));
-	front_room(&other, 0);
 	feed(&r, false);
-	assert_non_null(front_take(&other, 0, &len));
+	assert_non_null(front_take(&other[1], 0, &len));
+	assert_null(front_take(&other[0], 0, &len));
 	assert_null(front_take(&r.f, 0, &len));
-	front_free(&other);
+	rings_are(&r.b, true, true);
+	assert_true(front_start(&r.f, 2)); // now it waits itself
+	feed(&r, false);
+	assert_non_null(front_take(&other[1], 0, &len));
+	front_close(&other[1]);
+	settle(&r.f);
+	feed(&r, false);
+	assert_non_null(front_take(&r.f, 0, &len));
+	for (i = 0; i < 2; i++)
+		front_free(&other[i]);
 	front_rig_end(&r);
 }
 

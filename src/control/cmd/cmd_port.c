@@ -105,7 +105,7 @@ rings_json(const struct control_vport *v, json_t *out)
 			    : rings.own  ? "own"
 					 : "rte_vhost"));
 	json_object_set_new(out, "refused_by_rings", json_integer((json_int_t)rings.refused));
-	json_object_set_new(out, "strangers_refused", json_integer((json_int_t)rings.strangers));
+	json_object_set_new(out, "guests_waited", json_integer((json_int_t)rings.strangers));
 	if (rings.broken == 0)
 		return;
 	snprintf(text, sizeof(text), "%u, the first is ring %u (%s the guest): %s", rings.broken,

@@ -307,6 +307,7 @@ port_new(const struct dp_vhost_cfg *cfg)
 {
 	struct dp_port *p = dp_zalloc(sizeof(*p), SOCKET_ID_ANY);
 	struct vhost_port *v = dp_zalloc(sizeof(*v), SOCKET_ID_ANY);
+	unsigned i;
 
 	if (p == NULL || v == NULL) {
 		dp_free_mem(p);
@@ -320,6 +321,8 @@ port_new(const struct dp_vhost_cfg *cfg)
 	atomic_store(&v->vid, -1);
 	atomic_store(&v->guest, -1);
 	atomic_store(&v->rings_of, -1);
+	for (i = 0; i < VHOST_SEATS; i++)
+		v->seat[i].vid = -1;
 	p->ops = &vhost_ops;
 	p->priv = v;
 	p->vport = DP_NONE;

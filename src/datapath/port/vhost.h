@@ -32,26 +32,32 @@
 // locks keep them apart from messages, and a worker may wait for one inside the gate.
 //
 // A socket in server mode takes any number of connections, and a port has one guest: who is there
-// stays. Another front-end may connect and ask (the target of a migration does, and starts when the
-// source has stopped); when it begins to set its device up while the guest's rings are in use, its
-// connection is closed and counted (`strangers`). QEMU with reconnect= tries again until the place
-// is free.
+// stays. Who sets a device up meanwhile is counted, and waits in a seat until the guest has stopped
+// (the target of a migration starts just then). It is not hung up on: a driver that negotiates its
+// features while QEMU has no connection ends up with others than QEMU tells us later.
 //
 // Rings of our own have no lock. A guest may have fewer pairs than the port has queues, and several
 // queues, each of another worker, one ring then: they take `shared` for it. How many pairs there
 // are changes with the gate closed, so that all inside agree on whether they do.
 //
-// Thread safety: any thread for the atomic members; mapped and turned_away: the event thread; each
+// Thread safety: any thread for the atomic members; mapped and seat: the event thread; each
 // vhost_gate: the worker that owns the queue enters and leaves; own, ring and memory: workers
 // inside the gate, and the event thread when it is closed and none is.
 
 #define VHOST_VRINGS_MAX 256
 #define VHOST_IDS_MAX 1024            // of rte_vhost
+#define VHOST_SEATS 4                 // more guests than that at one socket are not served
 #define VHOST_RARP_ASKED (1ULL << 48) // beside 6 bytes of address
 
 struct vhost_gate {
 	alignas(64) atomic_bool busy;
 	uint16_t next; // receive: pair that the next burst begins with
+};
+
+struct vhost_seat { // a connection that waits for the place of the guest
+	int vid;    // -1: nobody's
+	bool ready; // its device is set up
+	bool enabled[VHOST_VRINGS_MAX];
 };
 
 struct vhost_port {
@@ -70,9 +76,9 @@ struct vhost_port {
 	_Atomic uint64_t rarp;   // a MAC address that the network is to learn, and RARP_ASKED
 	// Of the ring to the guest of a pair, where several queues have one: two workers come then.
 	rte_spinlock_t shared[VHOST_VRINGS_MAX / 2];
-	uint64_t mapped[VHOST_IDS_MAX / 64];      // bit vid: rte_vhost has a memory table of it
-	uint64_t turned_away[VHOST_IDS_MAX / 64]; // bit vid: came second
-	_Atomic uint64_t strangers;               // times that one was sent away
+	uint64_t mapped[VHOST_IDS_MAX / 64]; // bit vid: rte_vhost has a memory table of it
+	struct vhost_seat seat[VHOST_SEATS];
+	_Atomic uint64_t strangers; // guests that had to wait
 	struct vring_memory memory;
 	struct vhost_ring ring[VHOST_VRINGS_MAX];
 	struct vhost_gate rx[DP_QUEUES_MAX];

@@ -134,19 +134,51 @@ taken(const struct vhost_port *v, int vid)
 	return of >= 0 && of != vid;
 }
 
-static int
-guest_came(int vid)
+static void
+forget_rings(struct vhost_port *v)
 {
-	struct vhost_port *v = port_of(vid);
+	unsigned i;
+
+	for (i = 0; i < VHOST_VRINGS_MAX; i++)
+		atomic_store(&v->enabled[i], false);
+}
+
+// NULL: there is none left.
+static struct vhost_seat *
+seat_of(struct vhost_port *v, int vid)
+{
+	struct vhost_seat *free = NULL;
+	unsigned i;
+
+	for (i = 0; i < VHOST_SEATS; i++) {
+		if (v->seat[i].vid == vid)
+			return &v->seat[i];
+		if (v->seat[i].vid < 0 && free == NULL)
+			free = &v->seat[i];
+	}
+	if (free != NULL) {
+		memset(free, 0, sizeof(*free));
+		free->vid = vid;
+	}
+	return free;
+}
+
+static void
+leave_seat(struct vhost_port *v, int vid)
+{
+	unsigned i;
+
+	for (i = 0; i < VHOST_SEATS; i++)
+		if (v->seat[i].vid == vid)
+			v->seat[i].vid = -1;
+}
+
+static void
+serve(struct vhost_port *v, int vid)
+{
 	uint64_t features = 0;
 	uint16_t i, n;
 
-	if (v == NULL)
-		return -1;
-	if (taken(v, vid)) { // it was set up before the other came: it has to begin anew
-		v->turned_away[vid / 64] |= 1ULL << vid % 64;
-		return -1;
-	}
 	close_gate(v);
 	// Its rings are polled: its kicks would be for nothing.
 	n = rte_vhost_get_vring_num(vid);
@@ -158,7 +190,44 @@ guest_came(int vid)
 	atomic_store(&v->own, vhost_rings_come(v, vid, features));
 	atomic_store(&v->guest, vid);
 	atomic_store(&v->vid, vid);
+}
+
+static int
+guest_came(int vid)
+{
+	struct vhost_port *v = port_of(vid);
+	struct vhost_seat *seat;
+
+	if (v == NULL)
+		return -1;
+	if (!taken(v, vid)) {
+		serve(v, vid);
+		return 0;
+	}
+	seat = seat_of(v, vid);
+	if (seat == NULL)
+		return -1;
+	seat->ready = true;
+	atomic_fetch_add(&v->strangers, 1);
 	return 0;
+}
+
+// The place may be free: somebody who waits takes it.
+static void
+next_guest(struct vhost_port *v)
+{
+	struct vhost_seat *seat = v->seat;
+	unsigned i;
+
+	while (seat < v->seat + VHOST_SEATS && (seat->vid < 0 || !seat->ready))
+		seat++;
+	if (seat == v->seat + VHOST_SEATS || taken(v, seat->vid))
+		return;
+	atomic_store(&v->rings_of, seat->vid);
+	for (i = 0; i < VHOST_VRINGS_MAX; i++)
+		atomic_store(&v->enabled[i], seat->enabled[i]);
+	serve(v, seat->vid);
+	seat->vid = -1;
 }
 
 static void
@@ -166,14 +235,20 @@ guest_went(int vid)
 {
 	struct vhost_port *v = port_of(vid);
 
-	if (v == NULL || atomic_load(&v->guest) != vid)
+	if (v == NULL)
 		return;
+	if (atomic_load(&v->guest) != vid) {
+		leave_seat(v, vid);
+		return;
+	}
 	close_gate(v);
 	atomic_store(&v->guest, -1);
 	if (atomic_exchange(&v->own, false))
 		vhost_rings_give_back(v, vid);
 	vhost_rings_mend(v);
 	atomic_store(&v->port->tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+	forget_rings(v); // they are disabled one by one yet, and another may take its place
+	next_guest(v);
 }
 
 // What may change rings, memory or features finds the gate closed and rte_vhost up to date. A guest
@@ -188,11 +263,6 @@ message_comes(int vid, void *msg)
 	if (v == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	vhost_rings_message(v, vid, msg, false);
-	if ((taken(v, vid) || (v->turned_away[vid / 64] >> vid % 64 & 1)) &&
-		vhost_message_refuse(msg)) {
-		atomic_fetch_add(&v->strangers, 1);
-		return RTE_VHOST_MSG_RESULT_ERR;
-	}
 	if (atomic_load(&v->guest) != vid || !atomic_load(&v->own))
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	if (vhost_message_rarp(msg, &mac)) { // rte_vhost would keep it for its own burst
@@ -230,29 +300,25 @@ connection_came(int vid)
 	};
 	struct vhost_port *v = port_of(vid);
 
-	if (v != NULL) {
+	if (v != NULL)
 		vhost_rings_unmapped(v, vid);
-		v->turned_away[vid / 64] &= ~(1ULL << vid % 64);
-	}
 	return rte_vhost_extern_callback_register(vid, &around, NULL);
-}
-
-static void
-forget_rings(struct vhost_port *v)
-{
-	unsigned i;
-
-	for (i = 0; i < VHOST_VRINGS_MAX; i++)
-		atomic_store(&v->enabled[i], false);
 }
 
 static int
 ring_changed(int vid, uint16_t ring, int enable)
 {
 	struct vhost_port *v = port_of(vid);
+	struct vhost_seat *seat;
 
-	if (v == NULL || ring >= VHOST_VRINGS_MAX || taken(v, vid))
+	if (v == NULL || ring >= VHOST_VRINGS_MAX)
 		return 0;
+	if (taken(v, vid)) {
+		seat = seat_of(v, vid);
+		if (seat != NULL)
+			seat->enabled[ring] = enable != 0;
+		return 0;
+	}
 	if (atomic_exchange(&v->rings_of, vid) != vid)
 		forget_rings(v);
 	atomic_store(&v->enabled[ring], enable != 0);
@@ -276,11 +342,15 @@ connection_ended(int vid)
 {
 	struct vhost_port *v = port_of(vid);
 
-	if (v == NULL || atomic_load(&v->rings_of) != vid)
+	if (v == NULL)
+		return;
+	leave_seat(v, vid);
+	if (atomic_load(&v->rings_of) != vid)
 		return;
 	atomic_store(&v->rings_of, -1);
 	forget_rings(v);
 	pairs_changed(v);
+	next_guest(v);
 }
 
 static const struct rte_vhost_device_ops vhost_callbacks = {

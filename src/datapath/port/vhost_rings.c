@@ -10,16 +10,9 @@ struct message {
 	uint32_t request, flags, size;
 	uint8_t payload[];
 };
-#define REQUEST_SET_FEATURES 2
 #define REQUEST_RESET_OWNER 4
 #define REQUEST_SET_MEM_TABLE 5
-#define REQUEST_SET_VRING_NUM 8
-#define REQUEST_SET_VRING_ADDR 9
-#define REQUEST_SET_VRING_BASE 10
-#define REQUEST_SET_VRING_ENABLE 18
 #define REQUEST_SEND_RARP 19
-#define REQUEST_SET_STATUS 39
-#define NEED_REPLY 8u
 
 void
 vhost_rings_unmapped(struct vhost_port *v, int vid)
@@ -159,25 +152,4 @@ vhost_message_rarp(const void *msg, uint64_t *mac)
 	*mac = 0;
 	memcpy(mac, m->payload, 6);
 	return true;
-}
-
-// These carry no descriptors, which nobody would close. One of them begins each start.
-bool
-vhost_message_refuse(void *msg)
-{
-	struct message *m = msg;
-
-	switch (m->request) {
-	case REQUEST_SET_FEATURES:
-	case REQUEST_SET_VRING_NUM:
-	case REQUEST_SET_VRING_ADDR:
-	case REQUEST_SET_VRING_BASE:
-	case REQUEST_SET_VRING_ENABLE:
-	case REQUEST_SET_STATUS:
-		m->flags &=
-			~NEED_REPLY; // an error is answered where it is asked for, else it ends all
-		return true;
-	default:
-		return false;
-	}
 }

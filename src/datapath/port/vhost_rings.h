@@ -25,7 +25,5 @@ void vhost_rings_unmapped(struct vhost_port *v, int vid);
 // Is the message the one after a migration, which asks to tell the network where the guest is?
 // *mac: its address as the first 6 bytes.
 bool vhost_message_rarp(const void *msg, uint64_t *mac);
-// Makes an error in a message that sets a device up end its connection. False: it is another one.
-bool vhost_message_refuse(void *msg);
 
 #endif

@@ -134,7 +134,7 @@ struct dp_vhost_rings {
 	uint16_t first;     // of these; even: to the guest, odd: from it
 	const char *why;    // what was in it
 	uint64_t refused;   // packets of the guest without a byte, or longer than any can be
-	uint64_t strangers; // times that a second guest at the socket was sent away
+	uint64_t strangers; // times that another guest at the socket had to wait
 };
 // False: p is another kind of port. Any thread.
 bool dp_port_vhost_rings(const struct dp_port *p, struct dp_vhost_rings *out);

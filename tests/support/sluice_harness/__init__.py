@@ -5,6 +5,7 @@ with the process that started it; sweep.py removes what is left by mark."""
 from .configs import wire_vf_null
 from .machine import RUN, build_dir, cores, data_dir, eal_memory, foreign_build_dir, need, short_dir
 from .netns import NetNs
+from .numbered import Numbered
 from .packets import Frames, read_capture, write_capture
 from .proc import Proc
 from .rpc import RpcClient, RpcError
@@ -15,6 +16,6 @@ from .wait import wait_for
 
 __all__ = [
     'RUN', 'build_dir', 'cores', 'data_dir', 'eal_memory', 'foreign_build_dir', 'need', 'short_dir',
-    'Frames', 'NetNs', 'Proc', 'RpcClient', 'RpcError', 'Sluiced', 'Testpmd', 'VM', 'CommandFailed', 'Nic',
+    'Frames', 'NetNs', 'Numbered', 'Proc', 'RpcClient', 'RpcError', 'Sluiced', 'Testpmd', 'VM', 'CommandFailed', 'Nic',
     'read_capture', 'tcp_transfer', 'wait_for', 'wire_vf_null', 'write_capture',
 ]

@@ -40,21 +40,35 @@ class Nic:
     server: bool = False  # QEMU makes the socket and waits; else it connects and reconnects
     mtu: int = 0
     options: str = ''  # further properties of virtio-net-pci, for example host_tso4=off
+    queues: int = 1
 
     def arguments(self, n):
         side = 'server=on' if self.server else 'reconnect=1'
         extra = ',' + self.options if self.options else ''
+        pairs, several = (f',queues={self.queues}', ',mq=on') if self.queues > 1 else ('', '')
         return ['-chardev', f'socket,id=c{n},path={self.socket},{side}',
-                '-netdev', f'vhost-user,id=n{n},chardev=c{n}',
-                '-device', f'virtio-net-pci,netdev=n{n},romfile=,vectors=0,mac={self.mac}{extra}']
+                '-netdev', f'vhost-user,id=n{n},chardev=c{n}{pairs}',
+                '-device', f'virtio-net-pci,netdev=n{n},romfile=,vectors=0,mac={self.mac}{several}'
+                           f'{extra}']
 
     def kernel_words(self, n):
         words = [f'sl.eth{n}=' + ','.join(self.addresses)]
         return ([f'sl.mtu{n}={self.mtu}'] if self.mtu else []) + words
 
 
-def build_initramfs(directory, kernel):
-    """Packs busybox, the modules and guest_init; returns the file."""
+def copy_program(name, root):
+    """A program of this machine, with its libraries where it looks for them."""
+    path = shutil.which(name)
+    shutil.copy(path, root / 'bin')
+    run = subprocess.run(['ldd', path], capture_output=True, text=True, check=True)
+    for library in re.findall(r'(/\S+) \(0x', run.stdout):
+        target = root / library.lstrip('/')
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, target)
+
+
+def build_initramfs(directory, kernel, programs):
+    """Packs busybox, the modules, guest_init and what more is wanted; returns the file."""
     root = pathlib.Path(tempfile.mkdtemp(dir=directory))
     for d in ('bin', 'modules'):
         (root / d).mkdir()
@@ -65,11 +79,13 @@ def build_initramfs(directory, kernel):
             shutil.copy(f, root / 'modules')
     shutil.copy(pathlib.Path(__file__).parent / 'guest_init', root / 'init')
     (root / 'init').chmod(0o755)
+    for name in programs:
+        copy_program(name, root)
     names = sorted(str(p.relative_to(root)) for p in root.rglob('*'))
     packed = subprocess.run(['cpio', '-o', '-H', 'newc', '--quiet', '-R', '0:0'], cwd=root,
                             input='\n'.join(names).encode(), capture_output=True, check=True).stdout
     shutil.rmtree(root)
-    out = pathlib.Path(directory) / 'initramfs.gz'
+    out = pathlib.Path(directory) / '-'.join(['initramfs', *programs, 'gz'])
     out.write_bytes(gzip.compress(packed, 1))
     return out
 
@@ -77,16 +93,19 @@ def build_initramfs(directory, kernel):
 class VM:
     """A guest; start() boots it, run() runs a command in it. It can be killed and started again."""
 
-    initramfs = {}  # by directory, made once
+    initramfs = {}  # by directory and programs, made once
 
-    def __init__(self, directory, name, nics, memory=192, channel=None):
-        """channel: a Unix socket that the guest finds as /dev/vport0p2, with sluice-hint."""
-        need('qemu-system-x86_64', 'cpio', '/bin/busybox')
+    def __init__(self, directory, name, nics, memory=192, channel=None, reboots=False, programs=()):
+        """channel: a Unix socket that the guest finds as /dev/vport0p2, with sluice-hint. reboots:
+        a reset does not end it. programs: of this machine, for the guest."""
+        need('qemu-system-x86_64', 'cpio', '/bin/busybox', *programs)
         self.directory = pathlib.Path(directory)
         self.name = name
         self.nics = nics
         self.memory = memory
         self.channel = channel
+        self.reboots = reboots
+        self.programs = tuple(programs)
         self.console = self.directory / f'{name}.console'
         self.agent_path = self.directory / f'{name}.agent'
         self.qmp_path = self.directory / f'{name}.qmp'
@@ -96,8 +115,9 @@ class VM:
 
     def start(self, wait=True):
         kernel = guest_kernel()
-        if self.directory not in VM.initramfs:
-            VM.initramfs[self.directory] = build_initramfs(self.directory, kernel)
+        ram = (self.directory, self.programs)
+        if ram not in VM.initramfs:
+            VM.initramfs[ram] = build_initramfs(self.directory, kernel, self.programs)
         words = ['console=ttyS0', 'quiet', 'panic=-1', 'mitigations=off', 'net.ifnames=0',
                  'no_timer_check', 'tsc=reliable']
         devices = []
@@ -110,11 +130,11 @@ class VM:
         self.boots += 1
         self.agent_path.unlink(missing_ok=True)
         argv = ['qemu-system-x86_64', '-name', self.name, '-nodefaults', '-no-user-config',
-                '-display', 'none', '-no-reboot', '-machine', 'q35,accel=tcg', '-cpu', 'max',
+                '-display', 'none', *([] if self.reboots else ['-no-reboot']), '-machine', 'q35,accel=tcg', '-cpu', 'max',
                 '-m', str(self.memory),
                 '-object', f'memory-backend-memfd,id=m,size={self.memory}M,share=on',
                 '-numa', 'node,memdev=m',
-                '-kernel', kernel / 'vmlinuz', '-initrd', VM.initramfs[self.directory],
+                '-kernel', kernel / 'vmlinuz', '-initrd', VM.initramfs[ram],
                 '-append', ' '.join(words),
                 '-chardev', f'file,id=con,path={self.console},append=on', '-serial', 'chardev:con',
                 '-chardev', f'socket,id=agent,path={self.agent_path},server=on,wait=off',
@@ -129,6 +149,11 @@ class VM:
 
     def wait_boot(self, timeout=60.0):
         wait_for(lambda: self.check_alive() and self.agent.ready, timeout, f'{self.name} has booted')
+
+    def reset(self):
+        """Presses the button; what runs in it is gone. wait_boot() waits for it."""
+        self.agent.ready = False
+        self.qmp('system_reset')
 
     def check_alive(self):
         assert self.proc.running, (f'QEMU of {self.name} ended with {self.proc.returncode}:\n'

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include <rte_bitops.h>
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
 #include <rte_prefetch.h>
 
@@ -16,37 +17,60 @@
 #define CACHE_CROWDED 6
 #define CACHE_SAMPLES 3 // more buckets that are looked at for an entry that is not in use
 
+// Where the parts lie.
+struct layout {
+	uint32_t size, n_buckets;
+	size_t entries_at, apart, buckets_at, len;
+};
+
+static bool
+lay_out(uint32_t size, struct layout *l)
+{
+	if (size < CACHE_SIZE_MIN || size > CACHE_SIZE_MAX)
+		return false;
+	l->size = RTE_ALIGN_CEIL(size, CACHE_WAYS);
+	// 1.75 to 3.5 slots for each entry.
+	l->n_buckets = rte_align32pow2((l->size + l->size / 2 + l->size / 4) / CACHE_WAYS);
+	l->entries_at = RTE_ALIGN_CEIL(sizeof(struct cache), 64);
+	l->apart =
+		((size_t)l->size + 2) * sizeof(struct cache_entry); // nobody's, and one that leaves
+	l->buckets_at = l->entries_at + 2 * l->apart;
+	l->len = l->buckets_at + (size_t)l->n_buckets * sizeof(struct cache_bucket);
+	return true;
+}
+
+size_t
+cache_memory(uint32_t size)
+{
+	struct layout l;
+
+	return lay_out(size, &l) ? l.len : 0;
+}
+
 int
 cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, void *ctx,
 	struct cache **out)
 {
 	struct sl_rng rng = {.state = seed};
 	struct cache_memory mem;
-	size_t entries_at, apart, buckets_at, len;
-	uint32_t n_buckets;
+	struct layout l;
 	struct cache *c;
 
-	if (size < CACHE_SIZE_MIN || size > CACHE_SIZE_MAX)
+	if (!lay_out(size, &l))
 		return -EINVAL;
-	size = RTE_ALIGN_CEIL(size, CACHE_WAYS);
-	// 1.75 to 3.5 slots for each entry.
-	n_buckets = rte_align32pow2((size + size / 2 + size / 4) / CACHE_WAYS);
-	entries_at = RTE_ALIGN_CEIL(sizeof(*c), 64);
-	apart = ((size_t)size + 1) * sizeof(struct cache_entry); // nobody's is the last one
-	buckets_at = entries_at + 2 * apart;
-	len = buckets_at + (size_t)n_buckets * sizeof(struct cache_bucket);
-	if (cache_memory_take(&mem, len, socket_id) < 0)
+	if (cache_memory_take(&mem, l.len, socket_id) < 0)
 		return -ENOMEM;
 	c = mem.data;
 	c->mem = mem;
-	c->entries = (struct cache_entry *)((char *)mem.data + entries_at);
-	c->apart = (ptrdiff_t)apart;
-	c->nobody = &c->entries[size];
+	c->entries = (struct cache_entry *)((char *)mem.data + l.entries_at);
+	c->apart = (ptrdiff_t)l.apart;
+	c->nobody = &c->entries[l.size];
+	c->leaving = &c->entries[l.size + 1];
 	c->nobody->rest[CACHE_L3] = CACHE_L3_NOBODY;
 	c->entries[0].rest[CACHE_L3] = CACHE_L3_NOBODY; // slots that were never taken lead there
 	c->wide = lookup_wide_here();
-	c->buckets = (struct cache_bucket *)((char *)mem.data + buckets_at);
-	c->bucket_mask = n_buckets - 1;
+	c->buckets = (struct cache_bucket *)((char *)mem.data + l.buckets_at);
+	c->bucket_mask = l.n_buckets - 1;
 	for (unsigned i = 0; i < RTE_DIM(c->secret.add); i++)
 		c->secret.add[i] = (uint32_t)(sl_rng_next(&rng) >> 32);
 	c->secret.mix[0] = sl_rng_next(&rng);
@@ -55,8 +79,8 @@ cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, voi
 	c->evict_ctx = ctx;
 	c->free_head = CACHE_NONE;
 	c->tokens = CACHE_NO_BUDGET;
-	c->stats.size = size;
-	c->stats.memory = len;
+	c->stats.size = l.size;
+	c->stats.memory = l.len;
 	*out = c;
 	return 0;
 }
@@ -113,15 +137,6 @@ leave(struct cache *c, struct cache_bucket *b, unsigned slot)
 	c->stats.used--;
 }
 
-// 0 for a tick that is ahead of now.
-static uint32_t
-age_of(uint32_t now, uint32_t tick)
-{
-	uint32_t age = now - tick;
-
-	return age > INT32_MAX ? 0 : age;
-}
-
 struct victim {
 	struct cache_bucket *bucket;
 	unsigned slot;
@@ -133,10 +148,8 @@ victim_look(const struct cache *c, struct cache_bucket *b, uint32_t now, struct 
 {
 	for (uint32_t m = b->used; m != 0; m &= m - 1) {
 		unsigned slot = (unsigned)__builtin_ctz(m);
-		const struct cache_entry *e = entry_at(c, b, slot);
-		uint32_t age = age_of(now, e->last_tick);
+		uint32_t age = cache_worth_leaving(entry_at(c, b, slot), now);
 
-		age += e->packets <= 1 ? CACHE_ONCE_TICKS : 0;
 		if (v->bucket == NULL || age > v->age)
 			*v = (struct victim){.bucket = b, .slot = slot, .age = age};
 	}
@@ -178,20 +191,16 @@ in_use(const struct victim *v)
 	return v->age < CACHE_ONCE_TICKS;
 }
 
-// Makes room for one entry in one of its buckets. Both full: the oldest in them leaves. No entry
-// free: the oldest in them and in one more bucket leaves, or in a few when all those are in use.
-// False: the budget does not reach; the look costs a token, so that they bound the work.
-static bool
-make_room(struct cache *c, struct cache_bucket *first, struct cache_bucket *second, bool full,
+// Who leaves for an entry that is to come into one of these buckets. Both full: the oldest in them.
+// No entry free: the oldest in them and in one more bucket, or in a few when all those are in use.
+static inline __attribute__((always_inline)) struct victim
+find_victim(struct cache *c, struct cache_bucket *first, struct cache_bucket *second, bool full,
 	uint32_t now)
 {
 	struct victim v = {.bucket = NULL};
-	struct cache_bucket *other;
+	struct cache_bucket *other = full ? first : sample(c);
 	unsigned i;
 
-	if (!spend(c, 1))
-		return false;
-	other = full ? first : sample(c);
 	victim_prefetch(c, first);
 	victim_prefetch(c, second);
 	victim_prefetch(c, other);
@@ -203,9 +212,39 @@ make_room(struct cache *c, struct cache_bucket *first, struct cache_bucket *seco
 		victim_prefetch(c, other);
 		victim_look(c, other, now, &v);
 	}
+	return v;
+}
+
+// False: the budget does not reach; the look costs a token, so that they bound the work.
+static bool
+make_room(struct cache *c, struct cache_bucket *first, struct cache_bucket *second, bool full,
+	uint32_t now)
+{
+	struct victim v;
+
+	if (!spend(c, 1))
+		return false;
+	v = find_victim(c, first, second, full, now);
 	if (in_use(&v) && !spend(c, CACHE_USED_TOKENS - 1))
 		return false;
 	c->stats.evicted_full++;
+	leave(c, v.bucket, v.slot);
+	return true;
+}
+
+bool
+cache_room(struct cache *c, uint64_t hash, uint32_t now, uint32_t least)
+{
+	struct cache_bucket *first = cache_first(c, hash), *second = cache_second(c, hash);
+	bool full = (first->used & second->used) == UINT8_MAX;
+	struct victim v;
+
+	if (!full && c->stats.used < c->stats.size)
+		return true;
+	v = find_victim(c, first, second, full, now);
+	c->stats.evicted_full++; // it, or the one that does not come
+	if (v.age < least)
+		return false;
 	leave(c, v.bucket, v.slot);
 	return true;
 }
@@ -218,6 +257,27 @@ choose(struct cache_bucket *first, struct cache_bucket *second)
 	if (n < CACHE_CROWDED || n <= __builtin_popcount(second->used))
 		return first;
 	return second;
+}
+
+static inline struct cache_entry *
+place(struct cache *c, struct cache_bucket *first, struct cache_bucket *second, uint16_t sig)
+{
+	struct cache_bucket *b = choose(first, second);
+	unsigned slot = (unsigned)__builtin_ctz(~(uint32_t)b->used);
+
+	b->idx[slot] = entry_take(c);
+	b->sig[slot] = sig;
+	b->used |= (uint8_t)(1u << slot);
+	if (b != first)
+		first->moved++;
+	c->stats.used++;
+	return entry_at(c, b, slot);
+}
+
+struct cache_entry *
+cache_place(struct cache *c, uint64_t hash)
+{
+	return place(c, cache_first(c, hash), cache_second(c, hash), cache_sig(hash));
 }
 
 static void
@@ -240,10 +300,10 @@ cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_
 	struct cache_bucket *first = cache_first(c, hash);
 	struct cache_bucket *second = cache_second(c, hash);
 	struct cache_entry *e = cache_find(c, key, hash);
-	struct cache_bucket *b;
-	unsigned slot;
 	bool full;
 
+	if (unlikely(c->from != NULL) && e == NULL && cache_take(c, key, hash))
+		e = cache_find(c, key, hash);
 	if (e != NULL)
 		return e;
 	full = (first->used & second->used) == UINT8_MAX;
@@ -251,17 +311,9 @@ cache_insert(struct cache *c, const struct flow_key *key, uint64_t hash, uint32_
 		c->stats.refused++;
 		return NULL;
 	}
-	b = choose(first, second);
-	slot = (unsigned)__builtin_ctz(~(uint32_t)b->used);
-	b->idx[slot] = entry_take(c);
-	b->sig[slot] = cache_sig(hash);
-	b->used |= (uint8_t)(1u << slot);
-	if (b != first)
-		first->moved++;
-	e = entry_at(c, b, slot);
+	e = place(c, first, second, cache_sig(hash));
 	start(c, e, key, tick);
 	c->stats.inserts++;
-	c->stats.used++;
 	return e;
 }
 
@@ -320,7 +372,7 @@ cache_expire(struct cache *c, uint32_t now_tick, uint32_t idle, uint32_t max)
 		for (uint32_t m = b->used; m != 0; m &= m - 1) {
 			unsigned slot = (unsigned)__builtin_ctz(m);
 
-			if (age_of(now_tick, entry_at(c, b, slot)->last_tick) <= idle)
+			if (cache_age(now_tick, entry_at(c, b, slot)->last_tick) <= idle)
 				continue;
 			leave(c, b, slot);
 			gone++;
@@ -333,6 +385,7 @@ cache_expire(struct cache *c, uint32_t now_tick, uint32_t idle, uint32_t max)
 void
 cache_clear(struct cache *c)
 {
+	cache_move_none(c);
 	for (uint64_t i = 0; i <= c->bucket_mask; i++) {
 		struct cache_bucket *b = &c->buckets[i];
 
@@ -364,6 +417,9 @@ void
 cache_stats_get(const struct cache *c, struct cache_stats *out)
 {
 	*out = c->stats;
+	out->used += cache_moving(c);
+	if (c->from != NULL)
+		out->memory += c->from->stats.memory;
 }
 
 ptrdiff_t

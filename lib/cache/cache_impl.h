@@ -42,8 +42,9 @@ struct cache {
 	struct cache_entry *entries; // and behind them, in the same order, their other halves
 	ptrdiff_t apart;
 	uint64_t bucket_mask;
-	struct cache_entry *nobody; // the candidate of those that have none: its key is nobody's
-	bool wide;                  // lookup_wide.h
+	struct cache_entry *nobody;  // the candidate of those that have none: its key is nobody's
+	struct cache_entry *leaving; // what goes without ever having had a place here (move.c)
+	bool wide;                   // lookup_wide.h
 	cache_evict_fn evict;
 	void *evict_ctx;
 	uint32_t fresh;       // entries from here on were never used
@@ -51,6 +52,10 @@ struct cache {
 	uint32_t expire_hand; // next bucket that cache_expire looks at
 	uint32_t evict_hand;  // next bucket that an eviction samples
 	uint32_t tokens;      // for insertions, CACHE_NO_BUDGET: no end of them
+	struct cache *from;   // whose entries come here (move.c), NULL: nobody's
+	uint32_t from_at;     // its next bucket
+	uint32_t from_now;    // tick, as cache_move was told last
+	bool from_in_use;     // of this pass: only what is in use
 	struct cache_stats stats;
 	struct cache_memory mem;
 };
@@ -192,6 +197,38 @@ cache_key_equal(const struct cache *c, const struct cache_entry *e, const struct
 	return cache_key_near(e, key) &&
 	       (!(key->l3 & CACHE_L3_MORE) || cache_key_far(cache_more(e, c->apart), key));
 }
+
+// 0 for a tick that is ahead of now.
+static inline uint32_t
+cache_age(uint32_t now, uint32_t tick)
+{
+	uint32_t age = now - tick;
+
+	return age > INT32_MAX ? 0 : age;
+}
+
+// What goes first is the highest of these.
+static inline uint32_t
+cache_worth_leaving(const struct cache_entry *e, uint32_t now)
+{
+	return cache_age(now, e->last_tick) + (e->packets <= 1 ? CACHE_ONCE_TICKS : 0);
+}
+
+// Room for one more entry: where it would have to be made, the one that goes first of some that are
+// looked at leaves, and nobody when that is below least (cache_worth_leaving). False: there is
+// none.
+bool cache_room(struct cache *c, uint64_t hash, uint32_t now, uint32_t least);
+// Where there is room: a place, in the bucket that it belongs to. Its contents are the caller's.
+struct cache_entry *cache_place(struct cache *c, uint64_t hash);
+
+// Of a burst, those not among hits are looked for in the cache that is taken over, and all looked
+// up again when that brought some. Returns the hits.
+uint64_t cache_take_burst(struct cache *c, const struct flow_key *keys, uint16_t n,
+	const uint64_t *hashes, struct cache_entry **out, uint64_t hits);
+// The same of one key. Returns whether an entry came.
+bool cache_take(struct cache *c, const struct flow_key *key, uint64_t hash);
+// Nothing more comes: what is left there leaves.
+void cache_move_none(struct cache *c);
 
 // All candidates in the first bucket, then in the second one if entries of the first moved there.
 struct cache_entry *cache_find(const struct cache *c, const struct flow_key *key, uint64_t hash);

@@ -32,7 +32,12 @@ cache_find(const struct cache *c, const struct flow_key *key, uint64_t hash)
 struct cache_entry *
 cache_lookup(struct cache *c, const struct flow_key *key)
 {
-	return cache_find(c, key, cache_hash(&c->secret, key));
+	uint64_t hash = cache_hash(&c->secret, key);
+	struct cache_entry *e = cache_find(c, key, hash);
+
+	if (e == NULL && unlikely(c->from != NULL) && cache_take(c, key, hash))
+		e = cache_find(c, key, hash);
+	return e;
 }
 
 // The packets of todo: those whose first candidate was not it. Apart from the burst, so that the
@@ -195,8 +200,11 @@ cache_lookup_burst(struct cache *c, const struct flow_key *keys, uint16_t n, uin
 	if (unlikely(far))
 		hits &= ~match_far(c, keys, n, out);
 	again = !c->wide || far || hits != all; // then it did not see what it says of them
-	if (unlikely(hits != all))
+	if (unlikely(hits != all)) {
 		hits |= settle(c, keys, hashes, out, all & ~hits);
+		if (unlikely(c->from != NULL) && hits != all)
+			hits = cache_take_burst(c, keys, n, hashes, out, hits);
+	}
 	if (alike == NULL || hits != all)
 		return hits;
 	if (likely(!again))

@@ -7,7 +7,8 @@
 
 // Zeroed memory for a cache: DPDK's heap of the wanted socket, of any socket, and where that has no
 // room (a run without hugepages has a small heap) a private mapping for which transparent huge
-// pages are asked. Every page is there before the first packet. Aligned to 4096 bytes. Thread
+// pages are asked, if the machine has so much. Every page is there before the first packet. Aligned
+// to 4096 bytes. Thread
 // safety: any thread.
 
 struct cache_memory {

@@ -47,10 +47,17 @@
 //
 // CPUs with AVX-512 take half the instructions (lookup_wide.c), in registers of 256 bits.
 //
-// The hash is seeded and universal, so that a sender cannot aim at one bucket. Refuses: to grow
-// while packets flow; to fail an insert for want of room.
+// Another size: by another cache, made beside, that takes this one over while packets flow. Entries
+// go there in steps as small as the owner likes, and those that are looked up meanwhile at once, so
+// that none is ever in neither; a look-up that hits costs nothing more. What is too much for a
+// smaller one leaves as from a full one: first all that is in use goes over, and then of the rest
+// what is younger.
 //
-// Thread safety: owner thread only. No heap, no lock after cache_new.
+// The hash is seeded and universal, so that a sender cannot aim at one bucket. Refuses: to fail an
+// insert for want of room; to take memory after cache_new.
+//
+// Thread safety: owner thread only; cache_new, cache_free and cache_memory: any thread. No heap, no
+// lock after cache_new.
 
 #define CACHE_BURST_MAX 64
 #define CACHE_VALUE_SIZE 32
@@ -104,8 +111,8 @@ struct cache_flow {
 
 struct cache;
 
-// An entry is left: to be counted and told. Called from cache_insert, cache_expire, cache_remove
-// and cache_clear.
+// An entry is left: to be counted and told. Called from cache_insert, cache_expire, cache_remove,
+// cache_clear and cache_move, and from look-ups while a cache is being taken over.
 typedef void (*cache_evict_fn)(void *ctx, const struct cache_entry *e);
 
 struct cache_stats {
@@ -113,9 +120,9 @@ struct cache_stats {
 	uint64_t evicted_full; // an entry left for a newer one
 	uint64_t refused;      // insertions beyond the budget
 	uint64_t expired;
-	uint32_t used;
+	uint32_t used; // with those that have not come yet: may be above size then
 	uint32_t size; // entries
-	size_t memory; // bytes in all
+	size_t memory; // bytes in all, with those of a cache that is being taken over
 };
 
 // size: entries, rounded up to what the structure needs (64 to 2^26). On DPDK's heap of the socket
@@ -124,6 +131,23 @@ struct cache_stats {
 int cache_new(uint32_t size, int socket_id, uint64_t seed, cache_evict_fn evict, void *ctx,
 	struct cache **out);
 void cache_free(struct cache *c); // no evict calls
+// Bytes that a cache of that size takes, 0: there is none of that size.
+size_t cache_memory(uint32_t size);
+
+// From now on c, which is empty and of the same seed, evict and ctx, is asked in the place of from,
+// whose entries come to it with the calls of cache_move, and when they are looked up. The totals of
+// from's statistics go on in c's. from is not asked for anything any more; it is nobody's again,
+// to be freed, when cache_move has returned false. While they come:
+// - a look-up may have entries of c leave, but for those that it answers itself: what an earlier
+//   one answered is void when cache_moving has changed since;
+// - cache_expire and cache_walk do not see what has not come yet; cache_stats_get counts it.
+// -EINVAL: c is not empty or of another seed, or one of the two already takes another one over.
+int cache_take_over(struct cache *c, struct cache *from);
+// Looks at up to max buckets of the other one. Those of its entries for which older ones would have
+// to leave, were they not the oldest themselves, do so. Returns whether there is more to come.
+bool cache_move(struct cache *c, uint32_t now_tick, uint32_t max);
+// How many entries have not come yet. 0: none, or c takes no other one over.
+uint32_t cache_moving(const struct cache *c);
 
 // What the entries of a burst have in common, told by a look-up that found all of them: it has them
 // in its hand.

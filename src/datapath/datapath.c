@@ -40,6 +40,7 @@ worker_free(struct dp_worker *w)
 	if (w == NULL)
 		return;
 	cache_free(w->cache);
+	cache_free(w->resize.cache);
 	dp_store_free(w->store);
 	dp_free_mem(w->reports);
 	dp_free_mem(w->lane_drained);
@@ -61,7 +62,7 @@ worker_parts(struct dp_worker *w, const struct dp_datapath_cfg *cfg)
 	int socket = w->socket;
 	int rc;
 
-	w->n_reports = RTE_MIN(cfg->flows, (uint32_t)LCORE_REPORTS - 1);
+	w->n_reports = LCORE_REPORTS - 1; // the cache can grow
 	w->store = dp_store_new(socket, cfg->seed);
 	w->reports = dp_zalloc(sizeof(*w->reports) * (w->n_reports + 1), socket);
 	w->lane_drained = dp_zalloc(sizeof(*w->lane_drained) * DP_LANES_MAX, socket);
@@ -83,6 +84,7 @@ worker_parts(struct dp_worker *w, const struct dp_datapath_cfg *cfg)
 	report_init(w);
 	w->now = rte_rdtsc();
 	tick_start(w);
+	tick_publish(w);
 	return 0;
 }
 

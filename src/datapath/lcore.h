@@ -88,6 +88,16 @@ struct dp_miss {
 	uint8_t dscp; // of its first packet, as in an event
 };
 
+// Another cache for the worker (datapath/resize.h).
+struct lcore_resize {
+	bool prepared; // control's: all this is in use
+	// Control's; from the order until `over` the worker's, and then the one that was taken
+	// over.
+	struct cache *cache;
+	bool moving;      // the worker's
+	atomic_bool over; // the cache is control's again, to be freed
+};
+
 // One burst on its way through the stages, in the order of arrival.
 struct dp_burst {
 	uint16_t n;
@@ -164,6 +174,7 @@ struct dp_worker {
 	struct dp_tracing *tracing; // datapath/trace.h; NULL: off
 	struct cache *cache;
 	ptrdiff_t cache_apart; // of its entries
+	struct lcore_resize resize;
 	struct dp_store *store;
 	struct lcore_report *reports;
 	uint32_t n_reports, reports_free, reports_used;

@@ -6,6 +6,7 @@
 #include "classify/entry.h"
 #include "out/ring.h"
 #include "out/tx.h"
+#include "resize_step.h"
 #include "tick.h"
 #include "trace/trace.h"
 
@@ -95,6 +96,9 @@ obey(struct dp_worker *w, struct dp_order *o)
 		break;
 	case DP_ORD_LIVE:
 		trace_live(w, o->live);
+		break;
+	case DP_ORD_RESIZE:
+		resize_switch(w);
 		break;
 	case DP_ORD_DRAIN_PORT:
 		ring_drain(w, o->port);

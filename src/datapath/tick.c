@@ -20,12 +20,18 @@ read_clock(struct dp_worker *w)
 }
 
 void
-tick_start(struct dp_worker *w)
+tick_resized(struct dp_worker *w)
 {
 	struct cache_stats stats;
 
 	cache_stats_get(w->cache, &stats);
 	w->expire_per_tick = stats.size / (BUCKET_WAYS * SWEEP_TICKS) + 1;
+}
+
+void
+tick_start(struct dp_worker *w)
+{
+	tick_resized(w);
 	read_clock(w);
 }
 
@@ -37,6 +43,9 @@ tick_publish(struct dp_worker *w)
 	cache_stats_get(w->cache, &stats);
 	atomic_store_explicit(&w->counters.flows, stats.used, memory_order_relaxed);
 	atomic_store_explicit(&w->counters.evicted, w->evicted, memory_order_relaxed);
+	atomic_store_explicit(&w->counters.cache_size, stats.size, memory_order_relaxed);
+	atomic_store_explicit(&w->counters.cache_memory, stats.memory, memory_order_relaxed);
+	atomic_store_explicit(&w->counters.moving, cache_moving(w->cache), memory_order_relaxed);
 	atomic_store_explicit(&w->counters.over_budget, stats.refused, memory_order_relaxed);
 }
 

@@ -9,6 +9,8 @@
 // the publishing of its statistics. Thread safety: owner thread only.
 
 void tick_start(struct dp_worker *w);
+// The cache has another size.
+void tick_resized(struct dp_worker *w);
 // Once per loop.
 void tick_loop(struct dp_worker *w);
 void tick_publish(struct dp_worker *w);

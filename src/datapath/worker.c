@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "obey.h"
 #include "poll.h"
+#include "resize_step.h"
 #include "out/ring.h"
 #include "takeover.h"
 #include "tick.h"
@@ -116,6 +117,8 @@ one_loop(struct dp_worker *w)
 	lap(w, DP_STAGE_TRANSMIT);
 	lcore_free_flush(w);
 	tick_loop(w);
+	if (unlikely(w->resize.moving))
+		found += resize_step(w);
 	if (unlikely(w->leave.job != NULL))
 		takeover_leave(w);
 	obey_loop_end(w);

@@ -4,7 +4,7 @@
 
 #include "classify/report.h"
 
-#define FLOWS 1024 // that a worker of the bench can tell of
+#define FLOWS 1024 // that the worker can tell of
 #define FRAME 46   // bytes
 
 static void
@@ -21,6 +21,8 @@ static void
 begin(struct bench *b, uint32_t frames, uint16_t in, uint16_t out)
 {
 	bench_begin(b, 2, 1, 1);
+	b->dp->worker[0]->n_reports = FLOWS;
+	report_init(b->dp->worker[0]);
 	b->vport[0].port->nic = in;
 	b->vport[1].port->nic = out;
 	bench_rule(b, 1, 1, "port=0", "output=1");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dp_support.h"
 #include "act/offload.h"
+#include "datapath/resize.h"
 
 // Random steps of everything that can happen, and after each of them the ledger.
 
@@ -15,7 +16,8 @@ struct soak {
 	struct flow_actions list[4];
 	struct flow_key key; // of some flow that was seen
 	uint32_t rules;      // ids 10 on
-	uint64_t moved_out;  // packets that the tests took from devices
+	unsigned resizes;
+	uint64_t moved_out; // packets that the tests took from devices
 };
 
 static uint32_t
@@ -161,6 +163,26 @@ step_order(struct soak *s)
 	dp_order_put(s->b.dp, w, &o);
 }
 
+// The caches get another size, or what is left of that goes on.
+static void
+step_resize(struct soak *s)
+{
+	const struct dp_order o = {.type = DP_ORD_RESIZE};
+	struct dp_event ev[64];
+	struct sl_err err;
+	uint16_t w;
+
+	while (dp_events_get(s->b.dp, ev, RTE_DIM(ev)) > 0)
+		; // or nobody could be told of flows that leave
+	if (dp_resize_run(s->b.dp))
+		return;
+	sl_err_init(&err);
+	assert_int_equal(dp_resize_prepare(s->b.dp, 64 + below(s, 500), &err), 0);
+	for (w = 0; w < s->b.n_workers; w++)
+		assert_true(dp_order_put(s->b.dp, w, &o));
+	s->resizes++;
+}
+
 static void
 step_lane(struct soak *s)
 {
@@ -241,6 +263,9 @@ step(struct soak *s)
 	case 10:
 		take_key(s);
 		break;
+	case 11:
+		step_resize(s);
+		break;
 	default:
 		step_feed(s);
 		break;
@@ -283,6 +308,7 @@ soak(unsigned seed)
 	// The steps reach what they are meant to reach.
 	assert_true(names >= 15);
 	assert_true(s->moved_out > 10000);
+	assert_true(s->resizes >= 10);
 	bench_end(&s->b);
 	free(s);
 }

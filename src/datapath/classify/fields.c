@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "classify/fields.h"
 
+#include <string.h>
+
 #include "classify/classify.h"
 #include "classify/report.h"
 
@@ -73,8 +75,8 @@ depends(struct dp_worker *w, struct dp_burst *b, uint16_t k, bool single)
 	return !flow_key_equal(&b->keys[k], &b->bare[k]);
 }
 
-bool
-fields_lookup(struct dp_worker *w, struct dp_burst *b, uint16_t n)
+static bool
+look_up(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 {
 	struct cache_entry *entries[DP_BURST];
 	struct flow_key keys[DP_BURST];
@@ -106,4 +108,28 @@ fields_lookup(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 		b->entries[at[k]] = entries[k];
 	}
 	return hit;
+}
+
+// What the second look-up has come from the cache that is taken over can have something leave that
+// the first one found. Both are made again until nothing comes: the keys are few.
+static __attribute__((noinline)) bool
+look_up_moving(struct dp_worker *w, struct dp_burst *b, uint16_t n)
+{
+	struct flow_key full[DP_BURST];
+	uint32_t left;
+	bool hit;
+
+	memcpy(full, b->keys, n * sizeof(*full));
+	do {
+		left = cache_moving(w->cache);
+		memcpy(b->keys, full, n * sizeof(*full));
+		hit = look_up(w, b, n);
+	} while (cache_moving(w->cache) != left);
+	return hit;
+}
+
+bool
+fields_lookup(struct dp_worker *w, struct dp_burst *b, uint16_t n)
+{
+	return unlikely(w->resize.moving) ? look_up_moving(w, b, n) : look_up(w, b, n);
 }

@@ -127,6 +127,7 @@ look(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, struct dp_trace_r
 {
 	const struct dp_vport *v = w->snap->vport[origin];
 	const struct dp_switch *sw;
+	uint32_t moving;
 
 	r->worker = w->id;
 	r->origin = origin;
@@ -141,10 +142,14 @@ look(struct dp_worker *w, struct rte_mbuf *m, uint16_t origin, struct dp_trace_r
 	if (r->fault != FLOW_OK)
 		return;
 	flow_parse_inner(m, &r->key, &r->off, FLOW_FIELD_ALL, &r->inner);
-	if (sw->fields != 0)
-		meet_by_fields(w, met, &r->key);
-	else
-		met->hit = meet(w, met, &r->key);
+	do { // what a look-up has come may have something leave that was met (cache_take_over)
+		moving = cache_moving(w->cache);
+		met->n = 0;
+		if (sw->fields != 0)
+			meet_by_fields(w, met, &r->key);
+		else
+			met->hit = meet(w, met, &r->key);
+	} while (cache_moving(w->cache) != moving);
 }
 
 static void

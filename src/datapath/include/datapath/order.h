@@ -22,6 +22,8 @@ enum dp_order_type {
 	DP_ORD_SYNC,       // done at the next burst boundary, when all counters are published
 	DP_ORD_TRACE,      // carries `trace` through the stages; done when its record is made
 	DP_ORD_LIVE,       // traces as `live` says from now on, NULL: not any more; done
+	DP_ORD_RESIZE,     // the cache that dp_resize_prepare made takes the present one over; done
+			   // at once, the entries come later (datapath/resize.h)
 	DP_ORD_DRAIN_PORT, // drop by name what is held for dp_port `port` (rings, buffers); done
 };
 

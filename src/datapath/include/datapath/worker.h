@@ -97,8 +97,11 @@ struct dp_worker_counters {
 	_Atomic uint64_t hits, misses, stale, lane_hits, lane_stale;
 	_Atomic uint64_t flows_seen; // cache inserts
 	_Atomic uint64_t events_lost;
-	_Atomic uint64_t uncached; // decisions that could not be stored
-	_Atomic uint32_t flows;    // in the cache now
+	_Atomic uint64_t uncached;     // decisions that could not be stored
+	_Atomic uint32_t flows;        // in the cache now
+	_Atomic uint32_t cache_size;   // that it is for
+	_Atomic uint32_t moving;       // of those flows: still in the cache that it takes over
+	_Atomic uint64_t cache_memory; // bytes, with those of that one
 	_Atomic uint64_t evicted;
 	_Atomic uint64_t over_budget; // flows that a full cache did not take, each time they asked
 	// Of the loops with packets that were timed, one in 61: they tell proportions, and what a

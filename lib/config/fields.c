@@ -37,7 +37,8 @@ static const struct object_type balance_type = {"balance",
 
 static const struct field datapath_fields[] = {
 	{"flows", FIELD_UINT, AT(config, flows), .min = 1024, .max = 16777216, .scaled = true,
-		.dflt = "131072", .help = "flow cache entries of each worker"},
+		.dflt = "131072", .help = "flow cache entries of each worker; a reload changes it while packets "
+			"flow, with both caches' memory taken until the flows have moved"},
 	{"idle_ms", FIELD_UINT, AT(config, idle_ms), .min = 100, .max = 3600000, .dflt = "10000",
 		.help = "a software flow without packets for this long leaves the cache"},
 	{"insert_budget", FIELD_UINT, AT(config, insert_budget), .min = 0, .max = 100000000,

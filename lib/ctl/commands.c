@@ -328,11 +328,11 @@ static const struct ctl_command commands[] = {
 	{.name = "worker list",
 		.help = "the worker lcores: load and cycles per packet of the last second, totals",
 		.fields = "worker lcore rx_queues busy_pct packets_per_s cycles_per_packet packets "
-			"cache_flows naps"},
+			"cache_flows cache_size naps"},
 	{.name = "worker show",
 		.help = "one worker: where its cycles went in the last second, and what it polls",
 		.fields = "worker lcore busy_pct packets_per_s packets_per_loop cycles_per_packet "
-			"stages queues",
+			"cache_flows cache_size cache_moving cache_bytes stages queues",
 		.args = {{"worker", CTL_INT, .positional = true, .max = 15,
 				.help = "which (default 0)"}}},
 	{.name = "worker balance",

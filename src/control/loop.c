@@ -21,6 +21,7 @@
 #include "work/balance.h"
 #include "work/load.h"
 #include "work/move.h"
+#include "work/resize.h"
 #include "work/stuck.h"
 
 #define MESSAGES_AT_ONCE 64
@@ -124,6 +125,7 @@ loop_tick(struct control *c)
 	misses_run(c);
 	offload_run_tick(c);
 	queue_moves_run(c);
+	resize_run(c);
 	balancer_tick(c);
 	loads_tick(c);
 	stuck_look(c);

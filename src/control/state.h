@@ -134,6 +134,8 @@ struct control {
 	struct loads *loads;            // (work/load.c)
 	struct queue_moves *moves;      // (work/move.c)
 	struct balancer *balancer;      // (work/balance.c)
+	uint32_t resizes;               // of the workers' caches, so far (work/resize.c)
+	uint64_t resize_ns;             // when the one under way began, 0: none is
 	bool counting[CONFIG_NICS_MAX]; // a count job is with the NIC's executor (offload_run.c)
 	uint64_t next_count_ns, next_mac_publish_ns, next_link_ns;
 	uint64_t spent_ns[CONTROL_SPENT];

@@ -440,7 +440,7 @@ def test_a_bad_file_changes_nothing(switch, work):
         assert refusal.value.data == {'path': '/switches/0/ports/4/attach'}, case
         assert everything() == before, case
     # What only a restart can change is refused, with that reason.
-    for path, value in ((('datapath',), {'flows': 4096}), (('control', 'socket'), f'{work}/s2'),
+    for path, value in ((('datapath',), {'mbufs': 4096}), (('control', 'socket'), f'{work}/s2'),
                         (('classes',), [{'name': 'a'}, {'name': 'b'}]),
                         (('nics', 0, 'rule_limit'), 5), (('switches', 0, 'name'), 'sw9')):
         cfg = json.loads(edit(path, value)({**base(), 'control': dict(switch.config['control'])}))

@@ -10,6 +10,7 @@
 #include "guest/channels.h"
 #include "place/hints.h"
 #include "place/offload_run.h"
+#include "work/resize.h"
 
 void
 reload_note(struct reload *r, const char *what, const char *name)
@@ -64,9 +65,9 @@ check_fixed(const struct config *a, const struct config *b, struct sl_err *err)
 		memcmp(a->drivers, b->drivers, sizeof(a->drivers)) != 0)
 		return sl_err_set(
 			err, EBUSY, "/eal", "EAL arguments and drivers change at a restart only");
-	if (a->flows != b->flows || a->mbufs != b->mbufs || a->sleep_after != b->sleep_after)
-		return sl_err_set(err, EBUSY, "/datapath",
-			"flows, mbufs and sleep_after change at a restart only");
+	if (a->mbufs != b->mbufs || a->sleep_after != b->sleep_after)
+		return sl_err_set(
+			err, EBUSY, "/datapath", "mbufs and sleep_after change at a restart only");
 	if (!same_classes(a, b))
 		return sl_err_set(err, EBUSY, "/classes",
 			"classes change at a restart only, but for their rates: rings are built "
@@ -86,9 +87,29 @@ check_fixed(const struct config *a, const struct config *b, struct sl_err *err)
 	return check_nics(a, b, err);
 }
 
+// The caches that a reload needs are made also when it is dry: there is no other way to know that
+// there is room for them.
+static int
+prepare_flows(struct reload *r, struct sl_err *err)
+{
+	const uint32_t was = r->c->cfg->flows, flows = r->next->flows;
+	char text[64];
+	int rc;
+
+	if (was == flows)
+		return 0;
+	snprintf(text, sizeof(text), "%u to %u", was, flows);
+	reload_note(r, "flows in each worker's cache:", text);
+	rc = resize_prepare(r->c, flows, err);
+	r->resizes = rc == 0;
+	return rc;
+}
+
 static void
 undo(struct reload *r)
 {
+	if (r->resizes)
+		resize_cancel(r->c);
 	if (r->dry) {
 		reload_rules_undo(r); // all else was looked at only
 		return;
@@ -114,6 +135,8 @@ second_half(struct reload *r)
 	reload_extensions_second(r);
 	hints_keep(c, r->next);
 	c->cfg = r->next;
+	if (r->resizes)
+		resize_begin(c);
 	sl_log_set_level(c->log, r->next->log_level);
 	oc = offload_run_cfg(c->cfg, c->n_workers);
 	offload_reconfigure(c->offload, &oc);
@@ -212,6 +235,8 @@ apply_reload(struct control *c, struct config *next, bool dry, json_t *changes, 
 		reload_note(r, "balance of queues", "changed");
 	if (rc == 0 && c->cfg->log_level != next->log_level)
 		reload_note(r, "log level:", sl_log_level_name(next->log_level));
+	if (rc == 0)
+		rc = prepare_flows(r, err);
 	if (rc == 0)
 		rc = reload_rules_first(r, err);
 	if (rc == 0)

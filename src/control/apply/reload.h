@@ -14,6 +14,7 @@ struct reload {
 	struct control *c;
 	struct config *next;
 	bool dry;
+	bool resizes;    // the workers' caches, prepared
 	json_t *changes; // notes for people
 	struct reload_rule {
 		uint16_t sw;

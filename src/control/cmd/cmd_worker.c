@@ -31,13 +31,16 @@ worker_json(const struct control *c, uint16_t w)
 	loads_get(c, w, &now);
 	for (v = 0; v < DP_VPORTS_MAX; v++)
 		packets += load(&dp_vport_counters(c->dp, w)[v].received);
-	return json_pack("{si si si sI sf sf sf sf sI sI sI sI sI sI sI sI sI sI sI}", "worker",
-		(int)w, "lcore", (int)dp_worker_lcore(c->dp, w), "rx_queues",
+	return json_pack("{si si si sI sf sf sf sf sI sI sI sI sI sI sI sI sI sI sI sI sI sI}",
+		"worker", (int)w, "lcore", (int)dp_worker_lcore(c->dp, w), "rx_queues",
 		(int)c->snapshot->plan[w].n_rxq, "packets", (json_int_t)packets, "busy_pct",
 		rounded(100 * now.busy, 10), "packets_per_s", rounded(now.packets_per_s, 1),
 		"cycles_per_packet", rounded(now.cycles_per_packet, 10), "packets_per_loop",
 		rounded(now.packets_per_loop, 10), "cache_flows",
-		(json_int_t)atomic_load_explicit(&n->flows, memory_order_relaxed), "hits",
+		(json_int_t)atomic_load_explicit(&n->flows, memory_order_relaxed), "cache_size",
+		(json_int_t)atomic_load_explicit(&n->cache_size, memory_order_relaxed),
+		"cache_moving", (json_int_t)atomic_load_explicit(&n->moving, memory_order_relaxed),
+		"cache_bytes", (json_int_t)load(&n->cache_memory), "hits",
 		(json_int_t)load(&n->hits), "misses", (json_int_t)load(&n->misses), "stale",
 		(json_int_t)load(&n->stale), "lane_hits", (json_int_t)load(&n->lane_hits),
 		"lane_stale", (json_int_t)load(&n->lane_stale), "events_lost",

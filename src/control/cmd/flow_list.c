@@ -10,6 +10,7 @@
 #include "cmd/flow_json.h"
 #include "orders.h"
 #include "pending.h"
+#include "work/resize.h"
 
 #define CHUNK 1024
 #define LIST_MS 60000
@@ -26,7 +27,8 @@ struct flow_list {
 	struct row *rows; // a heap, the lightest on top, once it is full
 	size_t n, max, cap;
 	uint64_t total;
-	uint16_t worker; // being asked
+	uint16_t worker;  // being asked
+	uint32_t resizes; // of the caches, when it began
 	bool asked, lost;
 	_Atomic uint32_t done;
 	struct flow_dump_buffer {
@@ -237,6 +239,19 @@ ask(struct flow_list *l)
 	l->asked = dp_order_put(l->c->dp, l->worker, &order);
 }
 
+// A worker's cache has another size now, and its flows other places in it: what was read of it so
+// far may come again, or the rest not at all.
+static void
+begin_again(struct flow_list *l)
+{
+	l->n = 0;
+	l->total = 0;
+	l->worker = 0;
+	l->buffer.dump.cursor = 0;
+	l->resizes = l->c->resizes;
+	offload_flow_each(l->c->offload, known_flow, l);
+}
+
 static bool
 list_step(struct control *c, void *state, bool expired)
 {
@@ -248,6 +263,10 @@ list_step(struct control *c, void *state, bool expired)
 		return true;
 	}
 	if (!l->asked) {
+		if (resize_under_way(c))
+			return false;
+		if (l->resizes != c->resizes)
+			begin_again(l);
 		ask(l);
 		return false;
 	}
@@ -264,11 +283,12 @@ list_step(struct control *c, void *state, bool expired)
 		l->buffer.dump.cursor = 0;
 	}
 	l->asked = false;
-	if (expired || l->worker == c->n_workers) {
+	if (expired || (l->worker == c->n_workers && l->resizes == c->resizes)) {
 		finish(l);
 		return true;
 	}
-	ask(l);
+	if (l->resizes == c->resizes)
+		ask(l);
 	return false;
 }
 
@@ -287,7 +307,7 @@ flow_list_start(struct control *c, struct ctl_call *call, const struct flow_filt
 		filter->limit == 0 || filter->limit > FLOW_LIST_MAX ? FLOW_LIST_MAX : filter->limit;
 	l->buffer.dump.entries = l->buffer.entries;
 	l->buffer.dump.size = CHUNK;
-	offload_flow_each(c->offload, known_flow, l);
+	begin_again(l);
 	rc = pending_add(c, list_step, l, LIST_MS);
 	if (rc != 0) {
 		free(l->rows);

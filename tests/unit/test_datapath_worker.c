@@ -2,6 +2,7 @@
 #include <rte_eth_ring.h>
 #include <rte_launch.h>
 
+#include "datapath/resize.h"
 #include "dp_support.h"
 
 // Workers on lcores of their own, on real ethdevs (net_ring), while control publishes.
@@ -146,6 +147,78 @@ publish_under_traffic(void **state)
 	free(l);
 }
 
+#define FLOWS 700
+
+// What came out: of each flow in order.
+static uint32_t
+take_flows(struct live *l, uint32_t *next)
+{
+	struct rte_mbuf *m;
+	uint32_t n = 0;
+
+	for (; rte_ring_dequeue(l->out[1], (void **)&m) == 0; n++) {
+		uint32_t stamp = frame_stamp(m);
+
+		assert_int_equal(stamp, next[stamp % FLOWS]);
+		next[stamp % FLOWS] += FLOWS;
+		rte_pktmbuf_free(m);
+	}
+	return n;
+}
+
+// No packet is lost while the worker's cache is exchanged all the time.
+static void
+resize_under_traffic(void **state)
+{
+	const struct dp_order order = {.type = DP_ORD_RESIZE};
+	struct live *l = calloc(1, sizeof(*l));
+	time_t end = time(NULL) + DEADLINE_S;
+	uint32_t sent = 0, back = 0, resizes = 0;
+	const struct dp_worker_counters *c;
+	uint32_t next[FLOWS];
+	struct dp_event ev[64];
+	struct rte_mbuf *m;
+	struct sl_err err;
+
+	for (uint32_t i = 0; i < FLOWS; i++)
+		next[i] = i;
+	begin(l, "resize", "output=1");
+	bench_publish(&l->b);
+	l->b.snap->report_rate = 1;
+	sl_err_init(&err);
+	assert_int_equal(dp_start(l->b.dp, l->b.snap, &err), 0);
+	c = dp_worker_counters(l->b.dp, 0);
+	while (back < 20000 || resizes < 30) {
+		struct frame f = {
+			.src = 1, .dst = 2, .dport = (uint16_t)(sent % FLOWS), .stamp = sent};
+
+		if (sent - back < 500) {
+			m = frame_make(&l->b, &f);
+			if (rte_ring_enqueue(l->in[0], m) == 0)
+				sent++;
+			else
+				rte_pktmbuf_free(m);
+		}
+		back += take_flows(l, next);
+		while (dp_events_get(l->b.dp, ev, RTE_DIM(ev)) > 0)
+			;
+		if (sent % 64 == 0 && !dp_resize_run(l->b.dp)) {
+			assert_int_equal(
+				dp_resize_prepare(l->b.dp, resizes % 2 ? 1024 : 30000, &err), 0);
+			assert_true(dp_order_put(l->b.dp, 0, &order));
+			resizes++;
+		}
+		assert_true(time(NULL) <= end);
+	}
+	for (; back < sent; back += take_flows(l, next))
+		assert_true(time(NULL) <= end);
+	// None was ever missing.
+	assert_int_equal(c->flows_seen, FLOWS);
+	assert_int_equal(c->evicted, 0);
+	finish(l);
+	free(l);
+}
+
 static void
 naps_when_idle(void **state)
 {
@@ -192,6 +265,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(publish_under_traffic),
+		cmocka_unit_test(resize_under_traffic),
 		cmocka_unit_test(naps_when_idle),
 	};
 

@@ -53,6 +53,14 @@
 // smaller one leaves as from a full one: first all that is in use goes over, and then of the rest
 // what is younger.
 //
+// A NIC's RSS hash is not used. To be trusted it would have to be one that no sender can foretell
+// collisions of, and RSS cannot be that here: both directions of a flow are to reach one worker, so
+// its key repeats 16 bits, and the hash is of the XOR of all 16-bit words of the addresses and
+// ports alone. Whatever the key, two flows with the same XOR collide; the halves of the hash are
+// equal (60,000 random flows: 39,277 hashes, as of 16 bits), and a million flows would share
+// 65,536. MACs, VLANs and the port that it leaves out would have to be hashed all the same: half of
+// the key.
+//
 // The hash is seeded and universal, so that a sender cannot aim at one bucket. Refuses: to fail an
 // insert for want of room; to take memory after cache_new.
 //

@@ -155,17 +155,72 @@ print_cell(FILE *out, const struct columns *cols, unsigned c, const char *text, 
 		fprintf(out, "%s", text);
 }
 
+static bool
+is_table(const json_t *value)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(value, i, item)
+	{
+		if (!json_is_object(item))
+			return false;
+	}
+	return json_array_size(value) > 0;
+}
+
+// Moves the columns that have a list of objects in some row to below: as a cell it would be one
+// line that nobody can read.
+static void
+take_tables(struct columns *cols, struct columns *below, const json_t *items)
+{
+	unsigned n = 0;
+	json_t *item;
+	size_t i;
+
+	below->n = 0;
+	for (unsigned c = 0; c < cols->n; c++) {
+		bool table = false;
+
+		json_array_foreach(items, i, item) table |=
+			is_table(json_object_get(item, cols->list[c].key));
+		if (table)
+			below->list[below->n++] = cols->list[c];
+		else
+			cols->list[n++] = cols->list[c];
+	}
+	cols->n = n;
+}
+
+static void print_table(
+	const struct page *page, const json_t *items, const char *fields, unsigned indent);
+
+static void
+print_tables_below(
+	const struct page *page, const struct columns *below, const json_t *item, unsigned indent)
+{
+	for (unsigned c = 0; c < below->n; c++) {
+		const json_t *value = json_object_get(item, below->list[c].key);
+
+		if (is_table(value))
+			print_table(page, value, "", indent + 2);
+	}
+}
+
+// A list of a command is a line an item; within an object a row may have tables below it.
 static void
 print_table(const struct page *page, const json_t *items, const char *fields, unsigned indent)
 {
 	FILE *out = page->out;
-	struct columns cols;
+	struct columns cols, below = {.n = 0};
 	struct sl_strbuf cell;
 	json_t *item;
 	size_t i;
 
 	sl_strbuf_init(&cell, 0);
 	find_columns(&cols, items, fields);
+	if (indent > 0)
+		take_tables(&cols, &below, items);
 	measure(&cols, items, &cell);
 	fit(&cols, page, indent);
 	for (unsigned c = 0; c < cols.shown; c++) {
@@ -185,25 +240,12 @@ print_table(const struct page *page, const json_t *items, const char *fields, un
 			print_cell(out, &cols, c, sl_strbuf_str(&cell), indent);
 		}
 		fprintf(out, "\n");
+		print_tables_below(page, &below, item, indent);
 	}
 	if (cols.shown < cols.n)
 		fprintf(out, "%*s(%u more column%s: --wide)\n", (int)indent, "",
 			cols.n - cols.shown, cols.n - cols.shown > 1 ? "s" : "");
 	sl_strbuf_fini(&cell);
-}
-
-static bool
-is_table(const json_t *value)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(value, i, item)
-	{
-		if (!json_is_object(item))
-			return false;
-	}
-	return json_array_size(value) > 0;
 }
 
 static bool

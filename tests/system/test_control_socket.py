@@ -375,6 +375,8 @@ NAMES = [
     (['rule', 'show', 'al'], 'rule: there is no rule named "al", there are all, none'),
     (['rule', 'del', '77'], 'rule: there is no rule named "77", there are all, none'),
     (['rule', 'list', '--table', '9'], 'table: there is no table named "9"'),
+    (['rule', 'add', 'any', 'drop', '--table', '9'], 'table: there is no table named "9"'),
+    (['worker', 'show', '9'], 'worker: there is no worker 9, the last one is 0'),
     (['rule', 'list', '--table', 'mian'], 'table: there is no table named "mian"'),
     (['rule', 'list', '--switch', 'sw9'], 'switch: there is no switch named "sw9", there is sw0'),
     (['ring', 'list', '--class', 'gold'],

@@ -139,7 +139,7 @@ def test_hostile_input(switch, work):
     refused('nonsense', port='src', flow='nonsense')
     refused('no packet can be made', port='src', flow='port=a udp')
     refused('no packet can be made', port='src', flow='udp dport=5-9')
-    refused('there are', port='src', flow='udp', worker=15)
+    refused('there is no worker', port='src', flow='udp', worker=15)
     refused('No such file', port='src', pcap='/nowhere.pcap')
     refused('no regular file', port='src', pcap='/dev/zero')
     refused('no regular file', port='src', pcap=str(work))

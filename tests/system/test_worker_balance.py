@@ -172,7 +172,7 @@ def test_pins_and_refusals(two_workers):
     assert not s.call('worker unpin', port='uplink', queue=3)['pinned']
     for args, reason in (
             ({'port': 'uplink', 'queue': 4, 'worker': 1}, 'uplink has 4 receive queues, 0 to 3'),
-            ({'port': 'uplink', 'queue': 1, 'worker': 2}, 'there are 2 workers, 0 to 1'),
+            ({'port': 'uplink', 'queue': 1, 'worker': 2}, 'there is no worker 2, the last one is 1'),
             ({'port': 'uplink', 'queue': 1, 'worker': 0}, 'worker 0 has it already'),
             ({'port': 'nowhere', 'queue': 1, 'worker': 0}, 'nowhere')):
         with pytest.raises(RpcError, match=reason):

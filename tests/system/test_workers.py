@@ -41,7 +41,7 @@ def test_load_and_stages(sluiced, pps):
     assert {'port': 'uplink', 'queue': 0, 'kind': 'default'}.items() <= shown['queues'][0].items()
     listed, = s.rpc.call('worker list')['items']
     assert listed['worker'] == 0 and listed['packets'] >= shown['packets']
-    with pytest.raises(RpcError, match='there are 1 workers, 0 to 0'):
+    with pytest.raises(RpcError, match='there is no worker 1, the last one is 0'):
         s.rpc.call('worker show', worker=1)
 
 

@@ -107,6 +107,16 @@ answer_config(
 		"{\"switches\":[{\"name\":\"sw0\",\"tables\":[{\"name\":\"main\"}]}]}", result);
 }
 
+static int
+answer_rule(
+	void *app, struct ctl_call *call, const json_t *args, json_t **result, struct sl_err *err)
+{
+	return canned("{\"id\":1,\"nics\":[{\"nic\":\"nic0\",\"ports\":[{\"port\":\"vm1\","
+		      "\"entries\":2},{\"port\":\"vm12\",\"entries\":0}],\"state\":\"partly\"},"
+		      "{\"nic\":\"nic1\",\"ports\":[],\"state\":\"not\"}],\"live\":false}",
+		result);
+}
+
 static ctl_handler
 handler_of(const char *name)
 {
@@ -114,6 +124,7 @@ handler_of(const char *name)
 		{"port list", answer_ports},
 		{"status", answer_status},
 		{"vm list", answer_vms},
+		{"rule show", answer_rule},
 		{"ring list", answer_rings},
 		{"config show", answer_config},
 		{"flow explain", answer_refuse},
@@ -320,6 +331,22 @@ test_object(void **state)
 		"names          -\n");
 }
 
+// A list in a row of an object's list is a table below that row.
+static void
+test_table_in_a_row(void **state)
+{
+	expect(*state, "rule show 1", 0,
+		"id    1\n"
+		"nics\n"
+		"  NIC   STATE\n"
+		"  nic0  partly\n"
+		"    PORT  ENTRIES\n"
+		"    vm1         2\n"
+		"    vm12        0\n"
+		"  nic1  not\n"
+		"live  no\n");
+}
+
 static void
 test_json(void **state)
 {
@@ -468,6 +495,7 @@ main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_terminal_width),
 		cmocka_unit_test(test_object),
+		cmocka_unit_test(test_table_in_a_row),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_refusals),

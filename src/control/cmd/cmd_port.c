@@ -135,7 +135,8 @@ COMMAND(cmd_port_show)
 	json_object_set_new(*result, "held_bytes", json_integer(held.bytes));
 	json_object_set_new(*result, "mac_check", json_boolean(v->cfg.mac_check));
 	json_object_set_new(*result, "ip_check", json_boolean(v->cfg.ip_check));
-	json_object_set_new(*result, "storm_pps", json_integer(v->cfg.storm_pps));
+	json_object_set_new(*result, "storm_pps",
+		v->cfg.storm_pps > 0 ? json_integer(v->cfg.storm_pps) : json_null());
 	json_object_set_new(*result, "rate", json_rate(v->cfg.rate_bps, v->cfg.burst_bytes));
 	json_object_set_new(*result, "max_queues", json_integer(v->cfg.max_queues));
 	free(l);

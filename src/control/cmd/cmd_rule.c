@@ -193,7 +193,8 @@ table_arg(const struct control *c, int sw, const json_t *args, int otherwise, st
 	return (int)n;
 }
 
-// A filter on a table that nothing is known of is a slip, and no answer to it is "none".
+// A table that nothing is known of is a slip: no answer to a filter on it is "none", and no packet
+// comes to a rule in it.
 static bool
 table_in_use(struct control *c, int sw, uint16_t table)
 {
@@ -329,6 +330,8 @@ COMMAND(cmd_rule_add)
 	table = table_arg(c, sw, args, 0, err);
 	if (table < 0)
 		return table;
+	if (!table_in_use(c, sw, (uint16_t)table))
+		return no_table(c, sw, arg_str(args, "table"), err); // as in a file
 	if (priority < 0 || priority > RULES_PRIORITY_MAX)
 		return sl_err_set(
 			err, EINVAL, "priority", "0 to %u are possible", RULES_PRIORITY_MAX);

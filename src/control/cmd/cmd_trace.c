@@ -144,7 +144,9 @@ COMMAND(cmd_trace_packet)
 	if (v == NULL)
 		return err->code;
 	if (worker >= c->n_workers)
-		return sl_err_set(err, ENOENT, "worker", "there are %u workers", c->n_workers);
+		return sl_err_set(err, ENOENT, "worker",
+			"there is no worker %u, the last one is %u", (unsigned)worker,
+			c->n_workers - 1u);
 	p = malloc(sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;

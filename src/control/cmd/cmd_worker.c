@@ -130,8 +130,9 @@ COMMAND(cmd_worker_show)
 	int64_t w = arg_int(args, "worker", 0);
 
 	if (w >= c->n_workers)
-		return sl_err_set(err, ENOENT, "worker", "there are %u workers, 0 to %u",
-			c->n_workers, c->n_workers - 1u);
+		return sl_err_set(err, ENOENT, "worker",
+			"there is no worker %u, the last one is %u", (unsigned)w,
+			c->n_workers - 1u);
 	*result = worker_json(c, (uint16_t)w);
 	json_object_set_new(*result, "stages", stages_json(c, (uint16_t)w));
 	json_object_set_new(*result, "queues", queues_json(c, (uint16_t)w));

@@ -343,7 +343,7 @@ say_end(const struct steps *s)
 	}
 	snprintf(text, sizeof(text), "%s%s", r->dry ? "would be " : "",
 		r->n_outputs > 0 ? "sent" : "dropped");
-	step(s, "end", text, "%u outputs, %u drops, %u copies", r->n_outputs + r->outputs_lost,
+	step(s, "end", text, "outputs %u, drops %u, copies %u", r->n_outputs + r->outputs_lost,
 		drops, r->copies);
 }
 

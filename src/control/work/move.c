@@ -90,8 +90,8 @@ queue_move_check(
 			"default queues (and those of a class rule) can be moved",
 			queue, v->cfg.name);
 	if (to >= c->n_workers)
-		return sl_err_set(err, ENOENT, "worker", "there are %u workers, 0 to %u",
-			c->n_workers, c->n_workers - 1u);
+		return sl_err_set(err, ENOENT, "worker",
+			"there is no worker %u, the last one is %u", to, c->n_workers - 1u);
 	if (v->leaving != NULL)
 		return sl_err_set(
 			err, EBUSY, "port", "%s is changing its NIC: try again", v->cfg.name);

@@ -10,6 +10,7 @@ from .machine import eal_memory, lcores, need
 from .proc import Proc
 
 PROMPT = 'testpmd> '
+EVENTS = re.compile(r'\nPort \d+: link state change event\n')
 ESCAPES = re.compile(r'\x1b\[[0-9;]*[A-Za-z]')
 
 
@@ -58,6 +59,10 @@ class Testpmd:
             self.transcript.write(text)
             self.transcript.flush()
             self.output += text
+            # Its threads report links in the middle of what it prints, the prompt included.
+            whole = EVENTS.sub('', self.output)
+            if PROMPT in whole and PROMPT not in self.output:
+                self.output = ''.join(EVENTS.findall(self.output)) + whole
         before, self.output = self.output.split(PROMPT, 1)
         return before
 

@@ -379,6 +379,37 @@ with_fields(void **state)
 	end(r);
 }
 
+// Bursts of packets that are each decided on their own, and of some whose flow is still in the
+// other cache: the look-up is made again with each that comes from there.
+static void
+each_decided(void **state)
+{
+	const struct frame vxlan = {.src = 1, .dst = 2, .ip_src = 1, .ip_dst = 2, .dport = 4789};
+	struct resizing *r = begin(4096);
+	char inner[] = "tunnel=vxlan vni=5";
+	unsigned i, k, bursts = 0;
+	(void)state;
+
+	assert_int_equal(flow_inner_take(inner, &r->b.inner[0], NULL), 0);
+	bench_rule(&r->b, 2, 9, "port=0 udp dscp=7", "output=2");
+	bench_rule_asks(&r->b, 3, 8, RULES_ASK_EXTENSION(0), "port=0 udp dport=4789", "drop");
+	bench_publish(&r->b);
+	feed_each(r, 0, 3000, 1);
+	ask(r, 8192);
+	once(r);
+	for (i = 0; i < 3000 && r->b.dp->worker[0]->resize.moving; i += 4, bursts++) {
+		for (k = 0; k < DP_BURST - 4; k++)
+			bench_feed(&r->b, 0, 0, frame_make(&r->b, &vxlan));
+		for (k = 0; k < 4; k++)
+			feed(r, (uint16_t)(2999 - i - k), 0);
+		once(r);
+		assert_int_equal(bench_count_out(&r->b, 1), DP_BURST);
+	}
+	assert_true(bursts > 3);
+	assert_int_equal(r->b.dp->worker[0]->counters.misses, 3000 + bursts * (DP_BURST - 4));
+	end(r);
+}
+
 // No memory, or one change too many: all is as it was.
 static void
 refused(void **state)
@@ -433,6 +464,7 @@ main(void)
 		cmocka_unit_test(idle_ones_leave),
 		cmocka_unit_test(waits_for_control),
 		cmocka_unit_test(with_fields),
+		cmocka_unit_test(each_decided),
 		cmocka_unit_test(refused),
 	};
 

@@ -111,10 +111,12 @@ look_up(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 }
 
 // What the second look-up has come from the cache that is taken over can have something leave that
-// the first one found. Both are made again until nothing comes: the keys are few.
+// the first one found. Both are made again until nothing comes: the keys are few. Decisions on keys
+// that have no entry begin anew with them: there is room for those of one time.
 static __attribute__((noinline)) bool
 look_up_moving(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 {
+	const uint16_t n_miss = b->n_miss;
 	struct flow_key full[DP_BURST];
 	uint32_t left;
 	bool hit;
@@ -122,6 +124,7 @@ look_up_moving(struct dp_worker *w, struct dp_burst *b, uint16_t n)
 	memcpy(full, b->keys, n * sizeof(*full));
 	do {
 		left = cache_moving(w->cache);
+		b->n_miss = n_miss;
 		memcpy(b->keys, full, n * sizeof(*full));
 		hit = look_up(w, b, n);
 	} while (cache_moving(w->cache) != left);

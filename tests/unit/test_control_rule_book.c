@@ -270,6 +270,7 @@ static void
 test_asked(void **state)
 {
 	struct config_rule rule[RULES_ASK_EXTENSIONS + 2];
+	struct asked_places at[RULES_ASK_EXTENSIONS + 2];
 	struct asked_list l;
 	struct sl_err err;
 	uint16_t bits = 0;
@@ -284,34 +285,131 @@ test_asked(void **state)
 			rule[i].inner =
 				(struct flow_inner_match){.asked = true, .has_vni = true, .vni = i};
 		sl_err_init(&err);
-		assert_int_equal(asked_add(&l, &rule[i], &err), 0);
-		assert_int_equal(asked_add(&l, &rule[i], &err), 0);
-		assert_int_equal(__builtin_popcount(asked_bits(&l, &rule[i])), 1);
-		bits |= asked_bits(&l, &rule[i]);
+		assert_int_equal(asked_add(&l, &rule[i], &at[i], &err), 0);
+		assert_int_equal(asked_add(&l, &rule[i], &at[i], &err), 0);
+		assert_int_equal(__builtin_popcount(asked_bits(&rule[i], &at[i])), 1);
+		bits |= asked_bits(&rule[i], &at[i]);
 	}
 	assert_int_equal(bits, (uint16_t)~RULES_ASK_LEARNED);
 	rule[i].inner = (struct flow_inner_match){.asked = true, .has_vni = true, .vni = 99};
 	snprintf(rule[i].extension, sizeof(rule[i].extension), "x0");
-	assert_int_equal(asked_add(&l, &rule[i], &err), -ENOSPC);
+	assert_int_equal(asked_add(&l, &rule[i], &at[i], &err), -ENOSPC);
 	assert_string_equal(err.path, "match");
 	rule[i + 1].learned = CONFIG_LEARNED_DST; // both at once, of those that are there
 	rule[i + 1].inner = rule[5].inner;
 	snprintf(rule[i + 1].extension, sizeof(rule[i + 1].extension), "x1");
-	assert_int_equal(asked_add(&l, &rule[i + 1], &err), 0);
-	assert_int_equal(asked_bits(&l, &rule[i + 1]),
-		asked_bits(&l, &rule[1]) | asked_bits(&l, &rule[5]) | RULES_ASK_DST);
-	asked_drop(&l, &rule[0]);
-	asked_drop(&l, &rule[0]); // and what was refused has left nothing behind
-	asked_drop(&l, &rule[5]);
-	asked_drop(&l, &rule[5]);
+	assert_int_equal(asked_add(&l, &rule[i + 1], &at[i + 1], &err), 0);
+	assert_int_equal(asked_bits(&rule[i + 1], &at[i + 1]),
+		asked_bits(&rule[1], &at[1]) | asked_bits(&rule[5], &at[5]) | RULES_ASK_DST);
+	asked_drop(&l, &rule[0], &at[0], false);
+	asked_drop(&l, &rule[0], &at[0], false); // and what was refused has left nothing behind
+	asked_drop(&l, &rule[5], &at[5], false);
+	asked_drop(&l, &rule[5], &at[5], false);
 	assert_int_equal(asked_inner(&l, 5)->vni, 5);
-	asked_drop(&l, &rule[i + 1]);
+	asked_drop(&l, &rule[i + 1], &at[i + 1], false);
 	assert_false(asked_inner(&l, 5)->asked);
 	assert_null(asked_extension(&l, 0));
 	assert_string_equal(asked_extension(&l, 1), "x1");
 	assert_null(asked_extension(&l, 2));
-	assert_int_equal(asked_add(&l, &rule[i], &err), 0);
-	assert_int_equal(__builtin_popcount(asked_bits(&l, &rule[i])), 2);
+	assert_int_equal(asked_add(&l, &rule[i], &at[i], &err), 0);
+	assert_int_equal(__builtin_popcount(asked_bits(&rule[i], &at[i])), 2);
+}
+
+// The matches of 14 rules, from the given VNI on.
+static void
+fill(struct config_rule rule[RULES_ASK_EXTENSIONS], uint32_t vni)
+{
+	unsigned i;
+
+	memset(rule, 0, RULES_ASK_EXTENSIONS * sizeof(*rule));
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++)
+		rule[i].inner = (struct flow_inner_match){.asked = true,
+			.tunnel = FLOW_TUNNEL_VXLAN,
+			.has_vni = true,
+			.vni = vni + i};
+}
+
+static void
+check_asked(
+	const struct asked_list *l, const struct config_rule *rule, const struct asked_places *at)
+{
+	unsigned i;
+
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++)
+		assert_int_equal(asked_inner(l, at[i].inner)->vni, rule[i].inner.vni);
+}
+
+// Where all places are taken, others come for those that leave: these are back when it is undone.
+static void
+test_asked_leave(void **state)
+{
+	struct config_rule old[RULES_ASK_EXTENSIONS], next[RULES_ASK_EXTENSIONS];
+	struct asked_places at[RULES_ASK_EXTENSIONS], to[RULES_ASK_EXTENSIONS], more;
+	struct asked_list l = {0};
+	const struct asked_list none = {0};
+	unsigned i, turn;
+	struct sl_err err;
+	(void)state;
+
+	sl_err_init(&err);
+	fill(old, 1);
+	fill(next, 8); // the last 7 of the old ones, and 7 others
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++)
+		assert_int_equal(asked_add(&l, &old[i], &at[i], &err), 0);
+	for (turn = 0; turn < 2; turn++) {
+		assert_int_equal(asked_add(&l, &next[13], &to[13], &err), -ENOSPC);
+		for (i = 0; i < RULES_ASK_EXTENSIONS; i++)
+			asked_leave(&l, &old[i], &at[i], true);
+		for (i = RULES_ASK_EXTENSIONS; i-- > 0;) // first those that may take a wrong one
+			assert_int_equal(asked_add(&l, &next[i], &to[i], &err), 0);
+		check_asked(&l, next, to);
+		assert_int_equal(asked_add(&l, &old[0], &more, &err), -ENOSPC);
+		for (i = 0; turn == 0 && i < RULES_ASK_EXTENSIONS; i++)
+			asked_leave(&l, &old[i], &at[i], false);
+		for (i = 0; turn == 0 && i < RULES_ASK_EXTENSIONS; i++)
+			asked_drop(&l, &next[i], &to[i], false);
+		if (turn == 0)
+			check_asked(&l, old, at);
+	}
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++)
+		asked_drop(&l, &old[i], &at[i], true);
+	check_asked(&l, next, to);
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++)
+		asked_drop(&l, &next[i], &to[i], false);
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++) {
+		assert_int_equal(l.list[i].rules + l.list[i].leaving, none.list[i].rules);
+		assert_int_equal(l.left[i].rules, 0);
+	}
+}
+
+// 14 rules that each ask another inside, and each replaced by one that asks yet another.
+static void
+test_replace_asked(void **state)
+{
+	struct control *c = rig_new("{\"switches\":[{\"name\":\"s\",\"max_rules\":14,\"ports\":["
+				    "{\"name\":\"a\"}]}]}");
+	uint32_t id[RULES_ASK_EXTENSIONS], other;
+	struct config_rule rule = {0};
+	char match[32];
+	struct sl_err err;
+	unsigned i;
+	(void)state;
+
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++) {
+		snprintf(match, sizeof(match), "tunnel=vxlan vni=%u", i);
+		assert_int_equal(add(c, "", match, "drop", &id[i]), 0);
+	}
+	put_in_force(c);
+	for (i = 0; i < RULES_ASK_EXTENSIONS; i++) {
+		snprintf(match, sizeof(match), "tunnel=vxlan vni=%u", 100 + i);
+		sl_err_init(&err);
+		assert_int_equal(config_rule_parse(c->cfg, 0, match, "drop", &rule, &err), 0);
+		if (rule_book_replace(c->book[0], id[i], &rule, &other, &err) != 0)
+			fail_msg("%s", err.text);
+		assert_int_equal(asked_inner(rule_book_asked(c->book[0]), i)->vni, 100 + i);
+		put_in_force(c);
+	}
+	rig_free(c);
 }
 
 // An entry is as narrow as the tunnel that it asks for, and never loses a packet by that.
@@ -367,6 +465,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_a_full_table_is_replaced),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_asked),
+		cmocka_unit_test(test_asked_leave),
+		cmocka_unit_test(test_replace_asked),
 		cmocka_unit_test(test_narrow),
 	};
 

@@ -18,25 +18,35 @@ static_assert((FLOW_L3_IPV4 & FLOW_L3_IPV6) != 0 && !(FLOW_L3_ARP & FLOW_L3_IPV4
 
 static const struct flow_inner_match nothing;
 
-// One of the two is asked: name, or inner. Where it is not yet: a free place, or none.
+// One of the two is asked: name, or inner.
+static bool
+is(const struct asked *a, const char *name, const struct flow_inner_match *inner)
+{
+	return a->rules > 0 && strcmp(a->name, name) == 0 &&
+	       flow_inner_match_equal(&a->inner, inner);
+}
+
+// Where it is not yet: a free place, one that is left, or none.
 static unsigned
 find(const struct asked_list *l, const char *name, const struct flow_inner_match *inner)
 {
-	unsigned i, place = RULES_ASK_EXTENSIONS;
+	unsigned i, unused = RULES_ASK_EXTENSIONS, left = RULES_ASK_EXTENSIONS;
 
 	for (i = 0; i < RULES_ASK_EXTENSIONS; i++) {
 		const struct asked *a = &l->list[i];
 
-		if (a->rules == 0)
-			place = place == RULES_ASK_EXTENSIONS ? i : place;
-		else if (strcmp(a->name, name) == 0 && flow_inner_match_equal(&a->inner, inner))
+		if (is(a, name, inner))
 			return i;
+		if (a->rules == 0)
+			unused = unused == RULES_ASK_EXTENSIONS ? i : unused;
+		else if (a->rules == a->leaving && l->left[i].rules == 0)
+			left = i;
 	}
-	return place;
+	return unused < RULES_ASK_EXTENSIONS ? unused : left;
 }
 
 static int
-add(struct asked_list *l, const char *name, const struct flow_inner_match *inner,
+add(struct asked_list *l, const char *name, const struct flow_inner_match *inner, uint8_t *at,
 	struct sl_err *err)
 {
 	const unsigned i = find(l, name, inner);
@@ -46,45 +56,86 @@ add(struct asked_list *l, const char *name, const struct flow_inner_match *inner
 			"the rules of a switch can match by %d extensions and insides of tunnels "
 			"that differ, and do",
 			RULES_ASK_EXTENSIONS);
-	snprintf(l->list[i].name, sizeof(l->list[i].name), "%s", name);
-	l->list[i].inner = *inner;
+	if (!is(&l->list[i], name, inner)) {
+		if (l->list[i].rules > 0)
+			l->left[i] = l->list[i];
+		l->list[i] = (struct asked){.inner = *inner};
+		snprintf(l->list[i].name, sizeof(l->list[i].name), "%s", name);
+	}
 	l->list[i].rules++;
+	*at = (uint8_t)i;
 	return 0;
 }
 
+// What a rule of that place asks there: a place and who left it never ask the same.
+static struct asked *
+asked_at(struct asked_list *l, uint8_t at, const char *name, const struct flow_inner_match *inner)
+{
+	return is(&l->list[at], name, inner) ? &l->list[at] : &l->left[at];
+}
+
+static void
+drop(struct asked_list *l, uint8_t at, const char *name, const struct flow_inner_match *inner,
+	bool leaves)
+{
+	struct asked *a = asked_at(l, at, name, inner);
+
+	a->rules--;
+	a->leaving -= leaves;
+	if (l->list[at].rules == 0 && l->left[at].rules > 0) {
+		l->list[at] = l->left[at];
+		l->left[at].rules = 0;
+	}
+}
+
 int
-asked_add(struct asked_list *l, const struct config_rule *rule, struct sl_err *err)
+asked_add(struct asked_list *l, const struct config_rule *rule, struct asked_places *at,
+	struct sl_err *err)
 {
 	int rc = 0;
 
+	*at = (struct asked_places){0};
 	if (rule->extension[0] != '\0')
-		rc = add(l, rule->extension, &nothing, err);
+		rc = add(l, rule->extension, &nothing, &at->extension, err);
 	if (rc != 0 || !rule->inner.asked)
 		return rc;
-	rc = add(l, "", &rule->inner, err);
+	rc = add(l, "", &rule->inner, &at->inner, err);
 	if (rc != 0 && rule->extension[0] != '\0')
-		l->list[find(l, rule->extension, &nothing)].rules--;
+		drop(l, at->extension, rule->extension, &nothing, false);
 	return rc;
 }
 
 void
-asked_drop(struct asked_list *l, const struct config_rule *rule)
+asked_drop(struct asked_list *l, const struct config_rule *rule, const struct asked_places *at,
+	bool leaves)
 {
 	if (rule->extension[0] != '\0')
-		l->list[find(l, rule->extension, &nothing)].rules--;
+		drop(l, at->extension, rule->extension, &nothing, leaves);
 	if (rule->inner.asked)
-		l->list[find(l, "", &rule->inner)].rules--;
+		drop(l, at->inner, "", &rule->inner, leaves);
+}
+
+void
+asked_leave(struct asked_list *l, const struct config_rule *rule, const struct asked_places *at,
+	bool on)
+{
+	const uint32_t one = on ? 1 : -1u;
+
+	if (rule->extension[0] != '\0')
+		asked_at(l, at->extension, rule->extension, &nothing)->leaving += one;
+	if (rule->inner.asked)
+		asked_at(l, at->inner, "", &rule->inner)->leaving += one;
 }
 
 uint16_t
-asked_bits(const struct asked_list *l, const struct config_rule *rule)
+asked_bits(const struct config_rule *rule, const struct asked_places *at)
 {
 	uint16_t bits = rule->learned;
 
 	if (rule->extension[0] != '\0')
-		bits |= RULES_ASK_EXTENSION(find(l, rule->extension, &nothing));
+		bits |= RULES_ASK_EXTENSION(at->extension);
 	if (rule->inner.asked)
-		bits |= RULES_ASK_EXTENSION(find(l, "", &rule->inner));
+		bits |= RULES_ASK_EXTENSION(at->inner);
 	return bits;
 }
 

@@ -26,8 +26,9 @@ struct entry {
 struct book_rule {
 	struct config_rule rule;
 	bool used, from_config;
-	bool leaves;                       // a reload will delete it
-	uint32_t first;                    // entry
+	bool leaves;    // a reload will delete it
+	uint32_t first; // entry
+	struct asked_places asked;
 	uint32_t gen;                      // of its id
 	uint64_t past_packets, past_bytes; // of entries that are gone
 	uint64_t nic_packets, nic_bytes;   // that NICs carried
@@ -172,7 +173,7 @@ add_entry(
 		.priority = r->rule.priority,
 		.match = r->rule.match,
 		.actions = r->rule.actions,
-		.asks = asked_bits(&b->asked, &r->rule),
+		.asks = asked_bits(&r->rule, &r->asked),
 	};
 	struct sl_id id;
 	int rc;
@@ -286,7 +287,7 @@ drop_rule(struct rule_book *b, uint32_t id)
 
 	while (r->first != NO_ENTRY)
 		del_entry(b, r, r->first);
-	asked_drop(&b->asked, &r->rule);
+	asked_drop(&b->asked, &r->rule, &r->asked, r->leaves);
 	b->leaving_rules -= r->leaves;
 	r->used = r->leaves = false;
 	sl_idpool_put(b->rule_ids, (struct sl_id){.index = id, .gen = r->gen});
@@ -310,15 +311,16 @@ static int
 add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, uint32_t as_old_as,
 	uint32_t *id, struct sl_err *err)
 {
+	struct asked_places asked;
 	struct book_rule *r;
 	struct sl_id rid;
 	int rc;
 
-	rc = asked_add(&b->asked, rule, err);
+	rc = asked_add(&b->asked, rule, &asked, err);
 	if (rc != 0)
 		return rc;
 	if (b->count - b->leaving_rules >= b->max || sl_idpool_take(b->rule_ids, &rid) != 0) {
-		asked_drop(&b->asked, rule);
+		asked_drop(&b->asked, rule, &asked, false);
 		return sl_err_set(err, ENOSPC, NULL,
 			"the switch has its %u rules (/switches/%u/max_rules)", b->max, b->sw);
 	}
@@ -327,6 +329,7 @@ add_rule(struct rule_book *b, const struct config_rule *rule, bool from_config, 
 		.used = true,
 		.from_config = from_config,
 		.first = NO_ENTRY,
+		.asked = asked,
 		.gen = rid.gen};
 	r->rule.id = rid.index;
 	r->rule.sw = b->sw;
@@ -379,6 +382,7 @@ rule_book_leaves(struct rule_book *b, uint32_t id, bool on)
 	for (e = r->first; e != NO_ENTRY; e = b->entries[e].next)
 		n++;
 	r->leaves = on;
+	asked_leave(&b->asked, &r->rule, &r->asked, on);
 	b->leaving_rules += on ? 1 : -1u;
 	b->leaving += on ? n : -n;
 }

@@ -35,6 +35,8 @@ struct mailbox {
 	int wake_fd;
 	_Atomic uint32_t put, taken;
 	struct mail waiting[WAITING];
+	struct mail done[WAITING]; // the last ones, for control only: the producer reuses `waiting`
+	uint32_t n_done;
 	struct listener listener[CONFIG_NICS_MAX];
 };
 
@@ -157,13 +159,12 @@ vm_of(const struct control *c, uint16_t nic, uint16_t vf)
 static bool
 was_done(const struct mailbox *b, const struct mail *m)
 {
-	const uint32_t at = (uint32_t)(m - b->waiting);
 	uint32_t i;
 
-	for (i = 1; i < WAITING; i++) {
-		const struct mail *old = &b->waiting[(at - i) % WAITING];
+	for (i = 1; i <= WAITING && i <= b->n_done; i++) {
+		const struct mail *old = &b->done[(b->n_done - i) % WAITING];
 
-		if (old->type == 0 || old->nic != m->nic || old->vf != m->vf)
+		if (old->nic != m->nic || old->vf != m->vf)
 			continue;
 		return old->id == m->id && old->type == m->type && old->len == m->len &&
 		       memcmp(old->text, m->text, m->len) == 0 && old->outcome == 0;
@@ -204,6 +205,7 @@ mailbox_poll(struct control *c)
 		struct mail *m = &b->waiting[at % WAITING];
 
 		m->outcome = obey(c, m);
+		b->done[b->n_done++ % WAITING] = *m;
 		atomic_store_explicit(&b->taken, ++at, memory_order_release);
 	}
 }

@@ -37,6 +37,7 @@ static struct {
 	bool no_start[2]; // nic_start fails
 	unsigned starts[2], stops[2];
 	bool no_publish; // of what is on nic1
+	bool unseen;     // what was published last: workers may be at what there was before
 } played;
 
 // ---- what is played
@@ -57,6 +58,22 @@ __wrap_nic_start(struct nic *nic, struct sl_err *err)
 
 static struct control *watched; // whose NICs are stopped
 
+// Who polls a port that stops polls nothing, or what is freed next.
+static void
+assert_let_go(const struct control *c, uint16_t nic, bool with_pf)
+{
+	unsigned i, k;
+
+	assert_false(played.unseen);
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		const struct dp_port *of[] = {c->vports[i].port, c->vports[i].leaving};
+
+		for (k = 0; c->vports[i].used && k < 2; k++)
+			assert_false(of[k] != NULL && of[k]->nic == nic &&
+				     (with_pf || of[k]->nic_port != 0));
+	}
+}
+
 void __wrap_nic_stop(struct nic *nic, bool with_pf);
 void
 __wrap_nic_stop(struct nic *nic, bool with_pf)
@@ -67,6 +84,7 @@ __wrap_nic_stop(struct nic *nic, bool with_pf)
 	assert_int_equal(nic_executor_pending(nic->executor), 0);
 	assert_int_equal(evict_left(watched, nic->index), 0);
 	assert_int_equal(ahead_entries(watched, nic->index), 0);
+	assert_let_go(watched, nic->index, with_pf);
 	played.stops[nic->index]++;
 	for (i = with_pf ? 0 : 1; i < nic->n_ports; i++)
 		nic->ports[i].running = false;
@@ -155,6 +173,7 @@ void __wrap_orders_sync(struct control *c);
 void
 __wrap_orders_sync(struct control *c)
 {
+	played.unseen = false;
 }
 
 int __real_publish(struct control *c, bool decisions);
@@ -166,6 +185,7 @@ __wrap_publish(struct control *c, bool decisions)
 
 	if (played.no_publish && port != NULL && port->nic == 1)
 		return -ENOMEM;
+	played.unseen = true;
 	return __real_publish(c, decisions);
 }
 
@@ -249,6 +269,19 @@ place_flows(struct control *c, uint32_t *id, uint32_t rules)
 	}
 	rig_settle(c);
 	assert_int_equal(atomic_load(&driver.live), rules);
+}
+
+static void
+assert_ports_on(struct control *c, int nic)
+{
+	unsigned i;
+
+	for (i = 0; i < DP_VPORTS_MAX; i++) {
+		if (c->vports[i].used && nic < 0)
+			assert_null(c->vports[i].port);
+		else if (c->vports[i].used)
+			assert_int_equal(c->vports[i].port->nic, nic);
+	}
 }
 
 // ---- tests
@@ -446,6 +479,50 @@ test_rules_ahead_of_a_gone_nic(void **state)
 	pair_free(c);
 }
 
+// A standby that carried and lost its link stands by again when that is back, or by command: its
+// PF was polled until then, and is let go of before it stops.
+static void
+test_the_standby_comes_back(void **state)
+{
+	struct control *c = pair_new(JSON("600000", ",\"rules_ahead\":0"));
+	uint32_t id[FLOWS];
+	struct sl_err err;
+	unsigned round;
+
+	place_flows(c, id, FLOWS);
+	for (round = 0; round < 3; round++) {
+		played.link[0] = false;
+		pass(c, 2000);
+		assert_ports_on(c, 1);
+		played.link[0] = true;
+		pass(c, 100);
+		played.link[1] = false;
+		pass(c, 2000);
+		assert_ports_on(c, 0);
+		assert_int_equal(info(c, 1).state, FAILOVER_FAILED);
+		assert_true(c->nics[1]->ports[0].running);
+		assert_false(c->nics[1]->ports[1].running);
+		assert_non_null(c->vports[vport_of(c, "pf0")].leaving);
+		sl_err_init(&err);
+		if (round == 1)
+			assert_int_equal(failover_fail(c, 1, &err), 0);
+		played.link[1] = true;
+		pass(c, 1000);
+		if (round == 1) { // not by itself
+			assert_int_equal(info(c, 1).state, FAILOVER_FAILED);
+			assert_int_equal(failover_recover(c, 1, &err), 0);
+			pass(c, 1000);
+		}
+		assert_int_equal(info(c, 1).state, FAILOVER_STANDBY);
+		assert_false(info(c, 1).busy);
+		assert_false(c->nics[1]->ports[0].running);
+		assert_null(c->vports[vport_of(c, "pf0")].leaving);
+		assert_ports_on(c, 0);
+		assert_int_equal(atomic_load(&driver.live), FLOWS);
+	}
+	pair_free(c);
+}
+
 // What restarts a NIC waits for its drain.
 static void
 restart(struct control *c, uint16_t nic, int expected)
@@ -456,19 +533,6 @@ restart(struct control *c, uint16_t nic, int expected)
 	assert_int_equal(restart_begin(c, nic, &err), 0);
 	pass(c, 500);
 	assert_int_equal(restart_result(c, nic, &err), expected);
-}
-
-static void
-assert_ports_on(struct control *c, int nic)
-{
-	unsigned i;
-
-	for (i = 0; i < DP_VPORTS_MAX; i++) {
-		if (c->vports[i].used && nic < 0)
-			assert_null(c->vports[i].port);
-		else if (c->vports[i].used)
-			assert_int_equal(c->vports[i].port->nic, nic);
-	}
 }
 
 // A NIC that does not start again is lost to its standby, and back when it starts and its link is
@@ -587,6 +651,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_primary_does_not_start),
 		cmocka_unit_test(test_not_published),
 		cmocka_unit_test(test_rules_ahead_of_a_gone_nic),
+		cmocka_unit_test(test_the_standby_comes_back),
 		cmocka_unit_test(test_not_started_again),
 		cmocka_unit_test(test_not_started_with_no_partner),
 		cmocka_unit_test(test_not_started_not_published),

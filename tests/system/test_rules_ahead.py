@@ -467,8 +467,7 @@ def status(s):
 
 
 def test_a_table_for_each_port(switch):
-    """Single flows, rules and misses, each in the table of the port that they come in by; the
-    removal of a port touches no other's rules."""
+    """Single flows, rules and misses, each in the table of the port that they come in by."""
     s = switch(offload={'vm_tables': True, 'rules_ahead': 32})
     in_place(s, 'to-v0', 'to-v1')
     assert status(s)['tables'] == 'per-port'
@@ -488,6 +487,38 @@ def test_a_table_for_each_port(switch):
     s.write_config(config)
     s.call('config reload')
     wait_for(lambda: at(s, 'to-v0')['packets'] > before + 100, 10, 'v0 goes on')
+    s.swap('sink')
+    s.settled()
+
+
+def test_a_port_that_goes_touches_no_others_rules(switch):
+    s = switch(offload={'vm_tables': True, 'rules_ahead': 32, 'heavy_bps': '100G',
+                        'light_bps': '99G', 'min_bps': '98G'})  # no flow has its own
+    generate(s)
+
+    def nic():
+        return s.telemetry('/emunic/info,nic=net_emunic0')['/emunic/info']
+
+    def at_rest():
+        wait_for(lambda: status(s)['tables'] == 'per-port' and not any(
+            p['state'] == 'pending' for n in ('to-v0', 'to-w') for p in rule(s, n)['nics'][0]['ports'])
+            and len({nic()['rules_made'] for _ in range(20)}) == 1, 10, 'nothing is under way')
+    in_place(s, 'to-v0', 'to-v1')
+    s.call('rule del', rule='to-v1', wait=True)  # it names the port
+    in_place(s, 'to-v0')
+    at_rest()
+    before, there = at(s, 'to-v0')['packets'], nic()
+    config = json.loads(json.dumps(s.config))
+    config['switches'][0]['rules'] = [r for r in RULES if r['name'] != 'to-v1']
+    config['switches'][0]['ports'] = [p for p in config['switches'][0]['ports']
+                                      if p['name'] != 'v1']
+    s.write_config(config)
+    s.call('config reload')
+    wait_for(lambda: nic()['rules'] < there['rules'], 10, "what v1's table had is destroyed")
+    wait_for(lambda: at(s, 'to-v0')['packets'] > before + 500, 10, 'v0 goes on')
+    # Not one rule was made: those that are there were there before.
+    assert nic()['rules_made'] == there['rules_made'], (there, nic())
+    assert nic()['rules'] > there['rules'] // 2, (there, nic())
     s.swap('sink')
     s.settled()
 

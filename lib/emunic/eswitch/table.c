@@ -204,6 +204,7 @@ emu_table_add(struct emu_rules *r, struct emu_table *t, const struct emu_match *
 	}
 	t->n_rules++;
 	r->n_rules++;
+	r->made++;
 	emu_shape_add(r, t, s, f);
 	return f;
 }

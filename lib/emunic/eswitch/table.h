@@ -174,6 +174,7 @@ struct emu_rules {
 	uint32_t max_masks; // 0: as many as there is memory for
 	uint32_t n_groups;  // beside the roots
 	uint64_t next_seq;
+	uint64_t made;                              // rules, ever
 	struct emu_table *groups[EMU_GROUP_CHAINS]; // by root and number
 };
 

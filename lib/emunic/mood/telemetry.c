@@ -229,6 +229,7 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	struct emu_moods moods;
 	const char *name;
 	struct emu_nic *nic;
+	uint64_t n_made;
 	uint16_t port_id;
 
 	nic = emu_tel_nic(&params, &port_id, d);
@@ -239,6 +240,7 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 	emu_gate_enter(&nic->gate);
 	moods = nic->moods;
 	n_rules = nic->rules.n_rules;
+	n_made = nic->rules.made;
 	n_transfer = nic->n_transfer;
 	n_groups = nic->rules.n_groups;
 	n_masks = nic->rules.n_masks;
@@ -252,6 +254,7 @@ tel_info(const char *cmd, const char *params, struct rte_tel_data *d)
 		d, "profile", nic->args.profile[0] != '\0' ? nic->args.profile : "none");
 	rte_tel_data_add_dict_string(d, "firmware", emu_firmware_runs(nic));
 	rte_tel_data_add_dict_int(d, "rules", n_rules);
+	emu_tel_add_number(d, "rules_made", n_made); // ever, those that are gone included
 	rte_tel_data_add_dict_int(d, "rules_transfer", n_transfer);
 	rte_tel_data_add_dict_int(d, "groups", n_groups);
 	rte_tel_data_add_dict_int(d, "masks_used", n_masks);

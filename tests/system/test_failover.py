@@ -235,6 +235,22 @@ def test_the_standby_comes_back(switch):
     finish(s)
 
 
+def test_both_fail(switch):
+    """Nobody can carry: each says why, nothing is under way, and the first that is back has all."""
+    s = switch(PACKETS, recover_ms=60000)
+    at_rest(s, 'nic0', 'nic1')
+    mood(s, 'link_down=wire', 'net_emunic1')
+    mood(s, 'link_down=wire')
+    wait_for(lambda: nic(s, 'nic1')['state'] == 'failed' and not nic(s)['switching'], 30, 'both')
+    shown = nic(s), nic(s, 'nic1')
+    assert [n['state'] for n in shown] == ['failed', 'failed'], shown
+    assert all('link' in n['why'] for n in shown) and shown[0]['switches'] == 1, shown
+    mood(s, 'link_down=none')
+    at_rest(s, 'nic0', 'nic1')
+    assert carried_by(s) == ON_0 and nic(s)['state'] == 'active'
+    finish(s)
+
+
 def test_a_link_that_flaps(switch):
     """Up and down in less than recover_ms: the standby keeps what it has."""
     s = switch(PACKETS, recover_ms=3000)

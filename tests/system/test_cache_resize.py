@@ -130,6 +130,7 @@ def test_placed_flows_stay_where_they_are(sluiced):
     assert stats['place_packets']['eswitch'] > 0 and stats['flows']['seen'] == 10, stats
 
 
+@pytest.mark.plain_only  # where memory ends, a sanitizer ends the process
 def test_refused(sluiced):
     cfg = base({'enabled': False})
     s = sluiced(cfg, telemetry=True)

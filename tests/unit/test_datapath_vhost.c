@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <fcntl.h>
+#include <linux/vhost_types.h>
+#include <linux/virtio_net.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -455,6 +457,64 @@ second_guest(void **state)
 	front_rig_end(&r);
 }
 
+// What the second guest agrees to is nothing to the first one, whose packets it would change.
+static void
+features_of_a_second(void **state)
+{
+	const uint64_t unfinished = 1ULL << VIRTIO_NET_F_GUEST_CSUM |
+				    1ULL << VIRTIO_NET_F_GUEST_TSO4 |
+				    1ULL << VIRTIO_NET_F_GUEST_TSO6;
+	static struct front_rig r;
+	const struct dp_port *p;
+	struct front other;
+	uint64_t offloads;
+	unsigned i;
+
+	front_rig_begin(&r);
+	p = r.b.vport[1].port;
+	offloads = atomic_load(&p->tx_offloads);
+	front_make(&other);
+	front_connect(&other, r.path);
+	assert_true(front_begin(&other, FRONT_FEATURES | unfinished));
+	for (i = 0; i < 2; i++)
+		front_ring_start(&other, i);
+	assert_int_equal(FRONT_SAY(&other, FRONT_SET_FEATURES, -1,
+				 FRONT_FEATURES | unfinished | 1ULL << VHOST_F_LOG_ALL),
+		0);
+	assert_int_equal(atomic_load(&p->tx_offloads), offloads);
+	front_stop(&r.f, 2);
+	settle(&other);
+	assert_int_not_equal(atomic_load(&p->tx_offloads), offloads);
+	front_close(&other);
+	front_free(&other);
+	front_rig_end(&r);
+}
+
+// The place gets free while who waits for it is setting up its device.
+static void
+half_of_a_second(void **state)
+{
+	static struct front_rig r;
+	struct front other;
+	uint32_t len;
+
+	front_rig_begin(&r);
+	front_make(&other);
+	front_connect(&other, r.path);
+	assert_true(front_begin(&other, FRONT_FEATURES));
+	front_ring_start(&other, 0);
+	front_stop(&r.f, 2);
+	front_ring_start(&other, 1);
+	settle(&other);
+	rings_are(&r.b, true, true);
+	front_room(&other, 0);
+	feed(&r, false);
+	assert_non_null(front_take(&other, 0, &len));
+	front_close(&other);
+	front_free(&other);
+	front_rig_end(&r);
+}
+
 static int
 setup(void **state)
 {
@@ -474,6 +534,8 @@ main(void)
 		cmocka_unit_test(hostile_front_end),
 		cmocka_unit_test(broken_ring),
 		cmocka_unit_test(second_guest),
+		cmocka_unit_test(features_of_a_second),
+		cmocka_unit_test(half_of_a_second),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

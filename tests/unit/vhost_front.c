@@ -135,32 +135,44 @@ front_enable(struct front *f, unsigned ring, bool enable)
 }
 
 bool
-front_start(struct front *f, unsigned n)
+front_begin(struct front *f, uint64_t features)
 {
-	uint64_t answer = FRONT_SAY(f, FRONT_SET_FEATURES, -1, FRONT_FEATURES);
-	unsigned i;
+	uint64_t answer = FRONT_SAY(f, FRONT_SET_FEATURES, -1, features);
 
 	if (answer == UINT64_MAX)
 		return false;
 	assert_int_equal(answer, 0);
 	assert_int_equal(front_memory(f, 1), 0);
-	for (i = 0; i < n; i++) {
-		uint64_t at = FRONT_BASE + FRONT_SIZE - (i + 1) * FRONT_RING;
-		uint64_t avail = FRONT_BASE + FRONT_AVAIL(i);
-		int kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return true;
+}
 
-		assert_int_equal(
-			FRONT_SAY(f, FRONT_SET_VRING_NUM, -1, i | (uint64_t)FRONT_DESC << 32), 0);
-		assert_int_equal(FRONT_SAY(f, FRONT_SET_VRING_BASE, -1,
-					 i | (uint64_t)f->ring[i].used->idx << 32),
-			0);
-		assert_int_equal(
-			FRONT_SAY(f, FRONT_SET_VRING_ADDR, -1, i, at, avail + 4096, avail, 0), 0);
-		front_call(f, i);
-		assert_int_equal(FRONT_SAY(f, FRONT_SET_VRING_KICK, kick, i), 0);
-		close(kick);
-		front_enable(f, i, true);
-	}
+void
+front_ring_start(struct front *f, unsigned i)
+{
+	uint64_t at = FRONT_BASE + FRONT_SIZE - (i + 1) * FRONT_RING;
+	uint64_t avail = FRONT_BASE + FRONT_AVAIL(i);
+	int kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	assert_int_equal(FRONT_SAY(f, FRONT_SET_VRING_NUM, -1, i | (uint64_t)FRONT_DESC << 32), 0);
+	assert_int_equal(
+		FRONT_SAY(f, FRONT_SET_VRING_BASE, -1, i | (uint64_t)f->ring[i].used->idx << 32),
+		0);
+	assert_int_equal(FRONT_SAY(f, FRONT_SET_VRING_ADDR, -1, i, at, avail + 4096, avail, 0), 0);
+	front_call(f, i);
+	assert_int_equal(FRONT_SAY(f, FRONT_SET_VRING_KICK, kick, i), 0);
+	close(kick);
+	front_enable(f, i, true);
+}
+
+bool
+front_start(struct front *f, unsigned n)
+{
+	unsigned i;
+
+	if (!front_begin(f, FRONT_FEATURES))
+		return false;
+	for (i = 0; i < n; i++)
+		front_ring_start(f, i);
 	return true;
 }
 

@@ -62,6 +62,9 @@ void front_close(struct front *f);
 uint64_t front_memory(struct front *f, unsigned regions);
 // Features, memory, and rings [0, n) from where they are; enabled. False: the other end hung up.
 bool front_start(struct front *f, unsigned n);
+// The same in parts: features and memory; one ring.
+bool front_begin(struct front *f, uint64_t features);
+void front_ring_start(struct front *f, unsigned ring);
 void front_enable(struct front *f, unsigned ring, bool enable);
 void front_stop(struct front *f, unsigned n); // likewise
 void front_call(struct front *f, unsigned ring);

@@ -207,6 +207,8 @@ vhost_close(struct dp_port *p)
 {
 	struct vhost_port *v = p->priv;
 
+	// What ends here ends on this thread: nobody may come instead, beside rte_vhost's.
+	atomic_store(&v->closing, true);
 	rte_vhost_driver_unregister(v->path);
 	vhost_guests_forget(v);
 	dp_free_mem(v);

@@ -79,6 +79,7 @@ struct vhost_port {
 	uint64_t mapped[VHOST_IDS_MAX / 64]; // bit vid: rte_vhost has a memory table of it
 	struct vhost_seat seat[VHOST_SEATS];
 	_Atomic uint64_t strangers; // guests that had to wait
+	atomic_bool closing;        // by control's thread: nobody comes any more
 	struct vring_memory memory;
 	struct vhost_ring ring[VHOST_VRINGS_MAX];
 	struct vhost_gate rx[DP_QUEUES_MAX];

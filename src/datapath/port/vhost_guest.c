@@ -173,6 +173,24 @@ leave_seat(struct vhost_port *v, int vid)
 			v->seat[i].vid = -1;
 }
 
+// The rings that are enabled are vid's from now on; those that were while it waited are.
+static void
+take_place(struct vhost_port *v, int vid)
+{
+	unsigned i, k;
+
+	if (atomic_exchange(&v->rings_of, vid) == vid)
+		return;
+	forget_rings(v);
+	for (i = 0; i < VHOST_SEATS; i++) {
+		if (v->seat[i].vid != vid)
+			continue;
+		for (k = 0; k < VHOST_VRINGS_MAX; k++)
+			atomic_store(&v->enabled[k], v->seat[i].enabled[k]);
+		v->seat[i].vid = -1;
+	}
+}
+
 static void
 serve(struct vhost_port *v, int vid)
 {
@@ -198,9 +216,10 @@ guest_came(int vid)
 	struct vhost_port *v = port_of(vid);
 	struct vhost_seat *seat;
 
-	if (v == NULL)
+	if (v == NULL || atomic_load(&v->closing))
 		return -1;
 	if (!taken(v, vid)) {
+		take_place(v, vid);
 		serve(v, vid);
 		return 0;
 	}
@@ -217,17 +236,15 @@ static void
 next_guest(struct vhost_port *v)
 {
 	struct vhost_seat *seat = v->seat;
-	unsigned i;
+	int vid;
 
 	while (seat < v->seat + VHOST_SEATS && (seat->vid < 0 || !seat->ready))
 		seat++;
-	if (seat == v->seat + VHOST_SEATS || taken(v, seat->vid))
+	if (seat == v->seat + VHOST_SEATS || taken(v, seat->vid) || atomic_load(&v->closing))
 		return;
-	atomic_store(&v->rings_of, seat->vid);
-	for (i = 0; i < VHOST_VRINGS_MAX; i++)
-		atomic_store(&v->enabled[i], seat->enabled[i]);
-	serve(v, seat->vid);
-	seat->vid = -1;
+	vid = seat->vid;
+	take_place(v, vid);
+	serve(v, vid);
 }
 
 static void
@@ -319,8 +336,7 @@ ring_changed(int vid, uint16_t ring, int enable)
 			seat->enabled[ring] = enable != 0;
 		return 0;
 	}
-	if (atomic_exchange(&v->rings_of, vid) != vid)
-		forget_rings(v);
+	take_place(v, vid);
 	atomic_store(&v->enabled[ring], enable != 0);
 	pairs_changed(v);
 	return 0;
@@ -331,7 +347,7 @@ features_changed(int vid, uint64_t features)
 {
 	struct vhost_port *v = port_of(vid);
 
-	if (v != NULL)
+	if (v != NULL && atomic_load(&v->guest) == vid)
 		atomic_store(&v->port->tx_offloads, offloads_of(features));
 	return 0;
 }
